@@ -1,0 +1,3 @@
+//! `features`: see Cargo.toml.
+
+fn main() {}

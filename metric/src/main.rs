@@ -1,0 +1,3 @@
+//! `metric`: see Cargo.toml.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `plot`: see Cargo.toml.
+
+fn main() {}
