@@ -1,0 +1,26 @@
+//! Turns SIGINT and SIGTERM into a channel that closes, for `features` and `metric`.
+
+use anyhow::{Context, Result};
+use crossbeam_channel::{Receiver, bounded};
+use std::{convert::Infallible, process, thread, time::Duration};
+
+/// What an orderly end may take. A broker that hangs or has blocked the connection can hold up its closing for minutes;
+/// nothing is lost by leaving without it.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// A receiver that disconnects, and so wakes every wait on it, at the first signal. [`GRACE`] later the process ends by itself.
+///
+/// # Errors
+/// If the handler cannot be installed.
+pub fn on_signal() -> Result<Receiver<Infallible>> {
+    let (alive, stop) = bounded(0);
+    let mut alive = Some(alive);
+    let handler = move || {
+        alive = None;
+        thread::sleep(GRACE);
+        log::warn!("the broker did not take leave in time; leaving without");
+        process::exit(0);
+    };
+    ctrlc::set_handler(handler).context("cannot handle signals")?;
+    Ok(stop)
+}
