@@ -146,7 +146,9 @@ impl Broker {
         let queue = format!("{}{name}", self.queue_prefix);
         match self.queue_type {
             QueueType::Existing => exists(connection, &queue)?,
-            QueueType::Classic => self.create(connection, &queue, arguments(&[("x-queue-type", "classic")]))?,
+            QueueType::Classic => {
+                self.create(connection, &queue, arguments(&[("x-queue-type", "classic")]))?
+            }
             QueueType::Quorum => {
                 let dead_letters = format!("{}dead_letters", self.queue_prefix);
                 self.create(connection, &dead_letters, arguments(&[("x-queue-type", "quorum")]))?;

@@ -16,7 +16,7 @@ pub fn on_signal() -> Result<Receiver<Infallible>> {
     let (alive, stop) = bounded(0);
     let mut alive = Some(alive);
     let handler = move || {
-        alive = None;
+        drop(alive.take());
         thread::sleep(GRACE);
         log::warn!("the broker did not take leave in time; leaving without");
         process::exit(0);

@@ -1,0 +1,185 @@
+//! The settings of `metric` and what each may be.
+
+use crate::broker::{AmqpUrl, QueueType};
+use crate::journal::Limits;
+use crate::settings::{Setting, Values};
+use std::{fmt, path::PathBuf};
+
+/// Deliveries that the broker sends ahead of their acknowledgement, per queue.
+const PREFETCH: &str = "1000";
+
+pub const ABOUT: &str =
+    "Joins true values and predictions by id and logs the absolute error of each, exactly once.";
+
+pub const TABLE: &[Setting] = &[
+    row("log-dir", "LOG_DIR", "./logs", "DIR", "where the log and its store are"),
+    row("amqp-url", "AMQP_URL", "amqp://guest:guest@localhost:5672/%2f", "URL", "the broker"),
+    row("queue-prefix", "QUEUE_PREFIX", "", "TEXT", "goes before the name of every queue"),
+    row(
+        "queue-type",
+        "QUEUE_TYPE",
+        "quorum",
+        "TYPE",
+        "quorum, classic, or existing: wait until somebody else declares it",
+    ),
+    row(
+        "predictions",
+        "METRIC_PREDICTIONS",
+        "model",
+        "FROM",
+        "model: computed from queue features; y_pred: taken from queue y_pred",
+    ),
+    row(
+        "model",
+        "METRIC_MODEL",
+        "",
+        "FILE",
+        "JSON with intercept and coefficients; without it a model of the diabetes data",
+    ),
+    row("prefetch", "METRIC_PREFETCH", PREFETCH, "N", "deliveries in memory per queue, 1 to 65535"),
+    row(
+        "pending-max",
+        "METRIC_PENDING_MAX",
+        "10000000",
+        "N",
+        "halves that may wait; older ones go to unmatched.csv",
+    ),
+    row(
+        "pending-max-age",
+        "METRIC_PENDING_MAX_AGE",
+        "30d",
+        "AGE",
+        "how long a half may wait, as 90s, 15m, 12h or 30d",
+    ),
+];
+
+const fn row(
+    flag: &'static str,
+    variable: &'static str,
+    default: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting { flag, variable, default, value, help }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Predictions {
+    Model,
+    YPred,
+}
+
+#[derive(Clone)]
+pub struct Config {
+    pub log_dir: PathBuf,
+    pub amqp_url: AmqpUrl,
+    pub queue_prefix: String,
+    pub queue_type: QueueType,
+    pub predictions: Predictions,
+    /// The embedded one where absent.
+    pub model: Option<PathBuf>,
+    pub prefetch: u16,
+    pub limits: Limits,
+}
+
+impl Config {
+    /// # Errors
+    /// One line that names the flag or variable, its value and what is allowed.
+    pub fn new(values: &Values) -> Result<Config, String> {
+        // Not through Values::parse: its message would repeat the password.
+        let amqp_url = AmqpUrl::parse(values.text("amqp-url")).map_err(|e| {
+            format!("--amqp-url (AMQP_URL): {e:#}; allowed: amqp://user:password@host:port/vhost")
+        })?;
+        let predictions = values.parse("predictions", "model or y_pred", |text| match text {
+            "model" => Some(Predictions::Model),
+            "y_pred" => Some(Predictions::YPred),
+            _ => None,
+        })?;
+        let model = Some(values.text("model")).filter(|text| !text.is_empty()).map(PathBuf::from);
+        if predictions == Predictions::YPred && model.is_some() {
+            return Err("--model (METRIC_MODEL) goes with --predictions model, not y_pred".to_owned());
+        }
+        Ok(Config {
+            log_dir: values.text("log-dir").into(),
+            amqp_url,
+            queue_prefix: values.text("queue-prefix").to_owned(),
+            queue_type: values.parse("queue-type", "quorum, classic or existing", QueueType::parse)?,
+            predictions,
+            model,
+            prefetch: values.parse("prefetch", "1 to 65535", |t| t.parse().ok().filter(|&n| n > 0))?,
+            limits: Limits {
+                halves: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
+                age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
+            },
+        })
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let model = self.model.as_ref().map_or("embedded".into(), |path| path.to_string_lossy());
+        let predictions = match self.predictions {
+            Predictions::Model => format!("model ({model})"),
+            Predictions::YPred => "y_pred".to_owned(),
+        };
+        write!(f, "log-dir {}, broker {}, ", self.log_dir.display(), self.amqp_url)?;
+        write!(f, "queue-prefix {:?}, queue-type {:?}, ", self.queue_prefix, self.queue_type)?;
+        write!(f, "predictions {predictions}, prefetch {}, ", self.prefetch)?;
+        write!(f, "pending-max {}, pending-max-age {} s", self.limits.halves, self.limits.age_ms / 1000)
+    }
+}
+
+fn age_ms(text: &str) -> Option<u64> {
+    let unit = text.chars().last()?;
+    let unit_ms: u64 = match unit {
+        's' => 1000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return None,
+    };
+    text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(unit_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Request, read};
+
+    fn config(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
+        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
+        match read(TABLE, args.iter().map(Into::into), env)? {
+            Request::Run(values) => Config::new(&values),
+            _ => Err("help".to_owned()),
+        }
+    }
+
+    #[test]
+    fn flags_override_variables_and_empty_variables_count_as_unset() {
+        let env = [("METRIC_PREFETCH", "7"), ("LOG_DIR", "/a"), ("QUEUE_TYPE", "")];
+        let config = config(&["--log-dir", "/b"], &env).unwrap();
+        assert_eq!((config.log_dir, config.prefetch), (PathBuf::from("/b"), 7));
+        assert_eq!(config.queue_type, QueueType::Quorum);
+        assert_eq!(config.limits, Limits { halves: 10_000_000, age_ms: 30 * 86_400_000 });
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        for (args, env, part) in [
+            (&["--prefetch", "0"][..], &[][..], "--prefetch is \"0\"; allowed: 1 to 65535"),
+            (&[], &[("METRIC_PREFETCH", "70000")], "METRIC_PREFETCH is \"70000\""),
+            (&["--queue-type", "lazy"], &[], "quorum, classic or existing"),
+            (&["--pending-max-age", "30"], &[], "--pending-max-age is \"30\""),
+            (&["--predictions", "both"], &[], "model or y_pred"),
+            (&["--predictions", "y_pred", "--model", "m"], &[], "--model"),
+            (&["--colour", "red"], &[], "--colour"),
+            (&["logs"], &[], "logs"),
+            (&["--prefetch"], &[], "--prefetch"),
+        ] {
+            let error = config(args, env).err().unwrap();
+            assert!(error.contains(part), "{error}");
+        }
+        let error = config(&["--amqp-url", "http://u:secret@h"], &[]).err().unwrap();
+        assert!(error.contains("--amqp-url") && !error.contains("secret"), "{error}");
+    }
+}

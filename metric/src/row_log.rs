@@ -1,0 +1,186 @@
+//! `metric_log.csv`: how rows are written and read back, and the file that they are appended to. Knows nothing of the store;
+//! what is found in the file at the start is `recovery.rs`'s to judge.
+
+use crate::{durable, join::Row, store::LogPosition};
+use anyhow::{Context, Result};
+use std::{
+    borrow::Cow,
+    fs::{self, File},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+/// By so many of its last bytes a file is recognised.
+const TAIL_BYTES: usize = 64;
+/// First characters by which a spreadsheet takes a field for a formula, and the guard itself.
+const GUARDED: [char; 5] = ['=', '+', '-', '@', '\''];
+
+/// The log, open for appending.
+pub struct RowLog {
+    pub path: PathBuf,
+    pub file: File,
+    pub position: LogPosition,
+}
+
+impl RowLog {
+    /// Opens the file or makes an empty one; its position is still that of an empty file.
+    pub fn open(path: &Path) -> Result<RowLog> {
+        let file = durable::open_append(path)?;
+        Ok(RowLog { path: path.to_owned(), file, position: LogPosition::default() })
+    }
+
+    /// Whether the path still leads to this file and nobody else wrote to it.
+    pub fn is_untouched(&self) -> bool {
+        let ours = self.file.metadata();
+        let there = fs::metadata(&self.path);
+        matches!((ours, there), (Ok(ours), Ok(there))
+            if ours.ino() == there.ino() && ours.dev() == there.dev() && there.len() == self.position.len)
+    }
+
+    /// Appends whole lines and makes them durable; gives the position behind them, which [`RowLog::advance`] accepts once the store has it.
+    ///
+    /// # Errors
+    /// Names the file. What was written then is still to be cut off.
+    pub fn append(&mut self, lines: &[u8]) -> Result<LogPosition> {
+        if lines.is_empty() {
+            return Ok(self.position.clone());
+        }
+        durable::append(&mut self.file, lines).with_context(|| durable::cannot_write(&self.path))?;
+        let len = self.position.len + lines.len() as u64;
+        let tail = lines.get(lines.len().saturating_sub(TAIL_BYTES)..).unwrap_or(lines);
+        Ok(LogPosition { len, tail: tail.to_vec() })
+    }
+
+    pub fn advance(&mut self, position: LogPosition) {
+        self.position = position;
+    }
+
+    /// Cuts off what lies behind `len`.
+    pub fn cut(&self, len: u64) -> Result<()> {
+        let cut = self.file.set_len(len).and_then(|()| self.file.sync_all());
+        cut.with_context(|| durable::cannot_write(&self.path))
+    }
+
+    /// Whether this file holds what was written up to `position`.
+    pub fn continues(&self, position: &LogPosition) -> Result<bool> {
+        let len = self.file.metadata().with_context(|| durable::cannot_read(&self.path))?.len();
+        let mut tail = vec![0; position.tail.len()];
+        let Some(start) = position.len.checked_sub(tail.len() as u64).filter(|_| position.len <= len) else {
+            return Ok(false);
+        };
+        self.file.read_exact_at(&mut tail, start).with_context(|| durable::cannot_read(&self.path))?;
+        Ok(tail == position.tail)
+    }
+}
+
+/// Appends a row as a line to `lines`. `logged_at_ms` is Unix time.
+///
+/// # Errors
+/// Never in practice: the writer's target is memory.
+pub fn write_row(lines: &mut csv::Writer<Vec<u8>>, row: &Row, logged_at_ms: u64) -> Result<()> {
+    let logged_at = format!("{}.{:03}", logged_at_ms / 1000, logged_at_ms % 1000);
+    lines.write_record([
+        guarded(&row.id).as_ref(),
+        &decimal(row.y_true),
+        &decimal(row.y_pred),
+        &decimal(row.absolute_error),
+        &logged_at,
+    ])?;
+    Ok(())
+}
+
+/// An id as a spreadsheet may see it: never a formula.
+pub fn guarded(id: &str) -> Cow<'_, str> {
+    if id.starts_with(GUARDED) { Cow::Owned(format!("'{id}")) } else { Cow::Borrowed(id) }
+}
+
+/// The fewest digits that read back as the same value, with an exponent where the number would be long.
+fn decimal(value: f64) -> String {
+    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
+}
+
+/// A line of the log.
+#[derive(Debug, PartialEq)]
+pub enum Line {
+    /// A whole row with this id.
+    Row(String),
+    Other,
+}
+
+/// Reads one line, without its line break.
+pub fn read_line(line: &[u8]) -> Line {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
+    let mut record = csv::StringRecord::new();
+    if !matches!(reader.read_record(&mut record), Ok(true)) || record.len() != 5 {
+        return Line::Other;
+    }
+    let mut fields = record.iter();
+    let id = fields.next().unwrap_or_default();
+    if !fields.all(|field| field.parse::<f64>().is_ok()) {
+        return Line::Other;
+    }
+    Line::Row(id.strip_prefix('\'').unwrap_or(id).to_owned())
+}
+
+/// A writer of lines into memory.
+pub fn lines() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new())
+}
+
+/// What was written to `lines`.
+///
+/// # Errors
+/// Never in practice: the writer's target is memory.
+pub fn finish(mut lines: csv::Writer<Vec<u8>>) -> Result<Vec<u8>> {
+    lines.flush()?;
+    Ok(lines.into_inner()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn golden_rows_are_written_and_read_back() {
+        let golden = include_str!("../../contract/metric_log.csv");
+        let values = include_str!("../../contract/metric_log.jsonl");
+        let mut written = lines();
+        for (line, value) in golden.lines().skip(1).zip(values.lines()) {
+            let value: Value = serde_json::from_str(value).unwrap();
+            let id = value["id"].as_str().unwrap().to_owned();
+            assert_eq!(read_line(line.as_bytes()), Line::Row(id.clone()));
+            let number = |key: &str| value[key].as_f64().unwrap();
+            let row = Row {
+                id,
+                y_true: number("y_true"),
+                y_pred: number("y_pred"),
+                absolute_error: number("absolute_error"),
+            };
+            write_row(&mut written, &row, (number("logged_at") * 1000.0).round() as u64).unwrap();
+        }
+        let written = String::from_utf8(finish(written).unwrap()).unwrap();
+        assert_eq!(format!("{HEADER}{written}"), golden);
+    }
+
+    #[test]
+    fn decimals_read_back() {
+        for _ in 0..100_000 {
+            let value = f64::from_bits(fastrand::u64(..));
+            if value.is_finite() {
+                assert_eq!(decimal(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_row_is_told_apart() {
+        for line in
+            ["", "a", "a,1,2,3", "a,1,2,3,4,5", "a,1,x,3,4", "id,y_true,y_pred,absolute_error,logged_at"]
+        {
+            assert_eq!(read_line(line.as_bytes()), Line::Other, "{line}");
+        }
+        assert_eq!(read_line(b"a,1,2,1,3\r"), Line::Row("a".to_owned()));
+    }
+}

@@ -1,0 +1,194 @@
+//! What the log cannot hold, in one redb file: halves that wait, ids that are done, how far the log is accounted for.
+//! Decides nothing; each [`Store::write`] is durable as a whole or leaves no trace.
+
+use crate::join::{Half, Known, Side};
+use anyhow::{Context, Result};
+use redb::{
+    Database, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableHandle, WriteTransaction,
+};
+use std::{cell::Cell, path::Path};
+
+/// Ids in the younger generation of `done` before the older one is dropped; at least so many are remembered.
+pub const DONE_GENERATION_IDS: u64 = 10_000_000;
+/// Pages kept in memory. The ids of a batch are mostly recent and so lie close together.
+const CACHE_BYTES: usize = 8 << 20;
+
+/// id → (arrival, side, value, Unix time in ms)
+type PendingValue = (u64, u8, f64, u64);
+const PENDING: TableDefinition<&str, PendingValue> = TableDefinition::new("pending");
+/// arrival → id: the oldest first.
+const ARRIVALS: TableDefinition<u64, &str> = TableDefinition::new("arrivals");
+const DONE: [TableDefinition<&str, ()>; 2] = [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
+const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
+
+const LOG_LEN: &str = "log_len";
+const LOG_TAIL: &str = "log_tail";
+const NEXT_ARRIVAL: &str = "next_arrival";
+const DONE_YOUNG: &str = "done_young";
+
+/// How much of the log is accounted for, and the last bytes of that, by which another file is told from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPosition {
+    pub len: u64,
+    pub tail: Vec<u8>,
+}
+
+pub struct Store {
+    /// Absent only while it is opened again.
+    database: Option<Database>,
+    /// The younger generation of `done` is full: the next write begins with dropping the older.
+    full: Cell<bool>,
+}
+
+/// The tables within one write.
+pub struct Tables<'t> {
+    pending: Table<'t, &'static str, PendingValue>,
+    arrivals: Table<'t, u64, &'static str>,
+    done_young: Table<'t, &'static str, ()>,
+    done_old: Table<'t, &'static str, ()>,
+    numbers: Table<'t, &'static str, u64>,
+    bytes: Table<'t, &'static str, &'static [u8]>,
+}
+
+/// redb's error as its I/O error where that is what it is, so that a full disk can be told from the rest.
+fn plain(error: impl Into<redb::Error>) -> anyhow::Error {
+    match error.into() {
+        redb::Error::Io(e) => e.into(),
+        other => other.into(),
+    }
+}
+
+impl Store {
+    /// # Errors
+    /// Names the file; it may be damaged, of a later version, or in use.
+    pub fn open(path: &Path) -> Result<Store> {
+        let mut store = Store { database: None, full: Cell::new(false) };
+        store.reopen(path)?;
+        Ok(store)
+    }
+
+    /// Closes the file and opens it again, as it was after the last write that succeeded.
+    pub fn reopen(&mut self, path: &Path) -> Result<()> {
+        self.database = None;
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(plain);
+        self.database = Some(database.with_context(|| format!("cannot open {}", path.display()))?);
+        Ok(())
+    }
+
+    /// Lets `change` work on the tables and makes all of it durable, or none of it where `change` fails.
+    ///
+    /// # Errors
+    /// Those of `change` and of the disk. After one of the disk the store must be opened again.
+    pub fn write<T>(&self, change: impl FnOnce(&mut Tables) -> Result<T>) -> Result<T> {
+        let database = self.database.as_ref().context("the store is closed")?;
+        let mut transaction = database.begin_write().map_err(plain)?;
+        // So that opening after a crash does not have to walk all of the trees.
+        transaction.set_quick_repair(true);
+        if self.full.take() {
+            swap_generations(&transaction)?;
+        }
+        let result = {
+            let mut tables = Tables::open(&transaction)?;
+            let result = change(&mut tables)?;
+            self.full.set(tables.done_young.len().map_err(plain)? >= DONE_GENERATION_IDS);
+            result
+        };
+        transaction.commit().map_err(plain)?;
+        Ok(result)
+    }
+}
+
+/// The younger generation becomes the older one, whose ids are forgotten.
+fn swap_generations(transaction: &WriteTransaction) -> Result<()> {
+    let mut numbers = transaction.open_table(NUMBERS).map_err(plain)?;
+    let young = number(&numbers, DONE_YOUNG)?;
+    let [first, second] = DONE;
+    transaction.delete_table(if young == 0 { second } else { first }).map_err(plain)?;
+    numbers.insert(DONE_YOUNG, 1 - young).map_err(plain)?;
+    Ok(())
+}
+
+fn number(table: &Table<&'static str, u64>, key: &str) -> Result<u64> {
+    Ok(table.get(key).map_err(plain)?.map_or(0, |value| value.value()))
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>> {
+        let numbers = transaction.open_table(NUMBERS).map_err(plain)?;
+        let [first, second] = DONE;
+        let (young, old) = if number(&numbers, DONE_YOUNG)? == 0 { (first, second) } else { (second, first) };
+        debug_assert_ne!(young.name(), old.name());
+        Ok(Tables {
+            pending: transaction.open_table(PENDING).map_err(plain)?,
+            arrivals: transaction.open_table(ARRIVALS).map_err(plain)?,
+            done_young: transaction.open_table(young).map_err(plain)?,
+            done_old: transaction.open_table(old).map_err(plain)?,
+            numbers,
+            bytes: transaction.open_table(BYTES).map_err(plain)?,
+        })
+    }
+
+    /// What is known of an id.
+    pub fn known(&self, id: &str) -> Result<Known> {
+        if let Some(value) = self.pending.get(id).map_err(plain)? {
+            return Ok(Known::Waiting(half(value.value())));
+        }
+        Ok(if self.is_done(id)? { Known::Done } else { Known::Nothing })
+    }
+
+    pub fn is_done(&self, id: &str) -> Result<bool> {
+        let young = self.done_young.get(id).map_err(plain)?.is_some();
+        Ok(young || self.done_old.get(id).map_err(plain)?.is_some())
+    }
+
+    pub fn begin_waiting(&mut self, id: &str, half: Half) -> Result<()> {
+        let arrival = number(&self.numbers, NEXT_ARRIVAL)?;
+        self.numbers.insert(NEXT_ARRIVAL, arrival + 1).map_err(plain)?;
+        let value = (arrival, (half.side == Side::YPred) as u8, half.value, half.received_at_ms);
+        self.pending.insert(id, value).map_err(plain)?;
+        self.arrivals.insert(arrival, id).map_err(plain)?;
+        Ok(())
+    }
+
+    pub fn end_waiting(&mut self, id: &str) -> Result<()> {
+        let removed = self.pending.remove(id).map_err(plain)?.map(|value| value.value().0);
+        if let Some(arrival) = removed {
+            self.arrivals.remove(arrival).map_err(plain)?;
+        }
+        Ok(())
+    }
+
+    pub fn remember_done(&mut self, id: &str) -> Result<()> {
+        self.done_young.insert(id, ()).map_err(plain)?;
+        Ok(())
+    }
+
+    /// Halves that wait.
+    pub fn waiting(&self) -> Result<u64> {
+        self.pending.len().map_err(plain)
+    }
+
+    /// The half that has waited longest.
+    pub fn oldest(&self) -> Result<Option<(String, Half)>> {
+        let Some(entry) = self.arrivals.first().map_err(plain)? else { return Ok(None) };
+        let id = entry.1.value().to_owned();
+        let value = self.pending.get(id.as_str()).map_err(plain)?.map(|value| half(value.value()));
+        Ok(value.map(|half| (id, half)))
+    }
+
+    pub fn log_position(&self) -> Result<LogPosition> {
+        let tail = self.bytes.get(LOG_TAIL).map_err(plain)?.map_or_else(Vec::new, |t| t.value().to_vec());
+        Ok(LogPosition { len: number(&self.numbers, LOG_LEN)?, tail })
+    }
+
+    pub fn set_log_position(&mut self, position: &LogPosition) -> Result<()> {
+        self.numbers.insert(LOG_LEN, position.len).map_err(plain)?;
+        self.bytes.insert(LOG_TAIL, position.tail.as_slice()).map_err(plain)?;
+        Ok(())
+    }
+}
+
+fn half((_, side, value, received_at_ms): PendingValue) -> Half {
+    Half { side: if side == 0 { Side::YTrue } else { Side::YPred }, value, received_at_ms }
+}
