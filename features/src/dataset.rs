@@ -1,0 +1,106 @@
+//! The rows that are published: a CSV of numbers with a header, read whole.
+
+use anyhow::{Context, Result, bail};
+use std::{fs, path::Path};
+
+/// scikit-learn's `load_diabetes()`: Efron, Hastie, Johnstone, Tibshirani, "Least Angle Regression", 2004.
+const EMBEDDED: &str = include_str!("../data/diabetes.csv");
+
+#[derive(Debug)]
+pub struct Dataset {
+    /// At least one; all vectors are of the same length, and all numbers are finite.
+    pub rows: Vec<Row>,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    pub x: Vec<f64>,
+    pub y: f64,
+}
+
+impl Dataset {
+    /// Reads `path`, or the embedded data set, with `y` from the column `target`, or from the last one.
+    ///
+    /// # Errors
+    /// Names the file, and the line and column at fault.
+    pub fn load(path: Option<&Path>, target: Option<&str>) -> Result<Dataset> {
+        let Some(path) = path else {
+            return Dataset::parse(EMBEDDED, target).context("the embedded data set");
+        };
+        let named = || format!("data set {}", path.display());
+        let text = fs::read_to_string(path).with_context(named)?;
+        Dataset::parse(&text, target).with_context(named)
+    }
+
+    fn parse(text: &str, target: Option<&str>) -> Result<Dataset> {
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let header = reader.headers()?.clone();
+        if header.len() < 2 {
+            bail!("the header names {} columns; a target and at least one feature are needed", header.len());
+        }
+        let columns = || header.iter().collect::<Vec<_>>().join(", ");
+        let target = match target {
+            None => header.len() - 1,
+            Some(name) => match header.iter().position(|column| column == name) {
+                Some(at) => at,
+                None => bail!("no column {name:?}; there are {}", columns()),
+            },
+        };
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record?;
+            let line = record.position().map_or(0, |position| position.line());
+            let mut x = Vec::with_capacity(header.len());
+            for (field, column) in record.iter().zip(&header) {
+                match field.parse::<f64>() {
+                    Ok(value) if value.is_finite() => x.push(value),
+                    _ => bail!("line {line}, column {column}: {field:?} is not a finite number"),
+                }
+            }
+            let y = x.remove(target);
+            rows.push(Row { x, y });
+        }
+        if rows.is_empty() {
+            bail!("no rows below the header");
+        }
+        Ok(Dataset { rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_data_set_is_diabetes() {
+        let rows = Dataset::load(None, None).unwrap().rows;
+        assert_eq!(rows.len(), 442);
+        assert!(rows.iter().all(|row| row.x.len() == 10));
+        assert_eq!((rows[0].y, rows[0].x[0]), (151.0, 0.038075906433423026));
+    }
+
+    #[test]
+    fn the_target_may_be_any_column() {
+        let rows = Dataset::parse("a, y ,b\n1,2,3\r\n4,5,6\n", Some("y")).unwrap().rows;
+        assert_eq!(rows, [Row { x: vec![1.0, 3.0], y: 2.0 }, Row { x: vec![4.0, 6.0], y: 5.0 }]);
+    }
+
+    #[test]
+    fn bad_files_are_named_by_place() {
+        for (text, target, part) in [
+            ("", None, "0 columns"),
+            ("a\n1\n", None, "1 columns"),
+            ("a,b\n", None, "no rows"),
+            ("a,b\n1,2\n1,x\n", None, "line 3, column b: \"x\""),
+            ("a,b\n1,\n", None, "line 2, column b"),
+            ("a,b\n1,inf\n", None, "not a finite number"),
+            ("a,b\n1,2,3\n", None, "record 1"),
+            ("a,b\n1,2\n", Some("c"), "no column \"c\"; there are a, b"),
+        ] {
+            let error = format!("{:#}", Dataset::parse(text, target).unwrap_err());
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What is on its way: messages not published yet, and published ones that the broker has not confirmed. Pure; what is
+//! not confirmed when a connection ends is published again, under the same id.
+
+use std::collections::{HashMap, VecDeque};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Queue {
+    YTrue,
+    Features,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Message {
+    pub queue: Queue,
+    pub body: Vec<u8>,
+    /// The id of a single sample.
+    pub message_id: Option<String>,
+    group: u64,
+}
+
+#[derive(Default)]
+pub struct Outbox {
+    waiting: VecDeque<Message>,
+    /// In the order of publication; `None` where the confirm came before that of an earlier message.
+    unconfirmed: VecDeque<Option<Message>>,
+    /// Delivery tag of the first of `unconfirmed`; tags count from 1 on each channel.
+    first_tag: u64,
+    /// Samples of each group of two messages, and how many of the two are still to be confirmed.
+    groups: HashMap<u64, (u64, u8)>,
+    next_group: u64,
+    sent: u64,
+}
+
+impl Outbox {
+    pub fn new() -> Outbox {
+        Outbox { first_tag: 1, ..Outbox::default() }
+    }
+
+    /// Adds the two messages that hold the halves of `samples` samples.
+    pub fn push(&mut self, samples: u64, y_true: Vec<u8>, features: Vec<u8>, message_id: Option<String>) {
+        let group = self.next_group;
+        self.next_group += 1;
+        self.groups.insert(group, (samples, 2));
+        for (queue, body) in [(Queue::YTrue, y_true), (Queue::Features, features)] {
+            self.waiting.push_back(Message { queue, body, message_id: message_id.clone(), group });
+        }
+    }
+
+    /// The next message to publish, which from then on waits for its confirm.
+    pub fn publish_next(&mut self) -> Option<&Message> {
+        let message = self.waiting.pop_front()?;
+        self.unconfirmed.push_back(Some(message));
+        self.unconfirmed.back()?.as_ref()
+    }
+
+    /// The broker has the message with this delivery tag, or (`multiple`) all up to it.
+    pub fn confirm(&mut self, delivery_tag: u64, multiple: bool) {
+        let Some(last) = delivery_tag.checked_sub(self.first_tag) else { return };
+        let last = last as usize;
+        let first = if multiple { 0 } else { last };
+        for message in self.unconfirmed.iter_mut().skip(first).take(last + 1 - first) {
+            let Some(message) = message.take() else { continue };
+            if let Some((samples, missing)) = self.groups.get_mut(&message.group) {
+                *missing -= 1;
+                if *missing == 0 {
+                    self.sent += *samples;
+                    self.groups.remove(&message.group);
+                }
+            }
+        }
+        while let Some(None) = self.unconfirmed.front() {
+            self.unconfirmed.pop_front();
+            self.first_tag += 1;
+        }
+    }
+
+    /// The connection is gone: what it did not confirm is to be published again, on a channel with new tags.
+    pub fn connection_lost(&mut self) {
+        for message in self.unconfirmed.drain(..).rev().flatten() {
+            self.waiting.push_front(message);
+        }
+        self.first_tag = 1;
+    }
+
+    /// Messages that are not confirmed, published or not.
+    pub fn messages(&self) -> usize {
+        self.waiting.len() + self.unconfirmed.len()
+    }
+
+    /// Samples that are not confirmed.
+    pub fn unconfirmed_samples(&self) -> u64 {
+        self.groups.values().map(|(samples, _)| samples).sum()
+    }
+
+    /// Samples of which both halves are confirmed.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(samples: u8) -> Outbox {
+        let mut outbox = Outbox::new();
+        for i in 0..samples {
+            outbox.push(1, vec![i, 0], vec![i, 1], None);
+        }
+        outbox
+    }
+
+    fn publish_all(outbox: &mut Outbox) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| outbox.publish_next().map(|message| message.body.clone())).collect()
+    }
+
+    #[test]
+    fn a_sample_is_sent_when_both_halves_are_confirmed() {
+        let mut outbox = outbox(2);
+        assert_eq!(publish_all(&mut outbox), [[0, 0], [0, 1], [1, 0], [1, 1]]);
+        outbox.confirm(2, false);
+        outbox.confirm(3, false);
+        assert_eq!((outbox.sent(), outbox.unconfirmed_samples()), (0, 2));
+        outbox.confirm(1, false);
+        assert_eq!((outbox.sent(), outbox.messages()), (1, 1));
+        outbox.confirm(4, true);
+        assert_eq!((outbox.sent(), outbox.messages()), (2, 0));
+    }
+
+    #[test]
+    fn only_the_unconfirmed_are_published_again_in_their_order() {
+        let mut outbox = outbox(3);
+        for _ in 0..5 {
+            outbox.publish_next();
+        }
+        outbox.confirm(2, true);
+        outbox.confirm(4, false);
+        outbox.connection_lost();
+        assert_eq!(publish_all(&mut outbox), [[1, 0], [2, 0], [2, 1]]);
+        outbox.confirm(3, true);
+        assert_eq!((outbox.sent(), outbox.messages(), outbox.unconfirmed_samples()), (3, 0, 0));
+    }
+
+    #[test]
+    fn repeated_and_unknown_tags_change_nothing() {
+        let mut outbox = outbox(1);
+        publish_all(&mut outbox);
+        outbox.confirm(0, true);
+        outbox.confirm(9, false);
+        outbox.confirm(1, false);
+        outbox.confirm(1, false);
+        assert_eq!((outbox.sent(), outbox.messages()), (0, 1));
+    }
+}
