@@ -58,7 +58,8 @@ pub fn read(
                     return Err(format!("unknown flag --{flag}; --help lists them all"));
                 };
                 let value = parser.value().map_err(|e| e.to_string())?;
-                let text = value.into_string().map_err(|v| format!("--{}: {v:?} is not UTF-8", setting.flag))?;
+                let text =
+                    value.into_string().map_err(|v| format!("--{}: {v:?} is not UTF-8", setting.flag))?;
                 given.insert(setting.flag, Given { text, source: setting.flag });
             }
             other => return Err(format!("{}; --help lists the settings", other.unexpected())),
