@@ -37,18 +37,33 @@ pub struct Width {
 }
 
 impl Width {
+    /// The round width nearest to `target`, in proportion.
+    pub fn nearest(target: f64) -> Width {
+        Width::candidates(target)
+            .into_iter()
+            .min_by(|a, b| a.distance(target).total_cmp(&b.distance(target)))
+            .unwrap_or(Width { digit: 1, exponent: 0 })
+    }
+
+    /// The round widths around `target`.
+    fn candidates(target: f64) -> [Width; 5] {
+        let exponent = target.log10().floor() as i32;
+        [(5, -1), (1, 0), (2, 0), (5, 0), (1, 1)]
+            .map(|(digit, more)| Width { digit, exponent: exponent + more })
+    }
+
+    fn distance(self, target: f64) -> f64 {
+        (self.value() / target).ln().abs()
+    }
+
     /// The round width nearest to `target` (in proportion) that puts no more than [`MOST_BINS`] and no fewer than [`FEWEST_BINS`]
     /// bins into `range`.
-    fn near(target: f64, range: f64) -> Width {
+    pub fn near(target: f64, range: f64) -> Width {
         let target = target.clamp(range / MOST_BINS, range / FEWEST_BINS);
-        let exponent = target.log10().floor() as i32;
-        let candidates = [(5, -1), (1, 0), (2, 0), (5, 0), (1, 1)]
-            .map(|(digit, more)| Width { digit, exponent: exponent + more });
         let fits = |width: &Width| (FEWEST_BINS..=MOST_BINS).contains(&(range / width.value()).ceil());
-        let distance = |width: &Width| (width.value() / target).ln().abs();
-        let nearest = |a: &Width, b: &Width| distance(a).total_cmp(&distance(b));
-        let fitting = candidates.into_iter().filter(fits).min_by(nearest);
-        fitting.unwrap_or(Width { digit: 1, exponent })
+        let fitting = Width::candidates(target).into_iter().filter(fits);
+        let nearest = fitting.min_by(|a, b| a.distance(target).total_cmp(&b.distance(target)));
+        nearest.unwrap_or_else(|| Width::nearest(target))
     }
 
     pub fn value(self) -> f64 {
@@ -59,11 +74,6 @@ impl Width {
     pub fn multiple(self, count: i64) -> f64 {
         let digits = count * self.digit;
         format!("{digits}e{}", self.exponent).parse().unwrap_or(f64::NAN)
-    }
-
-    /// Decimals that an edge needs to be written.
-    pub fn decimals(self) -> usize {
-        usize::try_from(-self.exponent).unwrap_or(0)
     }
 }
 

@@ -1,19 +1,27 @@
 //! `plot`: follows the log of absolute errors and keeps a picture of their distribution up to date.
 //! Reads the command line, runs, and turns an error into one line and an exit code.
 
-#![allow(dead_code)]
 mod buckets;
+mod chart;
 mod config;
+mod density;
 mod files;
+mod health;
 mod histogram;
+mod json;
+mod live;
 mod log_file;
 mod logs;
 mod moments;
 mod number;
+mod page;
 mod picture;
+mod rolling;
 mod row;
+mod server;
 mod service;
 mod settings;
+mod slices;
 mod statistics;
 mod summary;
 mod tally;
@@ -28,7 +36,18 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let config = match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
         Ok(Command::Run(config)) => config,
-        Ok(Command::Healthcheck(_)) => return ExitCode::FAILURE,
+        Ok(Command::Healthcheck(config)) => {
+            return match health::check(&config) {
+                Ok(line) => {
+                    println!("{line}");
+                    ExitCode::SUCCESS
+                }
+                Err(line) => {
+                    println!("{line}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         Ok(Command::Help) => {
             print!("{}", settings::help("plot", config::ABOUT, config::TABLE));
             return ExitCode::SUCCESS;
@@ -51,7 +70,7 @@ fn main() -> ExitCode {
         // Only fails when the loop has ended, which is what is asked for.
         let _ = stop.send(());
     });
-    let ended = handled.map_err(Into::into).and_then(|()| service::run(&config, &stopped));
+    let ended = handled.map_err(Into::into).and_then(|()| service::run(config, &stopped));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

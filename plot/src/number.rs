@@ -41,6 +41,32 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// A time of day in UTC, or a date where the whole spans days. Both in milliseconds, the time since 1970.
+pub fn clock(time_ms: f64, span_ms: f64) -> String {
+    let seconds = (time_ms / 1000.0).floor() as i64;
+    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    match span_ms {
+        ..600_000.0 => format!("{hour:02}:{minute:02}:{second:02}"),
+        ..86_400_000.0 => format!("{hour:02}:{minute:02}"),
+        ..864_000_000.0 => format!("{} {hour:02}:{minute:02}", date(day)),
+        _ => date(day),
+    }
+}
+
+/// ISO date of a day since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+fn date(day: i64) -> String {
+    let shifted = day + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +86,14 @@ mod tests {
             assert_eq!(short(Some(value)), text);
         }
         assert_eq!(short(None), "–");
+    }
+
+    #[test]
+    fn times_are_utc() {
+        let time_ms = 1_732_341_600_123.0;
+        assert_eq!(clock(time_ms, 1000.0), "06:00:00");
+        assert_eq!(clock(time_ms, 1e8), "2024-11-23 06:00");
+        assert_eq!(clock(951_782_400_000.0, 1e12), "2000-02-29");
     }
 
     #[test]

@@ -3,15 +3,19 @@
 
 use crate::config::Config;
 use crate::files;
+use crate::health;
+use crate::live::{Live, Moment, State, now_s};
 use crate::logs::{Event, Logs, plain};
 use crate::number::{count, short};
 use crate::picture;
 use crate::row::Fault;
+use crate::server;
 use crate::statistics::Statistics;
 use crate::summary::Summary;
 use anyhow::{Context, Result};
 use log::{info, warn};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -29,21 +33,25 @@ const FAULTS: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// Only what keeps the service from starting.
-pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
+pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     picture::register()?;
     info!("{config}");
+    let statistics = Statistics::new(config.window);
+    let live = Arc::new(Live::new(config, Summary::of(&statistics)));
+    server::start(&live)?;
     let stopping = Cell::new(false);
     let told_to_stop = || {
+        live.beat();
         stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
         stopping.get()
     };
-    let mut service = Service::new(config);
+    let mut service = Service::new(&live, statistics);
     while !told_to_stop() {
         service.look(&told_to_stop);
         if stopping.get() {
             break;
         }
-        match stop.recv_timeout(LOOK.min(config.interval)) {
+        match stop.recv_timeout(LOOK.min(live.config.interval)) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -53,12 +61,18 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
 }
 
 struct Service<'a> {
+    live: &'a Live,
     config: &'a Config,
     logs: Logs,
     statistics: Statistics,
     /// What is wrong with the logs, as last said.
     trouble: Option<String>,
     waiting: bool,
+    version: u64,
+    /// Changes, faults and trouble as last published.
+    published: Option<(u64, u64, Option<String>)>,
+    last_rows_s: Option<f64>,
+    health_written: Option<Instant>,
     /// Rows and start-overs so far; differs from `drawn` when there is something new to draw.
     changes: u64,
     drawn: u64,
@@ -69,12 +83,18 @@ struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    fn new(config: &'a Config) -> Self {
+    fn new(live: &'a Live, statistics: Statistics) -> Self {
+        let config = &live.config;
         Service {
+            live,
             config,
             logs: Logs::new(config.logs.clone()),
-            statistics: Statistics::new(config.window),
+            statistics,
             trouble: None,
+            version: 0,
+            published: None,
+            last_rows_s: None,
+            health_written: None,
             waiting: false,
             changes: 0,
             drawn: 0,
@@ -104,10 +124,34 @@ impl<'a> Service<'a> {
         }
         self.tell_trouble(followed.err());
         self.tell_faults();
+        self.publish();
+        if self.config.listen.is_none()
+            && self.health_written.is_none_or(|at| at.elapsed() >= health::WRITE_EVERY)
+        {
+            self.health_written = Some(Instant::now());
+            health::write(self.live);
+        }
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
         if due && self.changes != self.drawn && self.statistics.n() > 0 {
             self.draw();
         }
+    }
+
+    /// Hands what changed to the page.
+    fn publish(&mut self) {
+        let faults = self.statistics.faults().iter().map(|(_, n)| n).sum();
+        let now = Some((self.changes, faults, self.trouble.clone()));
+        if self.published == now {
+            return;
+        }
+        if self.published.as_ref().map_or(0, |(changes, _, _)| *changes) != self.changes {
+            self.last_rows_s = Some(now_s());
+        }
+        self.published = now;
+        self.version += 1;
+        let state = self.trouble.clone().map_or(State::Following, State::Trouble);
+        let summary = Summary::of(&self.statistics);
+        self.live.publish(Moment { version: self.version, summary, state, last_rows_s: self.last_rows_s });
     }
 
     /// One line for each change of state.
