@@ -1,3 +1,81 @@
-//! `plot`: see Cargo.toml.
+//! `plot`: follows the log of absolute errors and keeps a picture of their distribution up to date.
+//! Reads the command line, runs, and turns an error into one line and an exit code.
 
-fn main() {}
+mod buckets;
+mod chart;
+mod config;
+mod density;
+mod files;
+mod health;
+mod histogram;
+mod json;
+mod live;
+mod log_file;
+mod logs;
+mod moments;
+mod number;
+mod page;
+mod picture;
+mod rolling;
+mod row;
+mod server;
+mod service;
+mod settings;
+mod slices;
+mod statistics;
+mod summary;
+mod tally;
+
+use config::Command;
+use std::{env, process::ExitCode, sync::mpsc};
+
+/// Usage errors, as shells have it.
+const USAGE: u8 = 2;
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own answers")]
+fn main() -> ExitCode {
+    let config = match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
+        Ok(Command::Run(config)) => config,
+        Ok(Command::Healthcheck(config)) => {
+            return match health::check(&config) {
+                Ok(line) => {
+                    println!("{line}");
+                    ExitCode::SUCCESS
+                }
+                Err(line) => {
+                    println!("{line}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
+        Ok(Command::Help) => {
+            print!("{}", settings::help("plot", config::ABOUT, config::TABLE));
+            return ExitCode::SUCCESS;
+        }
+        Ok(Command::Version) => {
+            println!("plot {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("plot: {message}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,amiquip=off"))
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
+    let (stop, stopped) = mpsc::channel();
+    let handled = ctrlc::set_handler(move || {
+        // Only fails when the loop has ended, which is what is asked for.
+        let _ = stop.send(());
+    });
+    let ended = handled.map_err(Into::into).and_then(|()| service::run(config, &stopped));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("plot: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The settings of `plot`: their table, and one plain struct of checked values.
+//! Never reads a file.
+
+use crate::settings::{self, Request, Setting};
+use std::{ffi::OsString, fmt, net::SocketAddr, net::ToSocketAddrs, path::PathBuf, time::Duration};
+
+pub const ABOUT: &str =
+    "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
+
+pub const TABLE: &[Setting] = &[
+    Setting {
+        flag: "log-dir",
+        variable: "LOG_DIR",
+        default: "./logs",
+        value: "DIR",
+        help: "where metric_log.csv is read and the pictures are written",
+    },
+    Setting {
+        flag: "log",
+        variable: "PLOT_LOG",
+        default: "",
+        value: "FILE,...",
+        help: "other logs to read, or patterns of them; rows are merged",
+    },
+    Setting {
+        flag: "interval",
+        variable: "PLOT_INTERVAL",
+        default: "10",
+        value: "SECONDS",
+        help: "shortest time between two pictures, 0.1 to 86400",
+    },
+    Setting {
+        flag: "size",
+        variable: "PLOT_SIZE",
+        default: "800x600",
+        value: "WIDTHxHEIGHT",
+        help: "of the picture in pixels, 400x300 to 1920x1440",
+    },
+    Setting {
+        flag: "window",
+        variable: "PLOT_WINDOW",
+        default: "1000",
+        value: "ROWS",
+        help: "last rows that are shown beside all of them, 1 to 100000",
+    },
+    Setting {
+        flag: "listen",
+        variable: "PLOT_LISTEN",
+        default: "127.0.0.1:8080",
+        value: "HOST:PORT",
+        help: "of the live page; empty or 'none': no page",
+    },
+];
+
+/// What `plot` goes by.
+#[derive(Debug)]
+pub struct Config {
+    pub log_dir: PathBuf,
+    /// Paths or patterns; never empty.
+    pub logs: Vec<String>,
+    pub interval: Duration,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// In rows.
+    pub window: usize,
+    pub listen: Option<SocketAddr>,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Command {
+    Help,
+    Version,
+    /// `--healthcheck`: ask the running process.
+    Healthcheck(Config),
+    Run(Config),
+}
+
+/// Reads the command line and the environment.
+///
+/// # Errors
+/// One line that names the flag or variable at fault.
+pub fn read(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Command, String> {
+    let (checks, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg == "--healthcheck");
+    // Elsewhere an empty variable counts as unset; here it has a meaning.
+    let env = |name: &str| match env(name) {
+        Some(value) if name == "PLOT_LISTEN" && value.is_empty() => Some("none".to_owned()),
+        value => value,
+    };
+    let values = match settings::read(TABLE, args, env)? {
+        Request::Help => return Ok(Command::Help),
+        Request::Version => return Ok(Command::Version),
+        Request::Run(values) => values,
+    };
+    let log_dir = PathBuf::from(values.text("log-dir"));
+    let logs = match values.text("log") {
+        "" => vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()],
+        _ => values.parse("log", "paths or patterns with commas between them", logs)?,
+    };
+    let config = Config {
+        log_dir,
+        logs,
+        interval: values.parse("interval", "seconds from 0.1 to 86400", interval)?,
+        size: values.parse("size", "WIDTHxHEIGHT from 400x300 to 1920x1440", size)?,
+        window: values.parse("window", "1 to 100000", |text| {
+            text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
+        })?,
+        listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
+    };
+    Ok(if checks.is_empty() { Command::Run(config) } else { Command::Healthcheck(config) })
+}
+
+fn logs(text: &str) -> Option<Vec<String>> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    names.iter().all(|name| !name.is_empty() && glob::Pattern::new(name).is_ok()).then_some(names)
+}
+
+fn interval(text: &str) -> Option<Duration> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=86_400.0).contains(seconds))?;
+    Some(Duration::from_secs_f64(seconds))
+}
+
+fn size(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once('x')?;
+    let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+    ((400..=1920).contains(&width) && (300..=1440).contains(&height)).then_some((width, height))
+}
+
+#[expect(clippy::option_option, reason = "parsed or not, and then an address or none")]
+fn listen(text: &str) -> Option<Option<SocketAddr>> {
+    if text.is_empty() || text == "none" {
+        return Some(None);
+    }
+    Some(Some(text.to_socket_addrs().ok()?.next()?))
+}
+
+impl fmt::Display for Config {
+    /// One line for the start of the log.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (width, height) = self.size;
+        let listen = self.listen.map_or("none".to_owned(), |address| address.to_string());
+        write!(
+            f,
+            "logs {}, pictures in {} every {} s, {width}x{height}, window {} rows, listen {listen}",
+            self.logs.join(","),
+            self.log_dir.display(),
+            self.interval.as_secs_f64(),
+            self.window,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
+        let variable =
+            |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        match read(args.iter().map(OsString::from), variable)? {
+            Command::Run(config) => Ok(config),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_table() {
+        let config = run(&[], &[]).unwrap();
+        assert_eq!(config.logs, ["./logs/metric_log.csv"]);
+        assert_eq!(config.interval, Duration::from_secs(10));
+        assert_eq!((config.size, config.window), ((800, 600), 1000));
+        assert_eq!(config.listen, Some(([127, 0, 0, 1], 8080).into()));
+    }
+
+    #[test]
+    fn an_empty_address_means_no_page() {
+        for (args, env) in [
+            (vec!["--listen", ""], vec![]),
+            (vec!["--listen", "none"], vec![]),
+            (vec![], vec![("PLOT_LISTEN", "")]),
+            (vec!["--listen", "", "--window", "5"], vec![("PLOT_LISTEN", "127.0.0.1:1")]),
+        ] {
+            assert_eq!(run(&args, &env).unwrap().listen, None, "{args:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn several_logs_are_named_with_commas() {
+        assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
+        assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_is_allowed() {
+        let cases = [
+            ("--interval", "0"),
+            ("--interval", "NaN"),
+            ("--size", "800"),
+            ("--size", "10x10"),
+            ("--window", "0"),
+            ("--window", "1e3"),
+            ("--listen", "8080"),
+            ("--log", "a,,b"),
+            ("--log", "a[.csv"),
+        ];
+        for (flag, value) in cases {
+            let message = run(&[flag, value], &[]).unwrap_err();
+            assert!(
+                message.contains(flag) && message.contains(value) && message.contains("allowed"),
+                "{message}"
+            );
+        }
+        assert!(run(&[], &[("PLOT_SIZE", "big")]).unwrap_err().contains("PLOT_SIZE"));
+        assert!(run(&["--queue-type", "x"], &[]).unwrap_err().contains("--queue-type"));
+    }
+
+    #[test]
+    fn the_health_check_goes_by_the_same_settings() {
+        let args = ["--healthcheck", "--listen", "127.0.0.1:99"].map(OsString::from);
+        match read(args, |_| None).unwrap() {
+            Command::Healthcheck(config) => assert_eq!(config.listen.unwrap().port(), 99),
+            other => panic!("{other:?}"),
+        }
+    }
+}

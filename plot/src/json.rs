@@ -1,0 +1,71 @@
+//! `/stats.json`: every number of the page for a program. Its keys are documented in plot/STATS.md.
+//! Never rounds a number; one that there is not, or that overflowed, is null.
+
+use crate::histogram::Counts;
+use crate::live::{Moment, State};
+use crate::row::Fault;
+use crate::slices::Slices;
+use crate::summary::{Histogram, Numbers, Over, Summary};
+use serde_json::{Map, Value, json};
+
+pub fn stats(moment: &Moment, window_rows: usize) -> Value {
+    let Summary { all, window, absolute, signed, over, rolling, density, faults } = &moment.summary;
+    let faults: Map<_, _> =
+        faults.iter().map(|(fault, n)| (Fault::name(*fault).to_owned(), json!(n))).collect();
+    let (state, reason) = match &moment.state {
+        State::Starting => ("starting", None),
+        State::Following => ("following", None),
+        State::Trouble(reason) => ("trouble", Some(reason)),
+    };
+    json!({
+        "state": state,
+        "reason": reason,
+        "last_rows_at": moment.last_rows_s,
+        "window_rows": window_rows,
+        "quantile_relative_error": crate::buckets::RELATIVE_ERROR,
+        "all": numbers(all),
+        "window": numbers(window),
+        "absolute_error_histogram": absolute.as_ref().map(histogram),
+        "error_histogram": signed.as_ref().map(histogram),
+        "error_over_time": match over { Over::Time(slices) => Some(self::slices(slices, 1000.0)), Over::Rows(_) => None },
+        "error_over_rows": match over { Over::Rows(slices) => Some(self::slices(slices, 1.0)), Over::Time(_) => None },
+        "rolling_mae": rolling.iter().map(|(n, mae)| json!([n, mae])).collect::<Vec<_>>(),
+        "density": density.as_ref().map(|density| json!({
+            "edges": (0..=density.cells).map(|cell| density.edge(cell)).collect::<Vec<_>>(),
+            "cells": density.counts,
+            "sampled_rows": density.sampled,
+            "outside": density.outside,
+        })),
+        "not_rows": faults,
+    })
+}
+
+fn numbers(numbers: &Numbers) -> Value {
+    json!({
+        "n": numbers.n,
+        "rows_per_minute": numbers.rows_per_minute,
+        "mae": numbers.mae,
+        "mae_standard_error": numbers.mae_standard_error,
+        "rmse": numbers.rmse,
+        "mean_error": numbers.bias,
+        "r2": numbers.r2,
+        "absolute_error_p50": numbers.p50,
+        "absolute_error_p95": numbers.p95,
+        "absolute_error_p99": numbers.p99,
+        "absolute_error_max": numbers.max,
+    })
+}
+
+fn histogram(histogram: &Histogram) -> Value {
+    let counts =
+        |counts: &Counts| json!({ "bins": counts.bins, "below": counts.left, "above": counts.right });
+    json!({ "edges": histogram.bins.edges(), "all": counts(&histogram.all), "window": counts(&histogram.window) })
+}
+
+/// `unit`: how many of the slices' own units one of the output has.
+fn slices(slices: &Slices, unit: f64) -> Value {
+    let rows = slices.filled().map(|(start, slice)| {
+        json!({ "start": start as f64 / unit, "n": slice.n, "mean": slice.mean, "standard_deviation": slice.deviation() })
+    });
+    json!({ "width": slices.width as f64 / unit, "slices": rows.collect::<Vec<_>>() })
+}

@@ -1,0 +1,77 @@
+//! What the loop knows, handed to the server's threads: the numbers, and how it goes.
+//! Never computes anything.
+
+use crate::config::Config;
+use crate::summary::Summary;
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64, atomic::Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The loop looks at the logs twice a second, and between two chunks of a long read.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// One moment. Two of the same `version` show the same.
+pub struct Moment {
+    pub version: u64,
+    pub summary: Summary,
+    pub state: State,
+    /// Unix seconds at which rows were last read; none before.
+    pub last_rows_s: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// The logs are read for the first time.
+    Starting,
+    Following,
+    /// Why a log cannot be read.
+    Trouble(String),
+}
+
+/// Shared between the loop and the server.
+pub struct Live {
+    pub config: Config,
+    /// Unix seconds; tells one process from the next.
+    pub started_s: u64,
+    moment: Mutex<Arc<Moment>>,
+    heartbeat_s: AtomicU64,
+}
+
+impl Live {
+    pub fn new(config: Config, summary: Summary) -> Self {
+        let moment = Moment { version: 0, summary, state: State::Starting, last_rows_s: None };
+        let started_s = now_s() as u64;
+        let moment = Mutex::new(Arc::new(moment));
+        Live { config, started_s, moment, heartbeat_s: AtomicU64::new(started_s) }
+    }
+
+    pub fn moment(&self) -> Arc<Moment> {
+        Arc::clone(&self.moment.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn publish(&self, moment: Moment) {
+        *self.moment.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
+    }
+
+    /// The loop is alive.
+    pub fn beat(&self) {
+        self.heartbeat_s.store(now_s() as u64, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// Why the log is not being followed.
+    pub fn health(&self) -> Result<(), String> {
+        let silent_s = now_s() - self.heartbeat_s.load(Ordering::Relaxed) as f64;
+        if silent_s > STALLED.as_secs_f64() {
+            return Err(format!("has not looked at the log for {silent_s:.0} s"));
+        }
+        match &self.moment().state {
+            State::Starting => Err("reading the log for the first time".to_owned()),
+            State::Following => Ok(()),
+            State::Trouble(reason) => Err(format!("cannot read {reason}")),
+        }
+    }
+}
+
+pub fn now_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,199 @@
+//! Numbers that are sums over rows: MAE, RMSE, bias, R² and what they need, in compensated arithmetic.
+//! Never keeps a row; quantiles and histograms are not here.
+
+use crate::row::Row;
+
+/// A sum whose rounding errors are carried along (Neumaier 1974, with Knuth's branch-free error term).
+#[derive(Clone, Copy, Default)]
+pub struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    pub fn add(&mut self, value: f64) {
+        let sum = self.sum + value;
+        let part = sum - self.sum;
+        self.lost += (self.sum - (sum - part)) + (value - part);
+        self.sum = sum;
+    }
+
+    /// The sum. Infinite where it overflows, as in numpy.
+    pub fn value(&self) -> f64 {
+        if self.lost.is_finite() { self.sum + self.lost } else { self.sum }
+    }
+}
+
+/// Mean and sum of squared deviations from it, added to one value at a time (Welford 1962, with an exact mean).
+#[derive(Clone, Copy, Default)]
+struct Spread {
+    sum: Sum,
+    mean: f64,
+    squares: Sum,
+}
+
+impl Spread {
+    /// `n`: how many values there are with this one.
+    fn add(&mut self, value: f64, n: f64) {
+        let before = value - self.mean;
+        self.sum.add(value);
+        self.mean = self.sum.value() / n;
+        // The first value is the mean: without this its difference to 0 would count.
+        if n > 1.0 {
+            self.squares.add(before * (value - self.mean));
+        }
+    }
+}
+
+/// Sums over rows, error = y_pred − y_true. All memory is in this struct.
+#[derive(Clone, Copy)]
+pub struct Moments {
+    pub n: u64,
+    error: Sum,
+    squared_error: Sum,
+    absolute_error: Spread,
+    y_true: Spread,
+    y_true_least: f64,
+    y_true_most: f64,
+    pub absolute_error_least: f64,
+    pub absolute_error_most: f64,
+    timed: u64,
+    first_s: f64,
+    last_s: f64,
+}
+
+impl Moments {
+    pub fn new() -> Self {
+        Moments {
+            n: 0,
+            error: Sum::default(),
+            squared_error: Sum::default(),
+            absolute_error: Spread::default(),
+            y_true: Spread::default(),
+            y_true_least: f64::INFINITY,
+            y_true_most: f64::NEG_INFINITY,
+            absolute_error_least: f64::INFINITY,
+            absolute_error_most: f64::NEG_INFINITY,
+            timed: 0,
+            first_s: f64::INFINITY,
+            last_s: f64::NEG_INFINITY,
+        }
+    }
+
+    pub fn add(&mut self, row: &Row) {
+        self.n += 1;
+        let n = self.n as f64;
+        let error = row.error();
+        let absolute = error.abs();
+        self.error.add(error);
+        self.squared_error.add(error * error);
+        self.absolute_error.add(absolute, n);
+        self.y_true.add(row.y_true, n);
+        self.y_true_least = self.y_true_least.min(row.y_true);
+        self.y_true_most = self.y_true_most.max(row.y_true);
+        self.absolute_error_least = self.absolute_error_least.min(absolute);
+        self.absolute_error_most = self.absolute_error_most.max(absolute);
+        if let Some(time_s) = row.time_s() {
+            self.timed += 1;
+            self.first_s = self.first_s.min(time_s);
+            self.last_s = self.last_s.max(time_s);
+        }
+    }
+
+    /// Mean absolute error. None without rows, like everything here that needs one.
+    pub fn mae(&self) -> Option<f64> {
+        self.mean(self.absolute_error.sum.value())
+    }
+
+    /// Standard error of the MAE: sample standard deviation of the absolute error over √n. None below two rows.
+    pub fn mae_standard_error(&self) -> Option<f64> {
+        let n = self.n as f64;
+        (self.n >= 2).then(|| (self.absolute_error.squares.value() / (n - 1.0) / n).sqrt())
+    }
+
+    /// Square root of the mean squared error.
+    pub fn rmse(&self) -> Option<f64> {
+        self.mean(self.squared_error.value()).map(f64::sqrt)
+    }
+
+    /// Mean error: positive where predictions are too high.
+    pub fn bias(&self) -> Option<f64> {
+        self.mean(self.error.value())
+    }
+
+    /// Coefficient of determination as scikit-learn's `r2_score`: for a constant y_true 1 if every prediction is perfect, else 0;
+    /// none below two rows.
+    pub fn r2(&self) -> Option<f64> {
+        if self.n < 2 {
+            return None;
+        }
+        let residual = self.squared_error.value();
+        let r2 = match residual {
+            0.0 => 1.0,
+            _ if self.y_true_least == self.y_true_most => 0.0,
+            _ => 1.0 - residual / self.y_true.squares.value(),
+        };
+        (!r2.is_nan()).then_some(r2)
+    }
+
+    /// Rows per minute between the first and the last `logged_at`. None where these are missing or the same.
+    pub fn rows_per_minute(&self) -> Option<f64> {
+        let span_s = self.last_s - self.first_s;
+        (self.timed >= 2 && span_s > 0.0).then(|| (self.timed - 1) as f64 / span_s * 60.0)
+    }
+
+    fn mean(&self, sum: f64) -> Option<f64> {
+        (self.n > 0).then(|| sum / self.n as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(f64, f64)]) -> Moments {
+        let mut moments = Moments::new();
+        pairs.iter().for_each(|&(y_true, y_pred)| moments.add(&Row::new(y_true, y_pred, None)));
+        moments
+    }
+
+    #[test]
+    fn a_sum_keeps_what_plain_addition_loses() {
+        let mut sum = Sum::default();
+        [1.0, 1e100, 1.0, -1e100].iter().for_each(|&value| sum.add(value));
+        assert_eq!(sum.value(), 2.0);
+        let mut overflowing = Sum::default();
+        [f64::MAX, f64::MAX, 1.0].iter().for_each(|&value| overflowing.add(value));
+        assert_eq!(overflowing.value(), f64::INFINITY);
+    }
+
+    #[test]
+    fn no_rows_have_no_numbers() {
+        let none = of(&[]);
+        assert_eq!((none.mae(), none.rmse(), none.bias(), none.r2()), (None, None, None, None));
+        assert_eq!(none.rows_per_minute(), None);
+    }
+
+    #[test]
+    fn r2_of_a_constant_truth_is_that_of_scikit_learn() {
+        assert_eq!(of(&[(0.1, 0.1)]).r2(), None);
+        assert_eq!(of(&[(0.1, 0.1), (0.1, 0.1), (0.1, 0.1)]).r2(), Some(1.0));
+        assert_eq!(of(&[(0.1, 0.1), (0.1, 0.1), (0.1, 0.2)]).r2(), Some(0.0));
+    }
+
+    #[test]
+    fn values_far_from_zero_keep_their_spread() {
+        let r2 = of(&[(1e9 + 1.0, 1e9 + 1.0), (1e9 + 2.0, 1e9 + 2.0), (1e9 + 3.0, 1e9 + 4.0)]).r2();
+        assert_eq!(r2, Some(0.5));
+    }
+
+    #[test]
+    fn the_rate_counts_the_intervals_between_rows() {
+        let mut moments = Moments::new();
+        for time_s in [10.0, 20.0, 40.0] {
+            moments.add(&Row::new(0.0, 1.0, Some(1.7e9 + time_s)));
+        }
+        assert_eq!(moments.rows_per_minute(), Some(4.0));
+        assert_eq!(moments.mae_standard_error(), Some(0.0));
+    }
+}

@@ -1,0 +1,182 @@
+//! The live page: one HTML document, and the parts of it that change, as HTML by the id of their element.
+//! Never computes a number.
+
+use crate::chart;
+use crate::live::{Live, Moment, State};
+use crate::number::{clock, count, percent, short};
+use crate::row::Fault;
+use crate::summary::{Histogram, Over, Summary};
+use serde_json::{Map, Value};
+
+/// Where the page asks for what changed.
+pub const PARTS: &str = "/parts.json";
+
+const DOCUMENT: &str = include_str!("page.html");
+
+/// The whole page as of now, readable without scripts.
+pub fn document(moment: &Moment, live: &Live) -> String {
+    let mut text = DOCUMENT.to_owned();
+    for (id, html) in parts(moment, live) {
+        text = text.replace(&format!("<!--{id}-->"), &html);
+    }
+    text
+}
+
+pub fn parts_json(moment: &Moment, live: &Live) -> String {
+    let parts = parts(moment, live).into_iter().map(|(id, html)| (id.to_owned(), Value::String(html)));
+    Value::Object(parts.collect::<Map<_, _>>()).to_string()
+}
+
+fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
+    let summary = &moment.summary;
+    let window_rows = live.config.window;
+    let empty = "<p class=none>No rows yet.</p>".to_owned();
+    let chart = |svg: Option<String>| svg.filter(|svg| !svg.is_empty()).unwrap_or_else(|| empty.clone());
+    let numbers = &summary.all;
+    let absolute = summary.absolute.as_ref();
+    let signed = summary.signed.as_ref();
+    let marks = [("median", numbers.p50), ("p95", numbers.p95)];
+    vec![
+        ("state", state(moment, live)),
+        ("tiles", tiles(summary)),
+        ("absolute", chart(absolute.map(|h| chart::histogram(h, "absolute error", &marks)))),
+        ("absolute-numbers", absolute.map_or(String::new(), histogram_table)),
+        (
+            "signed",
+            chart(signed.map(|h| chart::histogram(h, "error = y_pred − y_true", &[("mean", numbers.bias)]))),
+        ),
+        ("signed-numbers", signed.map_or(String::new(), histogram_table)),
+        ("over", chart(Some(chart::over(&summary.over)))),
+        ("over-numbers", over_table(&summary.over)),
+        ("rolling", chart(Some(chart::rolling(&summary.rolling, window_rows)))),
+        ("rolling-numbers", rolling_table(&summary.rolling)),
+        ("density", chart(summary.density.as_ref().map(chart::density))),
+        ("density-numbers", density_table(summary)),
+        ("faults", faults(summary)),
+    ]
+}
+
+/// What the page says first: whether it follows, waits, or cannot read.
+fn state(moment: &Moment, live: &Live) -> String {
+    let logs = escape(&live.config.logs.join(", "));
+    let n = moment.summary.all.n;
+    match &moment.state {
+        State::Starting => format!("<p class=wait>Reading {logs} for the first time.</p>"),
+        State::Trouble(reason) if n == 0 => {
+            format!("<p class=bad>Nothing yet, and the log cannot be read: {}.</p>", escape(reason))
+        }
+        State::Trouble(reason) => format!(
+            "<p class=bad>The log cannot be read: {}. What is shown was read before.</p>",
+            escape(reason)
+        ),
+        State::Following if n == 0 => format!("<p class=wait>Nothing yet: {logs} has no rows.</p>"),
+        State::Following => {
+            let last = moment.last_rows_s.map_or(String::new(), |last_s| {
+                format!("; last new rows at {} UTC", clock(last_s * 1000.0, 0.0))
+            });
+            format!("<p class=good>Following {logs}: {} rows{last}.</p>", count(n))
+        }
+    }
+}
+
+fn tiles(summary: &Summary) -> String {
+    let (all, window) = (&summary.all, &summary.window);
+    let with_error = |numbers: &crate::summary::Numbers| match numbers.mae_standard_error {
+        Some(_) => format!("{} <small>± {}</small>", short(numbers.mae), short(numbers.mae_standard_error)),
+        None => short(numbers.mae),
+    };
+    let tiles = [
+        ("rows", count(all.n), count(window.n)),
+        ("rows per minute", short(all.rows_per_minute), short(window.rows_per_minute)),
+        ("MAE ± standard error", with_error(all), with_error(window)),
+        ("RMSE", short(all.rmse), short(window.rmse)),
+        ("mean error (bias)", short(all.bias), short(window.bias)),
+        ("R²", short(all.r2), short(window.r2)),
+        ("p50 of |error|", short(all.p50), short(window.p50)),
+        ("p95 of |error|", short(all.p95), short(window.p95)),
+        ("p99 of |error|", short(all.p99), short(window.p99)),
+        ("max of |error|", short(all.max), short(window.max)),
+    ];
+    let tile = |(name, all, window): (&str, String, String)| {
+        format!(
+            "<div class=tile><dt>{name}</dt><dd>{all}</dd><dd class=last><span>last {{N}}</span> {window}</dd></div>"
+        )
+    };
+    tiles.map(tile).concat().replace("{N}", &count(window.n))
+}
+
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let cells = |tag: &str, cells: &[String]| -> String {
+        cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect()
+    };
+    let head: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
+    let rows: String = rows.into_iter().map(|row| format!("<tr>{}</tr>", cells("td", &row))).collect();
+    format!("<table><thead><tr>{}</tr></thead><tbody>{rows}</tbody></table>", cells("th", &head))
+}
+
+fn histogram_table(histogram: &Histogram) -> String {
+    let rows = histogram
+        .shares()
+        .into_iter()
+        .map(|bar| vec![short(bar.from), short(bar.to), count(bar.n), percent(bar.all), percent(bar.window)]);
+    table(&["from", "below", "rows", "share", "of the window"], rows)
+}
+
+fn over_table(over: &Over) -> String {
+    let (Over::Time(slices) | Over::Rows(slices)) = over;
+    let is_time = matches!(over, Over::Time(_));
+    let rows = slices.filled().map(|(start, slice)| {
+        let start = if is_time { clock(start as f64, 864e5) } else { count(start.max(1) as u64) };
+        vec![start, count(slice.n), short(Some(slice.mean)), short(Some(slice.deviation()))]
+    });
+    table(&["from", "rows", "mean error", "standard deviation"], rows)
+}
+
+/// Every eighth point: the whole line is in `/stats.json`.
+fn rolling_table(points: &[(u64, f64)]) -> String {
+    let rows = points.iter().rev().step_by(8).map(|(n, mae)| vec![count(*n), short(Some(*mae))]);
+    table(&["row", "MAE up to it"], rows)
+}
+
+fn density_table(summary: &Summary) -> String {
+    let Some(density) = &summary.density else { return String::new() };
+    let rows = (0..density.cells).filter_map(|column| {
+        let cells: Vec<_> = density.counts.iter().filter(|(x, _, _)| *x == column).collect();
+        let n: u64 = cells.iter().map(|(_, _, n)| n).sum();
+        let sum: f64 =
+            cells.iter().map(|(_, y, n)| (density.edge(*y) + density.edge(y + 1)) / 2.0 * *n as f64).sum();
+        let row = || vec![short(Some(density.edge(column))), count(n), short(Some(sum / n as f64))];
+        (n > 0).then(row)
+    });
+    table(&["y_true from", "rows of the sample", "mean y_pred, about"], rows)
+}
+
+fn faults(summary: &Summary) -> String {
+    let kinds = summary.faults.iter().filter(|(_, n)| *n > 0);
+    let kinds: Vec<String> =
+        kinds.map(|(fault, n)| format!("{} {}", count(*n), Fault::name(*fault).replace('_', " "))).collect();
+    if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_small_and_needs_nothing_from_outside() {
+        assert!(DOCUMENT.len() < 60_000);
+        let outside = ["http:", "https:", "//cdn", "src=", "@import", "url("];
+        for word in outside {
+            assert!(!DOCUMENT.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn text_from_outside_cannot_become_markup() {
+        assert_eq!(escape("<b a=\"&\">"), "&lt;b a=&quot;&amp;&quot;&gt;");
+    }
+}

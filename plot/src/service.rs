@@ -1,0 +1,226 @@
+//! The loop: follow the logs, publish the numbers, draw when it is time, until told to stop.
+//! Never decides what the numbers are.
+
+use crate::config::Config;
+use crate::files;
+use crate::health;
+use crate::live::{Live, Moment, State, now_s};
+use crate::logs::{Event, Logs, plain};
+use crate::number::{count, short};
+use crate::picture;
+use crate::row::Fault;
+use crate::server;
+use crate::statistics::Statistics;
+use crate::summary::Summary;
+use anyhow::{Context, Result};
+use log::{info, warn};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+pub const PNG_NAME: &str = "error_distribution.png";
+pub const SVG_NAME: &str = "error_distribution.svg";
+
+/// How often the logs are looked at. The page promises new rows within 2 s.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// At most one line of progress, and of warnings of one kind, in this time.
+const PROGRESS: Duration = Duration::from_secs(10);
+const FAULTS: Duration = Duration::from_secs(60);
+
+/// Runs until `stop` delivers.
+///
+/// # Errors
+/// Only what keeps the service from starting.
+pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
+    picture::register()?;
+    info!("{config}");
+    let statistics = Statistics::new(config.window);
+    let live = Arc::new(Live::new(config, Summary::of(&statistics)));
+    server::start(&live)?;
+    let stopping = Cell::new(false);
+    let told_to_stop = || {
+        live.beat();
+        stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
+        stopping.get()
+    };
+    let mut service = Service::new(&live, statistics);
+    while !told_to_stop() {
+        service.look(&told_to_stop);
+        if stopping.get() {
+            break;
+        }
+        match stop.recv_timeout(LOOK.min(live.config.interval)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    info!("stopped");
+    Ok(())
+}
+
+struct Service<'a> {
+    live: &'a Live,
+    config: &'a Config,
+    logs: Logs,
+    statistics: Statistics,
+    /// What is wrong with the logs, as last said.
+    trouble: Option<String>,
+    waiting: bool,
+    version: u64,
+    /// Changes, faults and trouble as last published.
+    published: Option<(u64, u64, Option<String>)>,
+    last_rows_s: Option<f64>,
+    health_written: Option<Instant>,
+    /// Rows and start-overs so far; differs from `drawn` when there is something new to draw.
+    changes: u64,
+    drawn: u64,
+    last_drawn: Option<Instant>,
+    picture_trouble: Option<String>,
+    progress: Option<Instant>,
+    faults_told: (u64, Option<Instant>),
+}
+
+impl<'a> Service<'a> {
+    fn new(live: &'a Live, statistics: Statistics) -> Self {
+        let config = &live.config;
+        Service {
+            live,
+            config,
+            logs: Logs::new(config.logs.clone()),
+            statistics,
+            trouble: None,
+            version: 0,
+            published: None,
+            last_rows_s: None,
+            health_written: None,
+            waiting: false,
+            changes: 0,
+            drawn: 0,
+            last_drawn: None,
+            picture_trouble: None,
+            progress: None,
+            faults_told: (0, None),
+        }
+    }
+
+    fn look(&mut self, stop: &impl Fn() -> bool) {
+        let Service { logs, statistics, changes, .. } = self;
+        let followed = logs.follow(stop, |event| match event {
+            Event::Row(row) => {
+                statistics.add(row);
+                *changes += 1;
+            }
+            Event::Fault(fault) => statistics.add_fault(fault),
+            Event::StartOver => {
+                warn!("a log was replaced, truncated or removed: starting over");
+                statistics.clear();
+                *changes += 1;
+            }
+        });
+        if stop() {
+            return;
+        }
+        self.tell_trouble(followed.err());
+        self.tell_faults();
+        self.publish();
+        if self.config.listen.is_none()
+            && self.health_written.is_none_or(|at| at.elapsed() >= health::WRITE_EVERY)
+        {
+            self.health_written = Some(Instant::now());
+            health::write(self.live);
+        }
+        let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
+        if due && self.changes != self.drawn && self.statistics.n() > 0 {
+            self.draw();
+        }
+    }
+
+    /// Hands what changed to the page.
+    fn publish(&mut self) {
+        let faults = self.statistics.faults().iter().map(|(_, n)| n).sum();
+        let now = Some((self.changes, faults, self.trouble.clone()));
+        if self.published == now {
+            return;
+        }
+        if self.published.as_ref().map_or(0, |(changes, _, _)| *changes) != self.changes {
+            self.last_rows_s = Some(now_s());
+        }
+        self.published = now;
+        self.version += 1;
+        let state = self.trouble.clone().map_or(State::Following, State::Trouble);
+        let summary = Summary::of(&self.statistics);
+        self.live.publish(Moment { version: self.version, summary, state, last_rows_s: self.last_rows_s });
+    }
+
+    /// One line for each change of state.
+    fn tell_trouble(&mut self, trouble: Option<String>) {
+        if self.statistics.n() == 0 && !self.waiting {
+            self.waiting = true;
+            info!("waiting for the first row in {}", self.config.logs.join(","));
+        } else if self.statistics.n() > 0 {
+            if trouble != self.trouble {
+                match &trouble {
+                    Some(reason) => warn!("cannot read {reason}; keeping what was read"),
+                    None => info!("reading the log again"),
+                }
+            }
+            self.waiting = false;
+        }
+        self.trouble = trouble;
+    }
+
+    fn tell_faults(&mut self) {
+        let faults = self.statistics.faults();
+        let total = faults.iter().map(|(_, n)| n).sum();
+        let (told, at) = self.faults_told;
+        if total > told && at.is_none_or(|at| at.elapsed() >= FAULTS) {
+            let kinds = faults.iter().filter(|(_, n)| *n > 0);
+            let kinds: Vec<String> =
+                kinds.map(|(fault, n)| format!("{} {}", count(*n), Fault::name(*fault))).collect();
+            warn!("lines that are not rows: {}", kinds.join(", "));
+            self.faults_told = (total, Some(Instant::now()));
+        }
+    }
+
+    fn draw(&mut self) {
+        let summary = Summary::of(&self.statistics);
+        self.last_drawn = Some(Instant::now());
+        match write_pictures(self.config, &summary) {
+            Ok(()) => {
+                if self.picture_trouble.take().is_some() {
+                    info!("the picture can be written again");
+                }
+                self.drawn = self.changes;
+                if self.progress.is_none_or(|at| at.elapsed() >= PROGRESS) {
+                    self.progress = Some(Instant::now());
+                    let numbers = &summary.all;
+                    info!(
+                        "{} rows drawn, MAE {}, RMSE {}",
+                        count(numbers.n),
+                        short(numbers.mae),
+                        short(numbers.rmse)
+                    );
+                }
+            }
+            Err(e) => {
+                let reason = format!("{e:#}");
+                if self.picture_trouble.as_ref() != Some(&reason) {
+                    warn!("{reason}; the last picture stays");
+                    self.picture_trouble = Some(reason);
+                }
+            }
+        }
+    }
+}
+
+fn write_pictures(config: &Config, summary: &Summary) -> Result<()> {
+    let write = |name: &str, bytes: &[u8]| {
+        files::replace(&config.log_dir, name, bytes)
+            .map_err(|e| anyhow::anyhow!("{}", plain(&e)))
+            .with_context(|| config.log_dir.join(name).display().to_string())
+    };
+    write(PNG_NAME, &picture::png(summary, config.size)?)?;
+    write(SVG_NAME, picture::svg(summary, config.size)?.as_bytes())
+}
