@@ -20,6 +20,7 @@ mod rolling;
 mod row;
 mod server;
 mod service;
+#[path = "../../glue/settings.rs"]
 mod settings;
 mod slices;
 mod statistics;
