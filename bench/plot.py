@@ -22,7 +22,7 @@ def lines(first, n):
     time_s = 1732341600 + np.arange(first, first + n) * 0.01
     error = np.abs(y_pred - y_true)
     return "".join(
-        f"{t:.3f},{y},{p},{e},{t:.3f}\n" for t, y, p, e in zip(time_s, y_true.tolist(), y_pred.tolist(), error.tolist())
+        f"{t:.6f}-5f3a9c01,{y},{p},{e},{t:.3f}\n" for t, y, p, e in zip(time_s, y_true.tolist(), y_pred.tolist(), error.tolist())
     )
 
 
