@@ -109,7 +109,7 @@ fn fill<B: DrawingBackend>(
         .y_labels((f64::from(height) / letter / 4.0) as usize)
         .x_label_formatter(&|x| if *x > last { String::new() } else { short(Some(*x)) })
         .y_label_formatter(&|y| short(Some(*y)))
-        .x_desc("absolute error |y_pred − y_true|")
+        .x_desc("absolute error = |y_pred − y_true|")
         .y_desc("share of rows (%)")
         .draw()?;
 

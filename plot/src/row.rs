@@ -109,7 +109,8 @@ impl Columns {
             } else if place == self.y_pred {
                 y_pred = number(field);
             } else if place == self.absolute_error {
-                absolute_error = number(field);
+                // Only compared, within a tolerance: what is beyond its 15th digit does not matter.
+                absolute_error = short_decimal(field, true).map_or_else(|| number(field), Ok);
             } else if Some(place) == self.logged_at {
                 logged_at = number(field);
             }
@@ -138,7 +139,7 @@ fn check(row: &Row, absolute_error: f64) -> Result<(), Fault> {
 
 /// A field as a finite number.
 fn number(field: &[u8]) -> Result<f64, Fault> {
-    if let Some(value) = short_decimal(field) {
+    if let Some(value) = short_decimal(field, false) {
         return Ok(value);
     }
     let parse = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<f64>().ok());
@@ -151,17 +152,19 @@ fn number(field: &[u8]) -> Result<f64, Fault> {
 }
 
 /// Digits with at most one point, up to 15 of them: both halves of the division are exact, so its result is the nearest f64 (Clinger
-/// 1990). None for anything else.
-fn short_decimal(field: &[u8]) -> Option<f64> {
+/// 1990). None for anything else. With `cut`, decimals beyond the 15th digit are dropped, for a relative error of 1e-14.
+fn short_decimal(field: &[u8], cut: bool) -> Option<f64> {
     const POWERS: [f64; 16] =
         [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let digits = field.strip_prefix(b"-").unwrap_or(field);
-    if digits.len() > 16 {
+    if digits.len() > 16 && !cut {
         return None;
     }
     let (mut whole, mut count, mut point) = (0_u64, 0, None);
     for byte in digits {
         match byte {
+            b'0'..=b'9' if cut && count == 15 && point.is_some() => {}
+            b'0'..=b'9' if count == 15 => return None,
             b'0'..=b'9' => {
                 whole = whole * 10 + u64::from(byte - b'0');
                 count += 1;
@@ -171,7 +174,7 @@ fn short_decimal(field: &[u8]) -> Option<f64> {
         }
     }
     let decimals = point.map_or(0, |before| count - before);
-    if count == 0 || count > 15 {
+    if count == 0 {
         return None;
     }
     let value = whole as f64 / POWERS.get(decimals)?;
@@ -296,11 +299,13 @@ mod tests {
             let digits = &digits[..digits.len().min(1 + (random % 15) as usize)];
             let (whole, decimals) = digits.split_at((random / 16) as usize % (digits.len() + 1));
             for text in [format!("{whole}.{decimals}"), format!("-{whole}.{decimals}"), digits.to_owned()] {
-                assert_eq!(short_decimal(text.as_bytes()), text.parse().ok(), "{text}");
+                assert_eq!(short_decimal(text.as_bytes(), false), text.parse().ok(), "{text}");
             }
         }
+        assert_eq!(short_decimal(b"55.11706978999999", true), Some(55.117_069_789_999_9));
+        assert_eq!(short_decimal(b"55.11706978999999x", true), None);
         for text in ["", "-", ".", "1.2.3", "1e5", "+1", "1234567890123456", "--1"] {
-            assert_eq!(short_decimal(text.as_bytes()), None, "{text}");
+            assert_eq!(short_decimal(text.as_bytes(), false), None, "{text}");
         }
     }
 
