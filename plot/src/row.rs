@@ -151,34 +151,33 @@ fn number(field: &[u8]) -> Result<f64, Fault> {
     if value.is_finite() { Ok(value) } else { Err(Fault::NotFinite) }
 }
 
-/// Digits with at most one point, up to 15 of them: both halves of the division are exact, so its result is the nearest f64 (Clinger
-/// 1990). None for anything else. With `cut`, decimals beyond the 15th digit are dropped, for a relative error of 1e-14.
+/// Digits with at most one point, up to 15 significant ones: both halves of the division are exact, so its result is the nearest f64
+/// (Clinger 1990). None for anything else. With `cut`, decimals beyond the 15th significant digit are dropped, for a relative error of
+/// 1e-14.
 fn short_decimal(field: &[u8], cut: bool) -> Option<f64> {
-    const POWERS: [f64; 16] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+        1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
     let digits = field.strip_prefix(b"-").unwrap_or(field);
-    if digits.len() > 16 && !cut {
-        return None;
-    }
-    let (mut whole, mut count, mut point) = (0_u64, 0, None);
+    let (mut whole, mut significant, mut decimals) = (0_u64, 0, 0);
+    let (mut any, mut point) = (false, false);
     for byte in digits {
         match byte {
-            b'0'..=b'9' if cut && count == 15 && point.is_some() => {}
-            b'0'..=b'9' if count == 15 => return None,
+            b'0'..=b'9' if significant == 15 && cut && point => {}
+            b'0'..=b'9' if significant == 15 => return None,
             b'0'..=b'9' => {
                 whole = whole * 10 + u64::from(byte - b'0');
-                count += 1;
+                significant += usize::from(whole > 0);
+                decimals += usize::from(point);
+                any = true;
             }
-            b'.' if point.is_none() => point = Some(count),
+            b'.' if !point => point = true,
             _ => return None,
         }
     }
-    let decimals = point.map_or(0, |before| count - before);
-    if count == 0 {
-        return None;
-    }
     let value = whole as f64 / POWERS.get(decimals)?;
-    Some(if digits.len() < field.len() { -value } else { value })
+    any.then_some(if digits.len() < field.len() { -value } else { value })
 }
 
 /// Calls `each` with the place and bytes of every field of a line; the number of fields, or none where it is not one record.
@@ -303,6 +302,7 @@ mod tests {
             }
         }
         assert_eq!(short_decimal(b"55.11706978999999", true), Some(55.117_069_789_999_9));
+        assert_eq!(short_decimal(b"0.0000123456789012345678", true), Some(0.000_012_345_678_901_234_5));
         assert_eq!(short_decimal(b"55.11706978999999x", true), None);
         for text in ["", "-", ".", "1.2.3", "1e5", "+1", "1234567890123456", "--1"] {
             assert_eq!(short_decimal(text.as_bytes(), false), None, "{text}");
