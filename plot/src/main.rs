@@ -22,6 +22,7 @@ mod row;
 mod server;
 mod service;
 #[path = "../../glue/settings.rs"]
+#[path = "../../glue/settings.rs"]
 mod settings;
 mod slices;
 mod statistics;
