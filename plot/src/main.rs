@@ -22,7 +22,6 @@ mod row;
 mod server;
 mod service;
 #[path = "../../glue/settings.rs"]
-#[path = "../../glue/settings.rs"]
 mod settings;
 mod slices;
 mod statistics;
