@@ -1,0 +1,43 @@
+# Settings pass through: make up FEATURES_INTERVAL=0.5
+.DEFAULT_GOAL := help
+.PHONY: help up down logs build test lint run-features run-metric run-plot clean test-compose
+
+help: ## this text
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do printf 'make %-13s %s\n' "$$target" "$$text"; done
+
+up: ## build and start everything, Ctrl-C stops it; MODE=docker or MODE=native forces one
+	@scripts/up
+
+down: ## stop what make up started, from another terminal
+	@scripts/down
+
+logs: ## follow the log of what runs
+	@scripts/logs
+
+build: ## build the three services into target/release
+	@scripts/ensure-packages gcc
+	cargo build --release --locked
+
+test: ## run all tests against a RabbitMQ node of their own
+	@scripts/test
+
+lint: ## rustfmt, clippy and shellcheck; a warning is an error
+	@scripts/ensure-packages gcc shellcheck
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	shellcheck --external-sources .ci/run $$(ls -p scripts/* | grep -v /)
+
+run-features: ## one service in the foreground, against AMQP_URL; ARGS="--interval 1" gives flags
+run-metric: ## the same for metric
+run-plot: ## the same for plot
+run-features run-metric run-plot:
+	@scripts/ensure-packages gcc
+	cargo run --release --locked --package $(@:run-%=%) -- $(ARGS)
+
+test-compose: ## build the images without cache and pull the plug on each container; needs Docker
+	@scripts/test-compose
+
+clean: ## remove what was built and the private broker with its queues; logs stay
+	@scripts/down
+	cargo clean
+	rm -rf .run
