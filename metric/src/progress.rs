@@ -28,7 +28,9 @@ impl Progress {
 
     /// Says what changed, if the last line was long enough ago.
     pub fn tell(&mut self) {
-        if self.changed && self.told_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
+        // The first row is news at once.
+        let due = self.told_at.map_or(self.rows > 0, |at| at.elapsed() >= INTERVAL);
+        if self.changed && due {
             log::info!("{self}");
             self.changed = false;
             self.told_at = Some(Instant::now());

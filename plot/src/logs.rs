@@ -16,10 +16,10 @@ pub struct Logs {
 }
 
 /// What [`Logs::follow`] tells as it goes.
-pub enum Event<'a> {
+pub enum Event {
     /// A log that was read is gone or replaced: forget every row; all logs are read from their start.
     StartOver,
-    Row(&'a Row),
+    Row(Row),
     Fault(Fault),
 }
 
@@ -117,13 +117,13 @@ impl Logs {
         let mut waiting: Vec<&mut LogFile> = self.files.iter_mut().filter(|f| !f.rows.is_empty()).collect();
         any |= !waiting.is_empty();
         if let [only] = waiting.as_mut_slice() {
-            only.rows.drain(..).for_each(|row| tell(Event::Row(&row)));
+            only.rows.drain(..).for_each(|row| tell(Event::Row(row)));
             return Ok(any);
         }
         let time = |file: &LogFile| file.rows.front().and_then(Row::time_s).unwrap_or(f64::NEG_INFINITY);
         while let Some(oldest) = waiting.iter_mut().min_by(|a, b| time(a).total_cmp(&time(b))) {
             if let Some(row) = oldest.rows.pop_front() {
-                tell(Event::Row(&row));
+                tell(Event::Row(row));
             }
             if oldest.rows.is_empty() {
                 break;

@@ -8,6 +8,7 @@ mod density;
 mod files;
 mod health;
 mod histogram;
+mod intake;
 mod json;
 mod live;
 mod log_file;

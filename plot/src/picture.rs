@@ -48,7 +48,7 @@ type Area<B> = DrawingArea<B, Shift>;
 
 fn draw<B: DrawingBackend>(summary: &Summary, size: (u32, u32), area: Area<B>) -> Result<()> {
     let Some(histogram) = &summary.absolute else { return Err(anyhow!("nothing to draw yet")) };
-    let drawn = fill(summary, histogram, size, &area).and_then(|()| Ok(area.present()?));
+    let drawn = fill(summary, histogram, size, &area).and_then(|()| area.present());
     // A backend's error borrows it; its text does not.
     drawn.map_err(|e| anyhow!("drawing the picture: {e}"))
 }
@@ -63,7 +63,7 @@ fn fill<B: DrawingBackend>(
 ) -> Drawn<B> {
     // Letters grow slower than the picture, so that they can be read in a small one.
     let letter = (14.0 * (f64::from(width) / 800.0).min(f64::from(height) / 600.0).sqrt()).max(11.0);
-    let line = (letter / 9.0).round().max(1.0) as u32;
+    let line = (letter / 14.0).round().max(1.0) as u32;
     let numbers = &summary.all;
     area.fill(&WHITE)?;
     let margin = letter as i32;
@@ -109,7 +109,7 @@ fn fill<B: DrawingBackend>(
         .y_labels((f64::from(height) / letter / 4.0) as usize)
         .x_label_formatter(&|x| if *x > last { String::new() } else { short(Some(*x)) })
         .y_label_formatter(&|y| short(Some(*y)))
-        .x_desc("absolute error |y_pred − y_true|")
+        .x_desc("absolute error = |y_pred − y_true|")
         .y_desc("share of rows (%)")
         .draw()?;
 
@@ -146,9 +146,9 @@ fn fill<B: DrawingBackend>(
         let Some(x) = value.filter(|value| *value <= last) else { continue };
         chart.draw_series([PathElement::new([(x, 0.0), (x, highest * level)], MARK.stroke_width(line))])?;
         let (side, text) = if x > last * 0.75 {
-            (HPos::Right, format!("{name} {} ", short(value)))
+            (HPos::Right, format!("{name} {}\u{a0}", short(value)))
         } else {
-            (HPos::Left, format!(" {name} {}", short(value)))
+            (HPos::Left, format!("\u{a0}{name} {}", short(value)))
         };
         let style = small.clone().pos(Pos::new(side, VPos::Top));
         chart.draw_series([Text::new(text, (x, highest * level), style)])?;

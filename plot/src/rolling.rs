@@ -17,13 +17,13 @@ impl Rolling {
 
     /// To be called after each row. `n`: rows so far; `mae`: computes the window's MAE, called only where a point is due.
     pub fn row(&mut self, n: u64, mae: impl FnOnce() -> f64) {
-        if n % self.stride != 0 {
+        if !n.is_multiple_of(self.stride) {
             return;
         }
         self.points.push((n, mae()));
         if self.points.len() > MOST_POINTS {
             self.stride *= 2;
-            self.points.retain(|(n, _)| n % self.stride == 0);
+            self.points.retain(|(n, _)| n.is_multiple_of(self.stride));
         }
     }
 }

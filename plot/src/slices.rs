@@ -72,6 +72,13 @@ impl Slices {
         if self.slices.is_empty() {
             self.first = place.div_euclid(self.width);
         }
+        // Mostly a row belongs to the last slice; this spares a row of a long log two divisions.
+        let last = (self.first + self.slices.len() as i64 - 1) * self.width;
+        if let Some(slice) = self.slices.back_mut()
+            && (last..last + self.width).contains(&place)
+        {
+            return slice.add(error);
+        }
         while self.span_with(place) > MOST_SLICES {
             self.widen();
         }

@@ -2,6 +2,7 @@
 //! One pass: a row is added once and everything shown comes from here. Never reads a file and never draws.
 
 use crate::density::Sample;
+use crate::logs::Event;
 use crate::rolling::Rolling;
 use crate::row::{Fault, Row};
 use crate::slices::{self, Slices};
@@ -35,12 +36,15 @@ impl Statistics {
         }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        *self = Statistics::new(self.window_rows);
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Row(row) => self.add(row),
+            Event::Fault(fault) => self.add_fault(*fault),
+            Event::StartOver => *self = Statistics::new(self.window_rows),
+        }
     }
 
-    pub fn add(&mut self, row: &Row) {
+    fn add(&mut self, row: &Row) {
         self.all.add(row);
         if self.window.len() == self.window_rows {
             self.window.pop_front();
@@ -57,7 +61,7 @@ impl Statistics {
         });
     }
 
-    pub fn add_fault(&mut self, fault: Fault) {
+    fn add_fault(&mut self, fault: Fault) {
         if let Some(count) = self.faults.get_mut(fault as usize) {
             *count += 1;
         }

@@ -1,0 +1,27 @@
+//! The real binary against a real broker; the tests play the consuming side.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod outages;
+mod samples;
+#[path = "../../../glue/testing.rs"]
+mod testing;
+
+use testing::{Peer, Service};
+
+/// Starts `features` with a queue prefix and further settings.
+fn features(url: &str, prefix: &str, more: &[(&str, &str)]) -> Service {
+    let mut settings = vec![("amqp-url", url), ("queue-prefix", prefix)];
+    settings.extend_from_slice(more);
+    Service::start(env!("CARGO_BIN_EXE_features"), &settings)
+}
+
+/// The samples in a queue, in order: their ids as they are and their bodies.
+fn drain(peer: &Peer, queue: &str) -> Vec<(String, serde_json::Value)> {
+    let mut samples = Vec::new();
+    for message in peer.drain(queue) {
+        let body: serde_json::Value = serde_json::from_slice(&message.delivery.body).unwrap();
+        let batch = if let serde_json::Value::Array(batch) = body { batch } else { vec![body] };
+        samples.extend(batch.into_iter().map(|s| (s["id"].as_str().unwrap().to_owned(), s["body"].clone())));
+    }
+    samples
+}

@@ -1,0 +1,117 @@
+//! Brokers that are absent, die in the middle, refuse messages or were set up by somebody else.
+
+use crate::{
+    drain, features,
+    testing::{Node, Peer, prefix, shared_broker, wait_for},
+};
+use std::collections::BTreeSet;
+
+/// The distinct ids in a queue.
+fn ids(peer: &Peer, queue: &str) -> BTreeSet<String> {
+    drain(peer, queue).into_iter().map(|(id, _)| id).collect()
+}
+
+#[test]
+fn a_broker_that_dies_in_the_middle_gets_the_unconfirmed_again_under_their_ids() {
+    let node = Node::start();
+    let mut service = features(&node.url, "", &[("interval", "0"), ("count", "60000")]);
+    for (round, outage) in ["kill", "restart"].into_iter().enumerate() {
+        service.wait_for_line("samples sent");
+        let peer = Peer::connect(&node.url);
+        let depth = peer.depth("features");
+        wait_for("progress", || (peer.depth("features") > depth + 500).then_some(()));
+        drop(peer);
+        node.command(outage);
+        node.command("start");
+        wait_for("reconnection", || (service.count_lines("connected to") == round + 2).then_some(()));
+    }
+    assert!(service.wait().success(), "{:?}", service.lines());
+    service.wait_for_line("stopped; 60000 samples sent");
+    let peer = Peer::connect(&node.url);
+    let (y_true, x) = (ids(&peer, "y_true"), ids(&peer, "features"));
+    assert_eq!(y_true.len(), 60_000, "a sample that counted as sent is gone");
+    assert_eq!(y_true, x, "half a sample");
+}
+
+#[test]
+fn a_broker_that_is_not_there_yet_is_waited_for() {
+    let node = Node::start();
+    node.command("stop");
+    let mut service = features(&node.url, "", &[("interval", "0"), ("count", "3")]);
+    service.wait_for_line("no connection to");
+    node.command("start");
+    assert!(service.wait().success());
+    assert_eq!(service.count_lines("Connection refused"), 1, "one line per change of state");
+}
+
+#[test]
+fn an_alarm_is_reported_and_waited_for() {
+    let node = Node::start();
+    let service = features(&node.url, "", &[("interval", "0.01")]);
+    service.wait_for_line("connected to");
+    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    service.wait_for_line("the broker has blocked publishing");
+    node.ctl(&["set_vm_memory_high_watermark", "0.4"]);
+    service.wait_for_line("the broker takes messages again");
+    let peer = Peer::connect(&node.url);
+    let depth = peer.depth("features");
+    wait_for("further samples", || (peer.depth("features") > depth).then_some(()));
+    // An end while the broker does not listen must not hang.
+    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    wait_for("second alarm", || (service.count_lines("has blocked") == 2).then_some(()));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_queue_that_was_deleted_is_declared_again_and_nothing_sent_into_the_void() {
+    let (url, prefix) = (shared_broker(), prefix());
+    let mut service = features(&url, &prefix, &[("interval", "0.02"), ("count", "100")]);
+    service.wait_for_line("connected to");
+    let peer = Peer::connect(&url);
+    let queue = format!("{prefix}features");
+    wait_for("samples", || (peer.depth(&queue) > 3).then_some(()));
+    let before = ids(&peer, &queue);
+    peer.channel.queue_delete(queue.as_str(), amiquip::QueueDeleteOptions::default()).unwrap();
+    // It returns the messages or, while a quorum queue is going away, closes the connection.
+    service.wait_for_line("trying again");
+    assert!(service.wait().success());
+    let mut x = ids(&peer, &queue);
+    x.extend(before);
+    // Those that were in the queue when it was deleted went with it.
+    let y_true = ids(&peer, &format!("{prefix}y_true"));
+    assert!(x.is_subset(&y_true) && x.len() >= 90, "{} of {}", x.len(), y_true.len());
+    assert_eq!(y_true.len(), 100);
+}
+
+#[test]
+fn queues_that_somebody_else_declared_are_used_as_they_are() {
+    let (url, prefix) = (shared_broker(), prefix());
+    let peer = Peer::connect(&url);
+    let settings = [("interval", "0"), ("count", "5"), ("queue-type", "existing")];
+    let mut waiting = features(&url, &prefix, &settings);
+    waiting.wait_for_line("y_true does not exist");
+    for queue in ["y_true", "features"] {
+        peer.declare_transient(&format!("{prefix}{queue}"));
+    }
+    assert!(waiting.wait().success());
+    let mut service = features(&url, &prefix, &settings[..2]);
+    assert!(service.wait().success());
+    assert_eq!(service.count_lines("exists with other arguments"), 2, "one line per queue");
+    assert_eq!(ids(&peer, &format!("{prefix}features")).len(), 10);
+}
+
+#[test]
+fn a_signal_ends_it_with_everything_confirmed() {
+    let (url, prefix) = (shared_broker(), prefix());
+    let service = features(&url, &prefix, &[("interval", "0")]);
+    service.wait_for_line("samples sent");
+    service.signal("INT");
+    let mut service = service;
+    assert_eq!(service.wait().code(), Some(0));
+    let line = service.wait_for_line("stopped; ");
+    let sent: usize = line.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    let peer = Peer::connect(&url);
+    for queue in ["y_true", "features"] {
+        assert_eq!(ids(&peer, &format!("{prefix}{queue}")).len(), sent);
+    }
+}

@@ -1,0 +1,115 @@
+//! What is published, under which settings.
+
+use crate::{
+    drain, features,
+    testing::{Directory, Peer, Service, prefix, shared_broker},
+};
+use serde_json::json;
+use std::fs;
+
+/// The data set's rows as (target, features).
+fn dataset() -> Vec<(f64, Vec<f64>)> {
+    let mut reader = csv::Reader::from_reader(include_bytes!("../../data/diabetes.csv").as_slice());
+    let rows = reader.deserialize().map(|row| {
+        let mut row: Vec<f64> = row.unwrap();
+        (row.pop().unwrap(), row)
+    });
+    rows.collect()
+}
+
+/// Publishes with `settings` and gives what is in the two queues then.
+fn run(settings: &[(&str, &str)]) -> [Vec<(String, serde_json::Value)>; 2] {
+    let (url, prefix) = (shared_broker(), prefix());
+    let mut service = features(&url, &prefix, settings);
+    assert!(service.wait().success(), "{:?}", service.lines());
+    let peer = Peer::connect(&url);
+    ["y_true", "features"].map(|queue| drain(&peer, &format!("{prefix}{queue}")))
+}
+
+#[test]
+fn each_sample_is_two_messages_with_one_id_and_a_row_of_the_data_set() {
+    let [y_true, x] = run(&[("interval", "0"), ("count", "1500")]);
+    assert_eq!((y_true.len(), x.len()), (1500, 1500));
+    let rows = dataset();
+    for ((id, y), (other, x)) in y_true.iter().zip(&x) {
+        assert_eq!(id, other);
+        assert!(rows.iter().any(|row| json!(row.0) == *y && json!(row.1) == *x), "{id} is no row");
+    }
+    assert!(y_true.is_sorted_by(|a, b| a.0 < b.0), "ids do not strictly increase");
+    let (time, process) = y_true[0].0.split_once('-').unwrap();
+    assert_eq!((time.split_once('.').unwrap().1.len(), process.len()), (6, 8));
+}
+
+#[test]
+fn messages_are_persistent_json_with_their_id() {
+    let (url, prefix) = (shared_broker(), prefix());
+    assert!(features(&url, &prefix, &[("interval", "0"), ("count", "1")]).wait().success());
+    let peer = Peer::connect(&url);
+    for queue in ["y_true", "features"] {
+        let messages = peer.drain(&format!("{prefix}{queue}"));
+        assert_eq!(messages.len(), 1);
+        let delivery = &messages[0].delivery;
+        let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
+        assert_eq!(delivery.properties.delivery_mode(), &Some(2));
+        assert_eq!(delivery.properties.content_type().as_deref(), Some("application/json"));
+        assert_eq!(delivery.properties.message_id().as_deref(), body["id"].as_str());
+    }
+}
+
+#[test]
+fn rows_come_in_turn_or_in_a_repeatable_order() {
+    let [sequential, _] = run(&[("interval", "0"), ("count", "450"), ("order", "sequential")]);
+    let targets: Vec<f64> = sequential.iter().map(|(_, y)| y.as_f64().unwrap()).collect();
+    let expected: Vec<f64> = dataset().iter().map(|row| row.0).cycle().take(450).collect();
+    assert_eq!(targets, expected);
+
+    let bodies = |seed: &str| -> Vec<serde_json::Value> {
+        let [y_true, _] = run(&[("interval", "0"), ("count", "50"), ("seed", seed)]);
+        y_true.into_iter().map(|(_, y)| y).collect()
+    };
+    let first = bodies("7");
+    assert_eq!(first, bodies("7"));
+    assert_ne!(first, bodies("8"));
+}
+
+#[test]
+fn batches_hold_so_many_samples_and_the_last_one_the_rest() {
+    let (url, prefix) = (shared_broker(), prefix());
+    assert!(features(&url, &prefix, &[("interval", "0"), ("count", "25"), ("batch", "10")]).wait().success());
+    let peer = Peer::connect(&url);
+    let sizes = peer.drain(&format!("{prefix}features")).into_iter().map(|message| {
+        let batch: Vec<serde_json::Value> = serde_json::from_slice(&message.delivery.body).unwrap();
+        batch.len()
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [10, 10, 5]);
+}
+
+#[test]
+fn any_csv_of_numbers_will_do() {
+    let directory = Directory::new();
+    let file = directory.file("own.csv");
+    fs::write(&file, "a,y,b\n1,2,3\n").unwrap();
+    let file = file.to_str().unwrap();
+    let [y_true, x] = run(&[("interval", "0"), ("count", "1"), ("dataset", file), ("target", "y")]);
+    assert_eq!((&y_true[0].1, &x[0].1), (&json!(2.0), &json!([1.0, 3.0])));
+
+    let url = shared_broker();
+    let mut service = features(&url, "", &[("dataset", file), ("target", "z")]);
+    assert_eq!(service.wait().code(), Some(1));
+    service.wait_for_line("no column \"z\"; there are a, y, b");
+}
+
+#[test]
+fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
+    for (flag, value, part) in [
+        ("interval", "-1", "--interval"),
+        ("colour", "red", "--colour"),
+        ("amqp-url", "http://u:secret@h", "--amqp-url"),
+    ] {
+        let mut service = Service::start(env!("CARGO_BIN_EXE_features"), &[(flag, value)]);
+        assert_eq!(service.wait().code(), Some(2));
+        let line = service.wait_for_line(part);
+        assert!(!line.contains("secret"));
+        assert_eq!(service.lines().len(), 1, "{:?}", service.lines());
+    }
+}

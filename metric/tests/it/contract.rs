@@ -1,0 +1,146 @@
+//! Messages of the contract, and messages made to do harm.
+
+use crate::{
+    metric, rows,
+    testing::{Directory, Peer, prefix, shared_broker, wait_for},
+};
+use amiquip::{AmqpProperties, AmqpValue, FieldTable};
+use serde_json::Value;
+use std::thread;
+
+fn golden(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The body of a case of `contract/rejected.jsonl`.
+fn body(case: &Value) -> Vec<u8> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    match case["body"].as_array() {
+        None => STANDARD.decode(case["base64"].as_str().unwrap()).unwrap(),
+        Some(parts) => parts
+            .iter()
+            .flat_map(|part| {
+                part[0].as_str().unwrap().repeat(part[1].as_u64().unwrap() as usize).into_bytes()
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn invalid_messages_are_set_aside_with_their_reason_and_the_rest_is_unharmed() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[]);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    let cases = golden(include_str!("../../../contract/rejected.jsonl"));
+    for (i, case) in cases.iter().enumerate() {
+        peer.publish(&format!("{prefix}{}", case["queue"].as_str().unwrap()), &body(case));
+        let good = format!("{{\"id\": \"good-{i}\", \"body\": 1}}");
+        peer.publish(&format!("{prefix}y_true"), good.as_bytes());
+        let good = format!("{{\"id\": \"good-{i}\", \"body\": [0,0,0,0,0,0,0,0,0,0]}}");
+        peer.publish(&format!("{prefix}features"), good.as_bytes());
+    }
+    peer.confirmed();
+    wait_for("row of every good sample", || (rows(&directory).len() == cases.len()).then_some(()));
+    let rejected = wait_for("reject of every bad one", || {
+        let rejected = golden(&directory.read("rejected.jsonl"));
+        (rejected.len() >= cases.len()).then_some(rejected)
+    });
+    assert_eq!(rejected.len(), cases.len());
+    for case in &cases {
+        let (queue, body) = (format!("{prefix}{}", case["queue"].as_str().unwrap()), body(case));
+        let reason = case["reason"].as_str().unwrap();
+        let is_kept = |line: &Value| {
+            let kept = line["body"].as_str().unwrap().as_bytes();
+            if line["index"].is_u64() {
+                // The one sample of a batch.
+                return line["body_bytes"] == kept.len() && body[1..].starts_with(kept);
+            }
+            let kept_whole = line["encoding"] == "base64" || kept == &body[..body.len().min(4096)];
+            line["body_bytes"] == body.len() && kept_whole
+        };
+        let found = rejected.iter().any(|line| {
+            line["queue"] == queue.as_str()
+                && line["reason"].as_str().unwrap().contains(reason)
+                && is_kept(line)
+        });
+        assert!(found, "{}: no line with {reason:?}", case["name"]);
+    }
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn golden_samples_are_joined_with_their_other_half() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    let mut expected = Vec::new();
+    for case in golden(include_str!("../../../contract/accepted.jsonl")) {
+        let queue = case["queue"].as_str().unwrap();
+        let other = match queue {
+            "y_true" => "y_pred",
+            "y_pred" => "y_true",
+            _ => continue,
+        };
+        peer.publish(&format!("{prefix}{queue}"), case["body"].as_str().unwrap().as_bytes());
+        for sample in case["samples"].as_array().unwrap() {
+            let half = serde_json::json!({"id": sample[0], "body": 100});
+            peer.publish(&format!("{prefix}{other}"), half.to_string().as_bytes());
+            expected
+                .push((sample[0].as_str().unwrap().to_owned(), (sample[1].as_f64().unwrap() - 100.0).abs()));
+        }
+    }
+    wait_for("row of every sample", || (rows(&directory).len() == expected.len()).then_some(()));
+    let mut found: Vec<_> = rows(&directory).into_iter().map(|(id, .., error)| (id, error)).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(found, expected);
+    assert_eq!(directory.read("rejected.jsonl"), "");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// amiquip reads and drops nested headers recursively: with its threads' usual stack this ends the process.
+#[test]
+fn headers_nested_as_deep_as_a_frame_allows_do_no_harm() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    let (y_true, y_pred) = (format!("{prefix}y_true"), format!("{prefix}y_pred"));
+    let publish = move || {
+        let mut peer = Peer::connect(&url);
+        for depth in [10_000, 26_000] {
+            let mut value = AmqpValue::FieldArray(Vec::new());
+            for _ in 0..depth {
+                value = AmqpValue::FieldArray(vec![value]);
+            }
+            let headers = FieldTable::from([("x".to_owned(), value)]);
+            let properties = AmqpProperties::default().with_headers(headers);
+            peer.publish_with(&y_true, format!("{{\"id\": {depth}, \"body\": 1}}").as_bytes(), properties);
+            peer.publish(&y_pred, format!("{{\"id\": {depth}, \"body\": 1}}").as_bytes());
+        }
+        peer.publish(&y_true, br#"{"id": "next", "body": 1}"#);
+        peer.publish(&y_pred, br#"{"id": "next", "body": 1}"#);
+        peer.confirmed();
+    };
+    // Building, writing and dropping the table is as recursive here.
+    thread::Builder::new().stack_size(1 << 30).spawn(publish).unwrap().join().unwrap();
+    wait_for("row of every sample", || (rows(&directory).len() == 3).then_some(()));
+    assert_eq!(service.count_lines("connected to"), 1);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
+    for (flag, value, part) in [
+        ("prefetch", "0", "--prefetch"),
+        ("colour", "red", "--colour"),
+        ("amqp-url", "http://u:secret@h", "--amqp-url"),
+    ] {
+        let mut service = crate::testing::Service::start(env!("CARGO_BIN_EXE_metric"), &[(flag, value)]);
+        assert_eq!(service.wait().code(), Some(2));
+        let line = service.wait_for_line(part);
+        assert!(!line.contains("secret"));
+        assert_eq!(service.lines().len(), 1, "{:?}", service.lines());
+    }
+}

@@ -1,0 +1,131 @@
+//! Brokers that are absent, restart, are killed or were set up by somebody else.
+
+use crate::{
+    metric, rows,
+    testing::{Directory, Node, Peer, Service, prefix, shared_broker, wait_for},
+};
+
+fn publish_pairs(peer: &mut Peer, prefix: &str, ids: std::ops::Range<u32>) {
+    for id in ids {
+        peer.publish(&format!("{prefix}y_true"), format!("{{\"id\": {id}, \"body\": {id}}}").as_bytes());
+        peer.publish(&format!("{prefix}y_pred"), format!("{{\"id\": {id}, \"body\": 0.5}}").as_bytes());
+    }
+    peer.confirmed();
+}
+
+fn wait_for_rows(directory: &Directory, count: usize) {
+    wait_for("row of every pair", || (rows(directory).len() >= count).then_some(()));
+    let mut ids: Vec<String> = rows(directory).into_iter().map(|row| row.0).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), rows(directory).len()), (count, count));
+}
+
+#[test]
+fn a_broker_that_restarts_or_dies_loses_and_doubles_nothing() {
+    let node = Node::start();
+    let directory = Directory::new();
+    let service = metric(&node.url, "", &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    for (round, outage) in ["restart", "kill", "restart"].into_iter().enumerate() {
+        let begin = round as u32 * 1000;
+        publish_pairs(&mut Peer::connect(&node.url), "", begin..begin + 1000);
+        node.command(outage);
+        node.command("start");
+        wait_for("reconnection", || (service.count_lines("connected to") == round + 2).then_some(()));
+    }
+    publish_pairs(&mut Peer::connect(&node.url), "", 3000..3100);
+    wait_for_rows(&directory, 3100);
+    assert!(service.lines().iter().any(|line| line.contains("WARN") && line.contains("connection lost")));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_broker_that_is_not_there_yet_is_waited_for() {
+    let node = Node::start();
+    node.command("stop");
+    let directory = Directory::new();
+    let service = metric(&node.url, "", &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("no connection to");
+    node.command("start");
+    service.wait_for_line("consuming");
+    publish_pairs(&mut Peer::connect(&node.url), "", 0..10);
+    wait_for_rows(&directory, 10);
+    assert_eq!(service.count_lines("Connection refused"), 1, "one line per change of state");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn queues_that_somebody_else_declared_are_used_as_they_are() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let mut peer = Peer::connect(&url);
+    peer.declare_transient(&format!("{prefix}y_true"));
+    peer.declare_transient(&format!("{prefix}y_pred"));
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    publish_pairs(&mut peer, &prefix, 0..10);
+    wait_for_rows(&directory, 10);
+    assert_eq!(service.count_lines("exists with other arguments"), 2, "one line per queue");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn with_queue_type_existing_the_queues_are_waited_for() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let settings = [("predictions", "y_pred"), ("queue-type", "existing")];
+    let service = metric(&url, &prefix, &directory, &settings);
+    service.wait_for_line("y_true does not exist");
+    let mut peer = Peer::connect(&url);
+    peer.declare_transient(&format!("{prefix}y_true"));
+    service.wait_for_line("y_pred does not exist");
+    peer.declare_transient(&format!("{prefix}y_pred"));
+    service.wait_for_line("consuming");
+    publish_pairs(&mut peer, &prefix, 0..10);
+    wait_for_rows(&directory, 10);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_queue_deleted_under_the_consumer_is_declared_again() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    peer.channel.queue_delete(format!("{prefix}y_true"), amiquip::QueueDeleteOptions::default()).unwrap();
+    wait_for("reconnection", || (service.count_lines("connected to") == 2).then_some(()));
+    publish_pairs(&mut peer, &prefix, 0..10);
+    wait_for_rows(&directory, 10);
+    service.wait_for_line("was the queue deleted?");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn wrong_credentials_and_missing_permissions_are_named() {
+    let node = Node::start();
+    let directory = Directory::new();
+    node.ctl(&["add_user", "watcher", "secret"]);
+    let url = node.url.replace("guest:guest", "watcher:wrong");
+    let service = metric(&url, "", &directory, &[]);
+    service.wait_for_line("invalid credentials");
+    assert_eq!(service.terminate(), Some(0));
+    let url = node.url.replace("guest:guest", "watcher:secret");
+    let service = metric(&url, "", &directory, &[]);
+    service.wait_for_line("access to vhost");
+    node.ctl(&["set_permissions", "watcher", ".*", ".*", "none"]);
+    service.wait_for_line("ACCESS_REFUSED");
+    node.ctl(&["set_permissions", "watcher", ".*", ".*", ".*"]);
+    service.wait_for_line("consuming");
+    assert_eq!(service.count_lines("secret") + service.count_lines("wrong"), 0);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// A broker that accepts and then says nothing, as one behind a dead link does.
+#[test]
+fn a_silent_peer_does_not_hold_up_the_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let directory = Directory::new();
+    let service: Service = metric(&url, "", &directory, &[]);
+    let _held = listener.accept().unwrap();
+    assert_eq!(service.terminate(), Some(0));
+}

@@ -1,0 +1,148 @@
+//! What happens to a log happens to the numbers and the pictures.
+
+use crate::process::{Directory, HEADER, Plot, command, until};
+use std::fs;
+
+const LOG: &str = "metric_log.csv";
+
+fn rows(n: usize) -> String {
+    (0..n).map(|i| format!("{i},0,{i},{i}\n")).collect()
+}
+
+#[test]
+fn a_log_is_followed_through_everything_that_happens_to_logs() {
+    let directory = Directory::new();
+    let plot = Plot::start(&directory, &[]);
+    until("a missing log is trouble", || plot.ask("GET", "/healthz").0 == 503);
+    directory.write(LOG, HEADER);
+    until("an empty log is followed", || plot.ask("GET", "/healthz").0 == 200);
+    directory.append(LOG, "a,1,2,1\nb,1,");
+    plot.rows(1);
+    directory.append(LOG, "3,2\r\n");
+    plot.rows(2);
+    // Truncated and written anew, shorter.
+    directory.write(LOG, &(HEADER.to_owned() + "c,1,2,1\n"));
+    plot.rows(1);
+    // Written anew in place, longer.
+    directory.write(LOG, &(HEADER.to_owned() + &rows(7)));
+    plot.rows(7);
+    // Rotated: the new file is another one.
+    fs::rename(directory.path(LOG), directory.path("metric_log.csv.1")).unwrap();
+    until("a missing log is trouble", || plot.ask("GET", "/healthz").0 == 503);
+    assert_eq!(plot.stats()["all"]["n"], 7);
+    directory.write(LOG, "absolute_error,extra,y_pred,y_true\n1,\"a,b\",3,2\n");
+    plot.rows(1);
+    fs::remove_file(directory.path(LOG)).unwrap();
+    directory.write(LOG, "id,y_true\n1,2\n");
+    until("a bad header is named", || plot.stats()["reason"].to_string().contains("y_pred"));
+    directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
+    plot.rows(3);
+    assert!(plot.end("TERM").success());
+}
+
+#[test]
+fn what_is_not_a_row_is_counted_by_kind() {
+    let directory = Directory::new();
+    let long = "x".repeat(600_000);
+    let bad = format!("x,1,2,1\nx,1,2\nx,a,2,1\nx,nan,2,1\nx,1,2,-1\nx,1,2,9\n\n{long}\nx,1,2,1\n");
+    directory.write(LOG, &(HEADER.to_owned() + &bad));
+    let plot = Plot::start(&directory, &[]);
+    let stats = plot.rows(2);
+    let expected =
+        serde_json::json!({"malformed": 3, "not_finite": 1, "negative_error": 1, "contradictory": 1});
+    assert_eq!(stats["not_rows"], expected);
+}
+
+#[test]
+fn the_window_is_a_fresh_pass_over_the_last_rows() {
+    let directory = Directory::new();
+    directory.write(LOG, &(HEADER.to_owned() + &rows(5000)));
+    let plot = Plot::start(&directory, &["--window", "10"]);
+    let window = plot.rows(5000)["window"].clone();
+    assert_eq!(window["n"], 10);
+    assert_eq!(window["mae"], 4994.5);
+    assert_eq!(window["absolute_error_max"], 4999.0);
+}
+
+#[test]
+fn several_logs_are_merged() {
+    let directory = Directory::new();
+    let timed = |start: usize| -> String {
+        let lines = (0..100).map(|i| format!("x,0,{start},{start},{}\n", 1_732_341_600 + i * 2 + start));
+        "id,y_true,y_pred,absolute_error,logged_at\n".to_owned() + &lines.collect::<String>()
+    };
+    directory.write("a1.csv", &timed(0));
+    directory.write("a2.csv", &timed(1));
+    let pattern = directory.path("a*.csv");
+    let plot = Plot::start(&directory, &["--log", pattern.to_str().unwrap(), "--window", "10"]);
+    let stats = plot.rows(200);
+    // Oldest first: the window holds the last five of each.
+    assert_eq!(stats["window"]["mae"], 0.5);
+    directory.write("a3.csv", &timed(1));
+    plot.rows(300);
+    directory.write("a3.csv", "y_true,y_pred,absolute_error\n");
+    plot.rows(200);
+}
+
+#[test]
+fn the_golden_log_is_read() {
+    let directory = Directory::new();
+    directory.write(LOG, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/metric_log.csv")));
+    let plot = Plot::start(&directory, &[]);
+    let stats = plot.rows(10);
+    assert_eq!(stats["all"]["absolute_error_max"], 2e300);
+    assert_eq!(stats["not_rows"]["malformed"], 0);
+    assert_eq!(plot.ask("GET", "/").0, 200);
+}
+
+#[test]
+fn pictures_show_the_counts() {
+    let directory = Directory::new();
+    directory.write(LOG, &(HEADER.to_owned() + &rows(1000)));
+    let plot = Plot::start(&directory, &["--size", "400x300"]);
+    plot.rows(1000);
+    until("the picture is there", || directory.path("error_distribution.svg").exists());
+    let file = fs::File::open(directory.path("error_distribution.png")).unwrap();
+    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!((info.width, info.height), (400, 300));
+    // A uniform distribution fills the chart with bars.
+    let bars = pixels.chunks(3).filter(|pixel| *pixel == [158, 197, 228]).count();
+    assert!(bars > 20_000, "{bars} pixels of bars");
+    let (status, _, body) = plot.ask("GET", "/error_distribution.png");
+    assert_eq!((status, &body[1..4]), (200, b"PNG".as_slice()));
+    let svg = fs::read_to_string(directory.path("error_distribution.svg")).unwrap();
+    assert!(svg.contains("n = 1,000"), "{svg}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_leaves_the_last_one_and_the_service() {
+    let directory = Directory::new();
+    directory.write(LOG, &(HEADER.to_owned() + &rows(5)));
+    // A directory of that name stands in the way of the rename, for root as well.
+    fs::create_dir_all(directory.path("error_distribution.png/x")).unwrap();
+    let plot = Plot::start(&directory, &[]);
+    plot.rows(5);
+    until("it says so", || {
+        fs::read_to_string(directory.path("stderr")).unwrap().contains("the last picture stays")
+    });
+    directory.append(LOG, "x,1,2,1\n");
+    plot.rows(6);
+    fs::remove_dir_all(directory.path("error_distribution.png")).unwrap();
+    until("it draws again", || directory.path("error_distribution.png").is_file());
+    let left = fs::read_dir(&directory.0).unwrap();
+    assert_eq!(left.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("tmp")).count(), 0);
+}
+
+#[test]
+fn usage_errors_end_with_2_and_name_what_is_wrong() {
+    let directory = Directory::new();
+    for (args, word) in [(["--window", "0"], "--window"), (["--no-such", "1"], "--no-such")] {
+        let output = command(&directory).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert!(line.contains(word) && line.lines().count() == 1, "{line}");
+    }
+    assert!(command(&directory).arg("--help").output().unwrap().status.success());
+}

@@ -1,0 +1,12 @@
+//! Runs the real `plot` on real files and looks at what it makes: pictures, page and numbers.
+
+#[cfg(test)]
+mod follow;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod process;

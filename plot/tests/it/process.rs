@@ -1,0 +1,125 @@
+//! Starts the real binary in a directory of its own, asks it, and ends it.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+pub const HEADER: &str = "id,y_true,y_pred,absolute_error\n";
+
+/// A directory that goes away with the test.
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("plot-it-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn append(&self, name: &str, text: &str) {
+        let mut file = fs::OpenOptions::new().append(true).open(self.path(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub struct Plot {
+    child: Child,
+    pub address: String,
+}
+
+pub fn command(directory: &Directory) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plot"));
+    command.env_clear().arg("--log-dir").arg(&directory.0);
+    command
+}
+
+impl Plot {
+    pub fn start(directory: &Directory, args: &[&str]) -> Self {
+        // Free a moment ago, and nobody else asks for it by number.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let log = fs::File::create(directory.path("stderr")).unwrap();
+        let mut command = command(directory);
+        command.args(["--interval", "0.1", "--listen", &address]).args(args).stderr(log);
+        let plot = Plot { child: command.stdout(Stdio::null()).spawn().unwrap(), address };
+        until("the server answers", || TcpStream::connect(&plot.address).is_ok());
+        plot
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Status, head and body of a request.
+    pub fn ask(&self, method: &str, path: &str) -> (u16, String, Vec<u8>) {
+        exchange(&self.address, format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
+    }
+
+    pub fn stats(&self) -> Value {
+        let (status, _, body) = self.ask("GET", "/stats.json");
+        assert_eq!(status, 200);
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// Waits until so many rows were read.
+    pub fn rows(&self, n: u64) -> Value {
+        until(&format!("{n} rows are read"), || self.stats()["all"]["n"] == n);
+        self.stats()
+    }
+
+    /// Sends a signal by its name and waits for the end.
+    pub fn end(mut self, signal: &str) -> ExitStatus {
+        let sent =
+            Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Plot {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn exchange(address: &str, request: &[u8]) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("an answer with a head");
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head, answer[end + 4..].to_vec())
+}
+
+/// Waits for a condition; fails after half a minute.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
