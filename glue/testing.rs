@@ -6,7 +6,10 @@
     reason = "each crate's tests use their part, and print what a failure needs"
 )]
 
-use amiquip::{AmqpProperties, Channel, ConfirmSmoother, Connection, Get, Publish, QueueDeclareOptions};
+use amiquip::{
+    AmqpProperties, Channel, ConfirmSmoother, Connection, ConsumerMessage, ConsumerOptions, Delivery,
+    Publish, QueueDeclareOptions,
+};
 use std::{
     cell::{Cell, RefCell},
     env, fs,
@@ -242,12 +245,26 @@ impl Peer {
     }
 
     /// Takes all messages that are in a queue now.
-    pub fn drain(&self, queue: &str) -> Vec<Get> {
-        std::iter::from_fn(|| self.channel.basic_get(queue, true).unwrap()).collect()
+    pub fn drain(&self, queue: &str) -> Vec<Delivery> {
+        let options = ConsumerOptions { no_ack: true, ..ConsumerOptions::default() };
+        let consumer = self.channel.basic_consume(queue, options).unwrap();
+        let received = (0..self.depth(queue)).map(|_| consumer.receiver().recv_timeout(DEADLINE).unwrap());
+        let mut deliveries: Vec<Delivery> = received.filter_map(delivery).collect();
+        consumer.cancel().unwrap();
+        // The depth was taken when the first ones had gone out already.
+        deliveries.extend(consumer.receiver().try_iter().filter_map(delivery));
+        deliveries.extend(
+            std::iter::from_fn(|| self.channel.basic_get(queue, true).unwrap()).map(|get| get.delivery),
+        );
+        deliveries
     }
 
     /// Messages ready in a queue.
     pub fn depth(&self, queue: &str) -> u32 {
         self.channel.queue_declare_passive(queue).unwrap().declared_message_count().unwrap()
     }
+}
+
+fn delivery(message: ConsumerMessage) -> Option<Delivery> {
+    if let ConsumerMessage::Delivery(delivery) = message { Some(delivery) } else { None }
 }

@@ -19,7 +19,7 @@ fn features(url: &str, prefix: &str, more: &[(&str, &str)]) -> Service {
 fn drain(peer: &Peer, queue: &str) -> Vec<(String, serde_json::Value)> {
     let mut samples = Vec::new();
     for message in peer.drain(queue) {
-        let body: serde_json::Value = serde_json::from_slice(&message.delivery.body).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
         let batch = if let serde_json::Value::Array(batch) = body { batch } else { vec![body] };
         samples.extend(batch.into_iter().map(|s| (s["id"].as_str().unwrap().to_owned(), s["body"].clone())));
     }

@@ -15,7 +15,9 @@ fn ids(peer: &Peer, queue: &str) -> BTreeSet<String> {
 fn a_broker_that_dies_in_the_middle_gets_the_unconfirmed_again_under_their_ids() {
     let node = Node::start();
     let mut service = features(&node.url, "", &[("interval", "0"), ("count", "60000")]);
-    for (round, outage) in ["kill", "restart"].into_iter().enumerate() {
+    // The kill comes second: RabbitMQ 3.10 can leave a quorum queue without a leader if it is killed within a second or so
+    // of the queue's first declaration.
+    for (round, outage) in ["restart", "kill"].into_iter().enumerate() {
         service.wait_for_line("samples sent");
         let peer = Peer::connect(&node.url);
         let depth = peer.depth("features");

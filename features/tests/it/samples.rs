@@ -48,7 +48,7 @@ fn messages_are_persistent_json_with_their_id() {
     for queue in ["y_true", "features"] {
         let messages = peer.drain(&format!("{prefix}{queue}"));
         assert_eq!(messages.len(), 1);
-        let delivery = &messages[0].delivery;
+        let delivery = &messages[0];
         let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
         assert_eq!(delivery.properties.delivery_mode(), &Some(2));
         assert_eq!(delivery.properties.content_type().as_deref(), Some("application/json"));
@@ -78,7 +78,7 @@ fn batches_hold_so_many_samples_and_the_last_one_the_rest() {
     assert!(features(&url, &prefix, &[("interval", "0"), ("count", "25"), ("batch", "10")]).wait().success());
     let peer = Peer::connect(&url);
     let sizes = peer.drain(&format!("{prefix}features")).into_iter().map(|message| {
-        let batch: Vec<serde_json::Value> = serde_json::from_slice(&message.delivery.body).unwrap();
+        let batch: Vec<serde_json::Value> = serde_json::from_slice(&message.body).unwrap();
         batch.len()
     });
     assert_eq!(sizes.collect::<Vec<_>>(), [10, 10, 5]);
