@@ -93,7 +93,6 @@ impl<'a> Service<'a> {
             let y_pred = self.open(broker, &mut connection, other)?;
             Ok((y_true, y_pred, connection))
         });
-        // Declared after the channels, so that it is closed after them.
         let (y_true, y_pred, connection) = match opened {
             Ok(opened) => opened,
             Err(error) => return End::Lost(error),
@@ -105,11 +104,9 @@ impl<'a> Service<'a> {
             }
             (Err(error), _) | (_, Err(error)) => End::Lost(error),
         };
+        // Closing flushes the last acknowledgements; without it their messages come again and are duplicates.
         drop((y_true, y_pred));
-        if let End::Stopped = end {
-            // Flushes the last acknowledgements; without it their messages come again and are duplicates.
-            let _ = connection.close();
-        }
+        let _ = connection.close();
         end
     }
 
