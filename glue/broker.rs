@@ -84,6 +84,18 @@ impl AmqpUrl {
     }
 }
 
+impl AmqpUrl {
+    /// The setting `amqp-url`. Not through `Values::parse`: its message would repeat the password.
+    ///
+    /// # Errors
+    /// One line that names flag and variable, what is wrong, and what is allowed.
+    pub fn from_setting(text: &str) -> Result<AmqpUrl, String> {
+        AmqpUrl::parse(text).map_err(|e| {
+            format!("--amqp-url (AMQP_URL): {e:#}; allowed: amqp://user:password@host:port/vhost")
+        })
+    }
+}
+
 impl fmt::Display for AmqpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

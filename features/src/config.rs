@@ -79,10 +79,7 @@ impl Config {
     /// # Errors
     /// One line that names the flag or variable, its value and what is allowed.
     pub fn new(values: &Values) -> Result<Config, String> {
-        // Not through Values::parse: its message would repeat the password.
-        let amqp_url = AmqpUrl::parse(values.text("amqp-url")).map_err(|e| {
-            format!("--amqp-url (AMQP_URL): {e:#}; allowed: amqp://user:password@host:port/vhost")
-        })?;
+        let amqp_url = AmqpUrl::from_setting(values.text("amqp-url"))?;
         let optional = |flag| Some(values.text(flag)).filter(|text| !text.is_empty());
         let whole_number = |flag| match optional(flag) {
             None => Ok(None),

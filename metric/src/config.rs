@@ -88,10 +88,7 @@ impl Config {
     /// # Errors
     /// One line that names the flag or variable, its value and what is allowed.
     pub fn new(values: &Values) -> Result<Config, String> {
-        // Not through Values::parse: its message would repeat the password.
-        let amqp_url = AmqpUrl::parse(values.text("amqp-url")).map_err(|e| {
-            format!("--amqp-url (AMQP_URL): {e:#}; allowed: amqp://user:password@host:port/vhost")
-        })?;
+        let amqp_url = AmqpUrl::from_setting(values.text("amqp-url"))?;
         let predictions = values.parse("predictions", "model or y_pred", |text| match text {
             "model" => Some(Predictions::Model),
             "y_pred" => Some(Predictions::YPred),

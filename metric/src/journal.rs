@@ -71,7 +71,7 @@ impl Journal {
         let (log, findings) = recover(&directory.join("metric_log.csv"), &store)?;
         tell(&findings);
         let rejects = Rejects::open(&directory.join("rejected.jsonl"))?;
-        let unmatched = Unmatched::open(&directory.join("unmatched.csv"))?;
+        let unmatched = Unmatched::new(&directory.join("unmatched.csv"));
         Ok(Journal { directory: directory.to_owned(), limits, store, log, rejects, unmatched, _lock: lock })
     }
 
@@ -111,8 +111,7 @@ impl Journal {
                     ));
                 }
             }
-            rejects.append(&batch.rejects)?;
-            rejects.append(&refused)?;
+            rejects.append(batch.rejects.iter().chain(&refused))?;
             store_halves(tables, &joined)?;
             let expired = expire(tables, *limits, now_ms, unmatched)?;
             tables.set_log_position(&position)?;

@@ -3,7 +3,7 @@
 
 use crate::{
     durable,
-    row_log::{HEADER, Line, RowLog, read_line},
+    row_log::{HEADER, Line, RowLog, read_line, tail},
     store::{LogPosition, Store},
 };
 use anyhow::{Context, Result, bail};
@@ -89,8 +89,7 @@ fn account(log: &mut RowLog, store: &Store, mut position: LogPosition) -> Result
             Line::Other => findings.foreign_lines += 1,
         }
         position.len += line.len() as u64;
-        position.tail.clone_from(&line);
-        position.tail.drain(..line.len().saturating_sub(64));
+        position.tail = tail(&line).to_vec();
         if ids.len() == ADOPTED_PER_WRITE {
             findings.adopted += adopt(store, &mut ids, &position)?;
         }
@@ -121,8 +120,7 @@ fn finish_known_row(
         .and_then(|()| log.file.sync_data())
         .with_context(|| durable::cannot_write(&log.path))?;
     position.len += line.len() as u64 + 1;
-    position.tail = [line, b"\n"].concat();
-    position.tail.drain(..position.tail.len().saturating_sub(64));
+    position.tail = tail(&[line, b"\n"].concat()).to_vec();
     Ok(true)
 }
 

@@ -65,17 +65,17 @@ impl Rejects {
     ///
     /// # Errors
     /// Names the file; what was written is cut off again where that is possible.
-    pub fn append(&mut self, rejects: &[Reject]) -> Result<()> {
-        if rejects.is_empty() {
-            return Ok(());
-        }
-        if self.len >= FILE_BYTES_MAX || !self.path.exists() {
-            self.begin_anew()?;
-        }
+    pub fn append<'r>(&mut self, rejects: impl IntoIterator<Item = &'r Reject>) -> Result<()> {
         let mut lines = Vec::new();
         for reject in rejects {
             serde_json::to_writer(&mut lines, reject)?;
             lines.push(b'\n');
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        if self.len >= FILE_BYTES_MAX || !self.path.exists() {
+            self.begin_anew()?;
         }
         if let Err(error) = durable::append(&mut self.file, &lines) {
             // Best effort: an unfinished line is cut off at the next start too.

@@ -48,8 +48,7 @@ impl RowLog {
         }
         durable::append(&mut self.file, lines).with_context(|| durable::cannot_write(&self.path))?;
         let len = self.position.len + lines.len() as u64;
-        let tail = lines.get(lines.len().saturating_sub(TAIL_BYTES)..).unwrap_or(lines);
-        Ok(LogPosition { len, tail: tail.to_vec() })
+        Ok(LogPosition { len, tail: tail(lines).to_vec() })
     }
 
     pub fn advance(&mut self, position: LogPosition) {
@@ -74,18 +73,22 @@ impl RowLog {
     }
 }
 
+/// The bytes at the end of `lines` by which the file is recognised.
+pub fn tail(lines: &[u8]) -> &[u8] {
+    lines.get(lines.len().saturating_sub(TAIL_BYTES)..).unwrap_or(lines)
+}
+
 /// Appends a row as a line to `lines`. `logged_at_ms` is Unix time.
 ///
 /// # Errors
 /// Never in practice: the writer's target is memory.
 pub fn write_row(lines: &mut csv::Writer<Vec<u8>>, row: &Row, logged_at_ms: u64) -> Result<()> {
-    let logged_at = format!("{}.{:03}", logged_at_ms / 1000, logged_at_ms % 1000);
     lines.write_record([
         guarded(&row.id).as_ref(),
         &decimal(row.y_true),
         &decimal(row.y_pred),
         &decimal(row.absolute_error),
-        &logged_at,
+        &unix_seconds(logged_at_ms),
     ])?;
     Ok(())
 }
@@ -93,6 +96,11 @@ pub fn write_row(lines: &mut csv::Writer<Vec<u8>>, row: &Row, logged_at_ms: u64)
 /// An id as a spreadsheet may see it: never a formula.
 pub fn guarded(id: &str) -> Cow<'_, str> {
     if id.starts_with(GUARDED) { Cow::Owned(format!("'{id}")) } else { Cow::Borrowed(id) }
+}
+
+/// Unix time in seconds, with three decimals.
+pub fn unix_seconds(time_ms: u64) -> String {
+    format!("{}.{:03}", time_ms / 1000, time_ms % 1000)
 }
 
 /// The fewest digits that read back as the same value, with an exponent where the number would be long.

@@ -3,7 +3,7 @@
 use crate::{
     durable,
     join::{Half, Side},
-    row_log::{finish, lines},
+    row_log::{finish, guarded, lines, unix_seconds},
 };
 use anyhow::{Context, Result};
 use std::{
@@ -20,8 +20,8 @@ pub struct Unmatched {
 }
 
 impl Unmatched {
-    pub fn open(path: &Path) -> Result<Unmatched> {
-        Ok(Unmatched { path: path.to_owned(), file: None })
+    pub fn new(path: &Path) -> Unmatched {
+        Unmatched { path: path.to_owned(), file: None }
     }
 
     /// Appends the halves and makes them durable.
@@ -44,13 +44,11 @@ impl Unmatched {
         }
         for (id, half) in halves {
             let kind = if half.side == Side::YTrue { "y_true" } else { "y_pred" };
-            let at_ms = half.received_at_ms;
-            let received_at = format!("{}.{:03}", at_ms / 1000, at_ms % 1000);
             text.write_record([
-                crate::row_log::guarded(id).as_ref(),
+                guarded(id).as_ref(),
                 kind,
                 &half.value.to_string(),
-                &received_at,
+                &unix_seconds(half.received_at_ms),
             ])?;
         }
         if let Err(error) = durable::append(&mut file, &finish(text)?) {
