@@ -20,6 +20,8 @@ pub struct Setting {
 pub enum Request {
     Help,
     Version,
+    /// Ask the running process that has these settings.
+    Healthcheck(Values),
     Run(Values),
 }
 
@@ -48,11 +50,13 @@ pub fn read(
         let text = variable.unwrap_or_else(|| setting.default.to_owned());
         given.insert(setting.flag, Given { text, source });
     }
+    let mut checks = false;
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Request::Version),
+            Arg::Long("healthcheck") => checks = true,
             Arg::Long(flag) => {
                 let Some(setting) = table.iter().find(|s| s.flag == flag) else {
                     return Err(format!("unknown flag --{flag}; --help lists them all"));
@@ -65,7 +69,12 @@ pub fn read(
             other => return Err(format!("{}; --help lists the settings", other.unexpected())),
         }
     }
-    Ok(Request::Run(Values(given)))
+    Ok(if checks { Request::Healthcheck(Values(given)) } else { Request::Run(Values(given)) })
+}
+
+/// What is logged: the text of `RUST_LOG`, where empty counts as unset.
+pub fn log_filter(rust_log: Option<String>) -> String {
+    rust_log.filter(|text| !text.is_empty()).unwrap_or_else(|| "info,amiquip=off".to_owned())
 }
 
 impl Values {
@@ -106,7 +115,14 @@ pub fn help(program: &str, about: &str, table: &[Setting]) -> String {
             setting.help
         ));
     }
-    let rest = "-h, --help     this text\n  -V, --version  the version";
-    lines.push_str(&format!("  {rest}\n\nA flag overrides its variable. The default is in brackets.\n"));
+    let rest = [
+        "--healthcheck  ask the process that runs with these settings; exit code 0: it is well, 1: it is not",
+        "-h, --help     this text",
+        "-V, --version  the version",
+    ];
+    lines.push_str(&format!(
+        "  {}\n\nA flag overrides its variable. The default is in brackets.\n",
+        rest.join("\n  ")
+    ));
     lines
 }

@@ -191,6 +191,16 @@ impl Drop for Service {
     }
 }
 
+/// The line that `binary --healthcheck` with these settings says. Its exit code agrees with it.
+pub fn healthcheck(binary: &str, settings: &[(&str, &str)]) -> String {
+    let flags = settings.iter().flat_map(|(flag, value)| [format!("--{flag}"), value.to_string()]);
+    let output = Command::new(binary).env_clear().arg("--healthcheck").args(flags).output().unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(line.lines().count(), 1, "{line:?}");
+    assert_eq!(output.status.code(), Some(i32::from(line != "ok\n")), "{line:?}");
+    line.trim().to_owned()
+}
+
 /// The other side of the queues.
 pub struct Peer {
     pub channel: Channel,

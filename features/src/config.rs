@@ -40,7 +40,7 @@ pub const TABLE: &[Setting] = &[
         "LOG_DIR",
         "./logs",
         "DIR",
-        "taken so that all services have the same settings; nothing is written there",
+        "tells several of these apart for --healthcheck; nothing is written there",
     ),
 ];
 
@@ -61,6 +61,7 @@ pub enum Order {
 }
 
 pub struct Config {
+    pub log_dir: PathBuf,
     pub amqp_url: AmqpUrl,
     pub queue_prefix: String,
     pub queue_type: QueueType,
@@ -86,6 +87,7 @@ impl Config {
             Some(_) => values.parse(flag, "a whole number", |text| text.parse::<u64>().ok()).map(Some),
         };
         Ok(Config {
+            log_dir: values.text("log-dir").into(),
             amqp_url,
             queue_prefix: values.text("queue-prefix").to_owned(),
             queue_type: values.parse("queue-type", "quorum, classic or existing", QueueType::parse)?,

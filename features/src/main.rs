@@ -3,7 +3,10 @@
 #[path = "../../glue/broker.rs"]
 mod broker;
 mod config;
+mod confirm_watch;
 mod dataset;
+#[path = "../../glue/health.rs"]
+mod health;
 mod message;
 mod outbox;
 mod publisher;
@@ -19,12 +22,16 @@ use settings::Request;
 use std::{env, io::Write, process::ExitCode};
 
 fn main() -> ExitCode {
-    let logger = env_logger::Env::default().default_filter_or("info,amiquip=off");
-    env_logger::Builder::from_env(logger).format_target(false).init();
+    let filters = settings::log_filter(env::var("RUST_LOG").ok());
+    env_logger::Builder::new().parse_filters(&filters).format_target(false).init();
     let request = settings::read(config::TABLE, env::args_os().skip(1), |name| env::var(name).ok());
     let config = match request {
         Ok(Request::Help) => return print(&settings::help("features", config::ABOUT, config::TABLE)),
         Ok(Request::Version) => return print(concat!("features ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Request::Healthcheck(values)) => match Config::new(&values) {
+            Ok(config) => return health::check(&health_name(&config)),
+            Err(error) => Err(error),
+        },
         Ok(Request::Run(values)) => Config::new(&values),
         Err(error) => Err(error),
     };
@@ -48,7 +55,13 @@ fn run(config: &Config) -> Result<()> {
     let stop = shutdown::on_signal()?;
     log::info!("{config}");
     let dataset = dataset::Dataset::load(config.dataset.as_deref(), config.target.as_deref())?;
-    publisher::Publisher::new(config, dataset, &stop).run()
+    let health = health::Health::answer(&health_name(config));
+    publisher::Publisher::new(config, dataset, health, &stop).run()
+}
+
+/// Several may run in one directory, each for a model of its own.
+fn health_name(config: &Config) -> String {
+    health::name("features", &config.log_dir, &[&config.amqp_url.to_string(), &config.queue_prefix])
 }
 
 /// A closed pipe (`features --help | head -1`) is no failure.

@@ -3,7 +3,9 @@
 use crate::{
     broker::{Backoff, Broker},
     config::{Config, Order},
+    confirm_watch::{self, ConfirmWatch},
     dataset::{Dataset, Row},
+    health::Health,
     message::{Sample, encode},
     outbox::{Outbox, Queue},
     sample_id::SampleIds,
@@ -46,10 +48,11 @@ pub struct Publisher<'a> {
     next_due: Instant,
     backoff: Backoff,
     told: (u64, Instant),
+    confirm_watch: ConfirmWatch,
 }
 
 impl<'a> Publisher<'a> {
-    pub fn new(config: &'a Config, dataset: Dataset, stop: &'a Stop) -> Publisher<'a> {
+    pub fn new(config: &'a Config, dataset: Dataset, health: Health, stop: &'a Stop) -> Publisher<'a> {
         let random = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let (ids, outbox, now) = (SampleIds::new(fastrand::u32(..)), Outbox::new(), Instant::now());
         Publisher {
@@ -63,6 +66,7 @@ impl<'a> Publisher<'a> {
             next_due: now,
             backoff: Backoff::new(),
             told: (0, now),
+            confirm_watch: ConfirmWatch::new(health),
         }
     }
 
@@ -82,8 +86,9 @@ impl<'a> Publisher<'a> {
             self.outbox.connection_lost();
             if told != lost {
                 log::warn!("{lost}; trying again");
-                told = lost;
+                told.clone_from(&lost);
             }
+            self.confirm_watch.disconnected(lost);
             if self.stop.recv_timeout(self.backoff.next()) == Err(RecvTimeoutError::Disconnected) {
                 break;
             }
@@ -112,6 +117,7 @@ impl<'a> Publisher<'a> {
             Err(error) => return Ok(End::Lost(error)),
         };
         log::info!("connected to {}; publishing to {}", broker.url, queues.join(" and "));
+        self.confirm_watch.connected();
         let mut is_blocked = false;
         // Until asked to stop; then confirms are waited for, and no longer than `give_up`.
         let mut may_make = true;
@@ -130,6 +136,7 @@ impl<'a> Publisher<'a> {
                 return Ok(End::Lost(error));
             }
             self.tell();
+            self.confirm_watch.look(self.outbox.messages(), is_blocked);
             if self.outbox.messages() == 0 {
                 if !may_make {
                     return Ok(End::Stopped);
@@ -159,6 +166,7 @@ impl<'a> Publisher<'a> {
                         }
                         self.backoff.reset();
                     }
+                    self.confirm_watch.confirmed();
                 }
                 recv(blocked) -> note => match note {
                     Ok(Notification::Blocked(reason)) => {
@@ -174,6 +182,7 @@ impl<'a> Publisher<'a> {
                 recv(stop) -> _ => {}
                 recv(give_up) -> _ => return Ok(End::Stopped),
                 recv(due) -> _ => {}
+                default(confirm_watch::LOOK) => {}
             }
         }
     }

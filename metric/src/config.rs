@@ -2,6 +2,7 @@
 
 use crate::broker::{AmqpUrl, QueueType};
 use crate::journal::Limits;
+use crate::owner;
 use crate::settings::{Setting, Values};
 use std::{fmt, path::PathBuf};
 
@@ -53,6 +54,13 @@ pub const TABLE: &[Setting] = &[
         "AGE",
         "how long a half may wait, as 90s, 15m, 12h or 30d",
     ),
+    row(
+        "run-as",
+        "RUN_AS",
+        "",
+        "WHO",
+        "owner: where root starts it, go on as the owner of the log directory",
+    ),
 ];
 
 const fn row(
@@ -82,6 +90,7 @@ pub struct Config {
     pub model: Option<PathBuf>,
     pub prefetch: u16,
     pub limits: Limits,
+    pub as_owner: bool,
 }
 
 impl Config {
@@ -110,6 +119,7 @@ impl Config {
                 halves: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
                 age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
             },
+            as_owner: values.parse("run-as", "owner", owner::parse)?,
         })
     }
 }

@@ -4,10 +4,14 @@
 mod broker;
 mod config;
 mod durable;
+#[path = "../../glue/health.rs"]
+mod health;
 mod join;
 mod journal;
 mod message;
 mod model;
+#[path = "../../glue/owner.rs"]
+mod owner;
 mod progress;
 mod recovery;
 mod rejects;
@@ -38,8 +42,8 @@ const STACK_BYTES: &str = "268435456";
 const STACK_VARIABLE: &str = "RUST_MIN_STACK";
 
 fn main() -> ExitCode {
-    let logger = env_logger::Env::default().default_filter_or("info,amiquip=off");
-    env_logger::Builder::from_env(logger).format_target(false).init();
+    let filters = settings::log_filter(env::var("RUST_LOG").ok());
+    env_logger::Builder::new().parse_filters(&filters).format_target(false).init();
     if env::var_os(STACK_VARIABLE).is_none() {
         // Only a new process image can be given an environment without unsafe code.
         let error = env::current_exe().map(|program| {
@@ -54,11 +58,12 @@ fn main() -> ExitCode {
 
 fn start() -> ExitCode {
     let request = settings::read(config::TABLE, env::args_os().skip(1), |name| env::var(name).ok());
-    let config = match request {
+    let (config, checks) = match request {
         Ok(Request::Help) => return print(&settings::help("metric", config::ABOUT, config::TABLE)),
         Ok(Request::Version) => return print(concat!("metric ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Request::Run(values)) => Config::new(&values),
-        Err(error) => Err(error),
+        Ok(Request::Healthcheck(values)) => (Config::new(&values), true),
+        Ok(Request::Run(values)) => (Config::new(&values), false),
+        Err(error) => (Err(error), false),
     };
     let config = match config {
         Ok(config) => config,
@@ -67,7 +72,11 @@ fn start() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&config) {
+    let owned = if config.as_owner { owner::become_owner(&config.log_dir) } else { Ok(()) };
+    if checks && owned.is_ok() {
+        return health::check(&health_name(&config));
+    }
+    match owned.and_then(|()| run(&config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error:#}");
@@ -85,7 +94,13 @@ fn run(config: &Config) -> Result<()> {
         (Predictions::Model, Some(path)) => Some(model::Model::load(path)?),
     };
     let journal = journal::Journal::open(&config.log_dir, config.limits)?;
-    service::Service::new(config, model, journal, &stop).run()
+    let health = health::Health::answer(&health_name(config));
+    service::Service::new(config, model, journal, health, &stop).run()
+}
+
+/// One `metric` at most runs on a log directory.
+fn health_name(config: &Config) -> String {
+    health::name("metric", &config.log_dir, &[])
 }
 
 /// A closed pipe (`metric --help | head -1`) is no failure.

@@ -5,6 +5,7 @@ use crate::{
     broker::{Backoff, Broker},
     config::{Config, Predictions},
     durable,
+    health::Health,
     join::Side,
     journal::{Batch, Journal},
     message::{self, Content},
@@ -40,6 +41,7 @@ pub struct Service<'a> {
     model: Option<Model>,
     journal: Journal,
     progress: Progress,
+    health: Health,
     stop: &'a Stop,
     backoff: Backoff,
 }
@@ -53,8 +55,22 @@ struct Intake<'c> {
 }
 
 impl<'a> Service<'a> {
-    pub fn new(config: &'a Config, model: Option<Model>, journal: Journal, stop: &'a Stop) -> Service<'a> {
-        Service { config, model, journal, progress: Progress::default(), stop, backoff: Backoff::new() }
+    pub fn new(
+        config: &'a Config,
+        model: Option<Model>,
+        journal: Journal,
+        health: Health,
+        stop: &'a Stop,
+    ) -> Service<'a> {
+        Service {
+            config,
+            model,
+            journal,
+            progress: Progress::default(),
+            health,
+            stop,
+            backoff: Backoff::new(),
+        }
     }
 
     /// Works until asked to stop, over as many connections as it takes.
@@ -73,8 +89,9 @@ impl<'a> Service<'a> {
             };
             if told != lost {
                 log::warn!("{lost}; trying again");
-                told = lost;
+                told.clone_from(&lost);
             }
+            self.health.ill(lost);
             if self.stop.recv_timeout(self.backoff.next()) == Err(RecvTimeoutError::Disconnected) {
                 break;
             }
@@ -126,6 +143,7 @@ impl<'a> Service<'a> {
         let [first, second] = intakes.map(|intake| intake.consumer.receiver());
         let per_batch = (usize::from(self.config.prefetch) / BATCHES_PER_PREFETCH).max(1);
         loop {
+            self.health.well();
             let mut deliveries = [Vec::new(), Vec::new()];
             let [of_first, of_second] = &mut deliveries;
             let woken = select! {
@@ -195,6 +213,7 @@ impl<'a> Service<'a> {
                         log::error!("{error:#}; waiting for room, nothing is lost");
                     }
                     was_full = true;
+                    self.health.ill(format!("{error:#}; it waits for room"));
                 }
                 Err(error) => return Err(End::Failed(error)),
             }

@@ -1,7 +1,8 @@
 //! The settings of `plot`: their table, and one plain struct of checked values.
 //! Never reads a file.
 
-use crate::settings::{self, Request, Setting};
+use crate::owner;
+use crate::settings::{self, Request, Setting, Values};
 use std::{ffi::OsString, fmt, net::SocketAddr, net::ToSocketAddrs, path::PathBuf, time::Duration};
 
 pub const ABOUT: &str =
@@ -50,6 +51,13 @@ pub const TABLE: &[Setting] = &[
         value: "HOST:PORT",
         help: "of the live page; empty or 'none': no page",
     },
+    Setting {
+        flag: "run-as",
+        variable: "RUN_AS",
+        default: "",
+        value: "WHO",
+        help: "owner: where root starts it, go on as the owner of the log directory",
+    },
 ];
 
 /// What `plot` goes by.
@@ -64,6 +72,7 @@ pub struct Config {
     /// In rows.
     pub window: usize,
     pub listen: Option<SocketAddr>,
+    pub as_owner: bool,
 }
 
 /// What the command line asks for.
@@ -84,23 +93,26 @@ pub fn read(
     args: impl IntoIterator<Item = OsString>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Command, String> {
-    let (checks, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg == "--healthcheck");
     // Elsewhere an empty variable counts as unset; here it has a meaning.
     let env = |name: &str| match env(name) {
         Some(value) if name == "PLOT_LISTEN" && value.is_empty() => Some("none".to_owned()),
         value => value,
     };
-    let values = match settings::read(TABLE, args, env)? {
-        Request::Help => return Ok(Command::Help),
-        Request::Version => return Ok(Command::Version),
-        Request::Run(values) => values,
-    };
+    match settings::read(TABLE, args, env)? {
+        Request::Help => Ok(Command::Help),
+        Request::Version => Ok(Command::Version),
+        Request::Healthcheck(values) => Ok(Command::Healthcheck(config(&values)?)),
+        Request::Run(values) => Ok(Command::Run(config(&values)?)),
+    }
+}
+
+fn config(values: &Values) -> Result<Config, String> {
     let log_dir = PathBuf::from(values.text("log-dir"));
     let logs = match values.text("log") {
         "" => vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()],
         _ => values.parse("log", "paths or patterns with commas between them", logs)?,
     };
-    let config = Config {
+    Ok(Config {
         log_dir,
         logs,
         interval: values.parse("interval", "seconds from 0.1 to 86400", interval)?,
@@ -109,8 +121,8 @@ pub fn read(
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
-    };
-    Ok(if checks.is_empty() { Command::Run(config) } else { Command::Healthcheck(config) })
+        as_owner: values.parse("run-as", "owner", owner::parse)?,
+    })
 }
 
 fn logs(text: &str) -> Option<Vec<String>> {

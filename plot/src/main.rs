@@ -15,6 +15,8 @@ mod log_file;
 mod logs;
 mod moments;
 mod number;
+#[path = "../../glue/owner.rs"]
+mod owner;
 mod page;
 mod picture;
 mod rolling;
@@ -28,7 +30,7 @@ mod statistics;
 mod summary;
 mod tally;
 
-use config::Command;
+use config::{Command, Config};
 use std::{env, process::ExitCode, sync::mpsc};
 
 /// Usage errors, as shells have it.
@@ -39,7 +41,8 @@ fn main() -> ExitCode {
     let config = match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
         Ok(Command::Run(config)) => config,
         Ok(Command::Healthcheck(config)) => {
-            return match health::check(&config) {
+            let owned = become_owner(&config).map_err(|e| format!("unhealthy: {e:#}"));
+            return match owned.and_then(|()| health::check(&config)) {
                 Ok(line) => {
                     println!("{line}");
                     ExitCode::SUCCESS
@@ -63,7 +66,8 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,amiquip=off"))
+    env_logger::Builder::new()
+        .parse_filters(&settings::log_filter(env::var("RUST_LOG").ok()))
         .format_timestamp(None)
         .format_target(false)
         .init();
@@ -72,7 +76,10 @@ fn main() -> ExitCode {
         // Only fails when the loop has ended, which is what is asked for.
         let _ = stop.send(());
     });
-    let ended = handled.map_err(Into::into).and_then(|()| service::run(config, &stopped));
+    let ended = handled
+        .map_err(Into::into)
+        .and_then(|()| become_owner(&config))
+        .and_then(|()| service::run(config, &stopped));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -80,4 +87,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does not return where it takes another user.
+fn become_owner(config: &Config) -> anyhow::Result<()> {
+    if config.as_owner { owner::become_owner(&config.log_dir) } else { Ok(()) }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod contract;
+mod health;
 mod kills;
 mod log_directory;
 mod outages;

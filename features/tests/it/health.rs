@@ -1,0 +1,67 @@
+//! `features --healthcheck`, and what the operator is told, while the broker confirms and while it does not.
+
+use crate::{
+    features,
+    testing::{Node, healthcheck, prefix, shared_broker, wait_for},
+};
+
+fn health(url: &str, prefix: &str) -> String {
+    healthcheck(env!("CARGO_BIN_EXE_features"), &[("amqp-url", url), ("queue-prefix", prefix)])
+}
+
+fn wait_for_health(url: &str, prefix: &str, part: &str) {
+    wait_for(&format!("health with {part:?}"), || health(url, prefix).contains(part).then_some(()));
+}
+
+#[test]
+fn waiting_for_the_next_interval_is_well() {
+    let (url, prefix) = (shared_broker(), prefix());
+    assert_eq!(health(&url, &prefix), "unhealthy: no process with these settings runs");
+    let service = features(&url, &prefix, &[("interval", "3600")]);
+    service.wait_for_line("1 samples sent");
+    assert_eq!(health(&url, &prefix), "ok");
+    assert_eq!(health(&url, "another."), "unhealthy: no process with these settings runs");
+    service.kill();
+    assert_eq!(health(&url, &prefix), "unhealthy: no process with these settings runs");
+}
+
+#[test]
+fn without_a_broker_it_is_not_well() {
+    let node = Node::start();
+    let service = features(&node.url, "", &[("interval", "0.05")]);
+    service.wait_for_line("samples sent");
+    node.command("stop");
+    wait_for_health(&node.url, "", "unhealthy: no connection to amqp://");
+    node.command("start");
+    wait_for("health", || (health(&node.url, "") == "ok").then_some(()));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_queue_that_confirms_nothing_is_reported_once_and_becomes_the_reason() {
+    let node = Node::start();
+    let service = features(&node.url, "", &[("interval", "0.05")]);
+    service.wait_for_line("samples sent");
+    // As one without a leader: it takes no messages, and the connection lives on.
+    let queue = "whereis(list_to_atom(\"%2F_features\"))";
+    node.ctl(&["eval", &format!("sys:suspend({queue}).")]);
+    service.wait_for_line("nothing was confirmed for 1");
+    wait_for_health(&node.url, "", "without a leader");
+    node.ctl(&["eval", &format!("sys:resume({queue}).")]);
+    service.wait_for_line("the broker confirms again");
+    wait_for("health", || (health(&node.url, "") == "ok").then_some(()));
+    assert_eq!(service.count_lines("nothing was confirmed"), 1);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_resource_alarm_is_the_reason_when_it_lasts() {
+    let node = Node::start();
+    let service = features(&node.url, "", &[("interval", "0.05")]);
+    service.wait_for_line("samples sent");
+    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    wait_for_health(&node.url, "", "the broker has blocked publishing");
+    node.ctl(&["set_vm_memory_high_watermark", "0.4"]);
+    wait_for("health", || (health(&node.url, "") == "ok").then_some(()));
+    assert_eq!(service.terminate(), Some(0));
+}
