@@ -78,13 +78,9 @@ fn locate(magnitude: f64) -> Option<(usize, usize)> {
         return None;
     }
     let thousandths = (nudged * to_thousandths) as usize;
-    let bucket = match thousandths {
-        ..1_000 => 0,
-        1_000..2_000 => thousandths - 1_000,
-        2_000..5_000 => 1_000 + (thousandths - 2_000) / 2,
-        5_000..10_000 => 2_500 + (thousandths - 5_000) / 5,
-        _ => PER_DECADE - 1,
-    };
+    // How far into each of the three parts, without a branch: which one it is cannot be predicted.
+    let into = |from: usize, to: usize| thousandths.clamp(from, to) - from;
+    let bucket = into(1_000, 2_000) + into(2_000, 5_000) / 2 + into(5_000, 9_999) / 5;
     Some((decade, bucket))
 }
 

@@ -1,9 +1,10 @@
 //! Follows all logs that `--log` names and merges their rows, oldest first.
 //! Never looks into a row beyond its time.
 
+use crate::lines::{Lines, Unread};
 use crate::log_file::{Found, Identity, LogFile};
-use crate::row::{Fault, Row};
-use std::{fs, io, path::PathBuf};
+use crate::row::{Faults, Row, add_faults};
+use std::{fs, io, mem, path::PathBuf};
 
 /// At most so many logs are read at once; each costs an open file.
 const MOST_LOGS: usize = 256;
@@ -19,8 +20,10 @@ pub struct Logs {
 pub enum Event {
     /// A log that was read is gone or replaced: forget every row; all logs are read from their start.
     StartOver,
-    Row(Row),
-    Fault(Fault),
+    /// What one or more lines held.
+    Lines(Lines),
+    /// Lines that are still to be read.
+    Unread(Unread),
 }
 
 impl Logs {
@@ -98,12 +101,13 @@ impl Logs {
         tell: &mut impl FnMut(Event),
     ) -> Result<bool, Replaced> {
         let mut any = false;
+        let mut faults = Faults::default();
+        // Rows of several logs must be read before they can be put in order.
+        let is_only = self.files.len() == 1;
         for file in &mut self.files {
             // A chunk may hold no row at all.
-            while file.rows.is_empty() {
-                let found = file.read();
-                file.faults.drain(..).for_each(|fault| tell(Event::Fault(fault)));
-                match found {
+            while file.rows.is_empty() && file.unread.is_none() {
+                match file.read(is_only) {
                     Ok(Found::Lines) => any = true,
                     Ok(Found::Nothing) => break,
                     Ok(Found::Replaced) => return Err(Replaced),
@@ -113,23 +117,35 @@ impl Logs {
                     }
                 }
             }
+            add_faults(&mut faults, &mem::take(&mut file.faults));
         }
+        let rows = self.oldest_rows();
+        any |= !rows.is_empty();
+        if !rows.is_empty() || faults != Faults::default() {
+            tell(Event::Lines(Lines { rows, faults }));
+        }
+        self.files
+            .iter_mut()
+            .filter_map(|file| file.unread.take())
+            .for_each(|unread| tell(Event::Unread(unread)));
+        Ok(any)
+    }
+
+    /// Takes the waiting rows of all logs by their times, until those of one log have run out.
+    fn oldest_rows(&mut self) -> Vec<Row> {
         let mut waiting: Vec<&mut LogFile> = self.files.iter_mut().filter(|f| !f.rows.is_empty()).collect();
-        any |= !waiting.is_empty();
         if let [only] = waiting.as_mut_slice() {
-            only.rows.drain(..).for_each(|row| tell(Event::Row(row)));
-            return Ok(any);
+            return mem::take(&mut only.rows).into();
         }
         let time = |file: &LogFile| file.rows.front().and_then(Row::time_s).unwrap_or(f64::NEG_INFINITY);
+        let mut rows = Vec::new();
         while let Some(oldest) = waiting.iter_mut().min_by(|a, b| time(a).total_cmp(&time(b))) {
-            if let Some(row) = oldest.rows.pop_front() {
-                tell(Event::Row(row));
-            }
+            rows.extend(oldest.rows.pop_front());
             if oldest.rows.is_empty() {
                 break;
             }
         }
-        Ok(any)
+        rows
     }
 }
 

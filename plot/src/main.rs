@@ -3,13 +3,16 @@
 
 mod buckets;
 mod chart;
+mod columns;
 mod config;
+mod decimal;
 mod density;
 mod files;
 mod health;
 mod histogram;
 mod intake;
 mod json;
+mod lines;
 mod live;
 mod log_file;
 mod logs;
@@ -19,6 +22,7 @@ mod number;
 mod owner;
 mod page;
 mod picture;
+mod record;
 mod rolling;
 mod row;
 mod server;

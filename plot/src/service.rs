@@ -111,9 +111,8 @@ impl<'a> Service<'a> {
         let Service { logs, statistics, changes, .. } = self;
         let followed = intake::take(statistics, |tell| {
             logs.follow(stop, |event| {
-                match event {
-                    Event::StartOver => warn!("a log was replaced, truncated or removed: starting over"),
-                    Event::Row(_) | Event::Fault(_) => {}
+                if matches!(event, Event::StartOver) {
+                    warn!("a log was replaced, truncated or removed: starting over");
                 }
                 *changes += 1;
                 tell(event);

@@ -2,9 +2,10 @@
 //! One pass: a row is added once and everything shown comes from here. Never reads a file and never draws.
 
 use crate::density::Sample;
+use crate::lines::Lines;
 use crate::logs::Event;
 use crate::rolling::Rolling;
-use crate::row::{Fault, Row};
+use crate::row::{Fault, Faults, Row, add_faults};
 use crate::slices::{self, Slices};
 use crate::tally::Tally;
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ pub struct Statistics {
     pub by_row: Slices,
     pub rolling: Rolling,
     pub sample: Sample,
-    faults: [u64; Fault::ALL.len()],
+    faults: Faults,
 }
 
 impl Statistics {
@@ -32,16 +33,21 @@ impl Statistics {
             by_row: Slices::new(slices::ROWS),
             rolling: Rolling::new(),
             sample: Sample::new(),
-            faults: [0; Fault::ALL.len()],
+            faults: Faults::default(),
         }
     }
 
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Row(row) => self.add(row),
-            Event::Fault(fault) => self.add_fault(*fault),
+            Event::Lines(lines) => self.add_lines(lines),
+            Event::Unread(unread) => self.add_lines(&unread.read()),
             Event::StartOver => *self = Statistics::new(self.window_rows),
         }
+    }
+
+    fn add_lines(&mut self, lines: &Lines) {
+        lines.rows.iter().for_each(|row| self.add(row));
+        add_faults(&mut self.faults, &lines.faults);
     }
 
     fn add(&mut self, row: &Row) {
@@ -59,12 +65,6 @@ impl Statistics {
         self.rolling.row(self.all.moments.n, || {
             window.iter().map(|row| row.error().abs()).sum::<f64>() / window.len() as f64
         });
-    }
-
-    fn add_fault(&mut self, fault: Fault) {
-        if let Some(count) = self.faults.get_mut(fault as usize) {
-            *count += 1;
-        }
     }
 
     pub fn n(&self) -> u64 {

@@ -26,7 +26,8 @@ impl Tally {
     pub fn add(&mut self, row: &Row) {
         self.moments.add(row);
         let error = row.error();
-        if error < 0.0 { self.negative.add(-error) } else { self.positive.add(error) }
+        let side = if error < 0.0 { &mut self.negative } else { &mut self.positive };
+        side.add(error.abs());
     }
 
     /// Absolute errors in ascending order: a value within 0.05 % of those it stands for, and their count.

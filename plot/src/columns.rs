@@ -1,0 +1,225 @@
+//! What the header says of the columns, and with it a line's row.
+//! Never reads a file, and never keeps an id.
+
+use crate::decimal::Decimal;
+use crate::record::split;
+use crate::row::{Fault, Row, Written};
+use memchr::memchr3;
+
+/// The columns in the log's order: for one that is read, which of [`READ`] it is.
+#[derive(Debug, PartialEq)]
+pub struct Columns(Vec<Option<usize>>);
+
+/// The columns that are read; a log needs all but the last.
+const READ: [&str; 4] = ["y_true", "y_pred", "absolute_error", "logged_at"];
+
+impl Columns {
+    /// Reads a header line (without its newline).
+    ///
+    /// # Errors
+    /// What the header lacks.
+    pub fn from_header(line: &[u8]) -> Result<Self, String> {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let mut columns: Vec<Option<usize>> = Vec::new();
+        let intact = split(line, &mut Vec::new(), |field| {
+            let known = READ.iter().position(|name| name.as_bytes() == field.trim_ascii());
+            // Of two columns of one name the first counts.
+            columns.push(known.filter(|number| !columns.contains(&Some(*number))));
+        });
+        if intact.is_none() {
+            return Err("its header is not a line of CSV".to_owned());
+        }
+        for (number, name) in READ.iter().enumerate().take(3) {
+            if !columns.contains(&Some(number)) {
+                return Err(format!("its header has no column {name}"));
+            }
+        }
+        Ok(Columns(columns))
+    }
+
+    /// The row that `bytes` begins with and the length of its line with the newline, if the line is as most are: no quotes, plain
+    /// decimals, nothing wrong. Else none: [`Columns::row`] has the answer.
+    pub fn plain_row(&self, bytes: &[u8]) -> Option<(Row, usize)> {
+        let mut numbers = [None; READ.len()];
+        let mut end = 0;
+        let mut read = |column: &Option<usize>, end: &mut usize| {
+            let rest = bytes.get(*end..)?;
+            *end += match column {
+                Some(number) => {
+                    let (decimal, length) = Decimal::read(rest)?;
+                    *numbers.get_mut(*number)? = Some(decimal);
+                    length
+                }
+                None => memchr3(b',', b'\n', b'"', rest)?,
+            };
+            Some(())
+        };
+        let (last, others) = self.0.split_last()?;
+        for column in others {
+            read(column, &mut end)?;
+            if bytes.get(end) != Some(&b',') {
+                return None;
+            }
+            end += 1;
+        }
+        read(last, &mut end)?;
+        end += usize::from(bytes.get(end) == Some(&b'\r'));
+        if bytes.get(end) != Some(&b'\n') {
+            return None;
+        }
+        let [y_true, y_pred, absolute_error, logged_at] = numbers;
+        let exact = |number: Decimal| Written { value: number.value(), decimals: number.decimals as i32 };
+        // Only compared, with a tolerance.
+        let rough =
+            |number: Decimal| Written { value: number.rough_value(), decimals: number.decimals as i32 };
+        let row =
+            Row::of(exact(y_true?), exact(y_pred?), rough(absolute_error?), logged_at.map(Decimal::value));
+        Some((row.ok()?, end + 1))
+    }
+
+    /// Reads a line (without its newline). `unquoted` is room for fields in quotes, kept by the caller to be used again.
+    ///
+    /// # Errors
+    /// What is wrong with the line; it is then no row.
+    pub fn row(&self, line: &[u8], unquoted: &mut Vec<u8>) -> Result<Row, Fault> {
+        let mut numbers = [Err(Fault::Malformed); READ.len()];
+        let mut columns = self.0.iter();
+        let count = split(line, unquoted, |field| {
+            let number = columns.next().copied().flatten().and_then(|number| numbers.get_mut(number));
+            if let Some(number) = number {
+                *number = written(field);
+            }
+        });
+        if count != Some(self.0.len()) {
+            return Err(Fault::Malformed);
+        }
+        let [y_true, y_pred, absolute_error, logged_at] = numbers;
+        Row::of(y_true?, y_pred?, absolute_error?, logged_at.ok().map(|number| number.value))
+    }
+}
+
+/// A field as a finite number.
+fn written(field: &[u8]) -> Result<Written, Fault> {
+    let field = field.trim_ascii();
+    if field.is_empty() {
+        return Err(Fault::NotFinite);
+    }
+    let text = std::str::from_utf8(field).map_err(|_| Fault::Malformed)?;
+    let value: f64 = text.parse().map_err(|_| Fault::Malformed)?;
+    if !value.is_finite() {
+        return Err(Fault::NotFinite);
+    }
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len() as i32);
+    // An exponent that is no i32 belongs to zero.
+    Ok(Written { value, decimals: decimals.saturating_sub(exponent.parse().unwrap_or(0)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[u8] = b"id,y_true,y_pred,absolute_error,logged_at";
+
+    /// Both ways to read a line must agree.
+    fn read(header: &[u8], line: &[u8]) -> Result<Row, Fault> {
+        let columns = Columns::from_header(header).unwrap();
+        let row = columns.row(line, &mut Vec::new());
+        for end in ["\n", "\r\n", "\nx,1,2,1,1732341600\n"] {
+            let bytes = [line, end.as_bytes()].concat();
+            if let Some((plain, length)) = columns.plain_row(&bytes) {
+                assert_eq!(
+                    (Ok(plain.y_true), Ok(plain.y_pred)),
+                    (row.map(|r| r.y_true), row.map(|r| r.y_pred))
+                );
+                assert_eq!(Ok(plain.time_s()), row.map(|r| r.time_s()));
+                assert_eq!(length, line.len() + end.find('\n').unwrap() + 1);
+            }
+        }
+        row
+    }
+
+    fn read_usual(line: &str) -> Result<Row, Fault> {
+        read(HEADER, line.as_bytes())
+    }
+
+    #[test]
+    fn the_golden_log_reads_as_its_values() {
+        let log = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/metric_log.csv"));
+        let values = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/metric_log.jsonl"));
+        let (header, rows) = log.split_once('\n').unwrap();
+        let columns = Columns::from_header(header.as_bytes()).unwrap();
+        assert_eq!(rows.lines().count(), values.lines().count());
+        for (line, value) in rows.lines().zip(values.lines()) {
+            let value: serde_json::Value = serde_json::from_str(value).unwrap();
+            let row =
+                columns.row(line.as_bytes(), &mut Vec::new()).unwrap_or_else(|e| panic!("{line}: {e:?}"));
+            assert_eq!(Some(row.y_true), value["y_true"].as_f64(), "{line}");
+            assert_eq!(Some(row.y_pred), value["y_pred"].as_f64(), "{line}");
+            assert_eq!(Some(row.error().abs()), value["absolute_error"].as_f64(), "{line}");
+            assert_eq!(row.time_s(), value["logged_at"].as_f64(), "{line}");
+        }
+    }
+
+    #[test]
+    fn columns_go_by_name() {
+        let row = read(b"\xef\xbb\xbfabsolute_error, note ,\"y_pred\",y_true", b"1,x,3,2").unwrap();
+        assert_eq!((row.y_true, row.y_pred, row.time_s()), (2.0, 3.0, None));
+        assert!(Columns::from_header(b"id,y_true,y_pred").unwrap_err().contains("absolute_error"));
+        assert!(Columns::from_header(b"1,2,3,4").is_err());
+        assert_eq!(read(b"y_true,y_pred,absolute_error,y_true", b"2,3,1,9").unwrap().y_true, 2.0);
+    }
+
+    #[test]
+    fn quoted_fields_and_spaces_are_read() {
+        for line in
+            [r#""a,b",1,3,2,1732341600"#, r#""say ""hi""","1","3","2",1732341600"#, "x, 1 ,3, 2,1732341600"]
+        {
+            let row = read_usual(line).unwrap();
+            assert_eq!((row.y_true, row.y_pred, row.time_s()), (1.0, 3.0, Some(1_732_341_600.0)), "{line}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_kind() {
+        let cases = [
+            ("x,1,2,1", Fault::Malformed),
+            ("x,1,2,1,1732341600,more", Fault::Malformed),
+            ("x,1,2,1,17323x,1,2,1,1732341600", Fault::Malformed),
+            ("x,one,2,1,1732341600", Fault::Malformed),
+            ("\"x,1,2,1,1732341600", Fault::Malformed),
+            ("\u{0}\u{0}\u{0}", Fault::Malformed),
+            ("x,nan,2,1,1732341600", Fault::NotFinite),
+            ("x,,2,1,1732341600", Fault::NotFinite),
+            ("x,1,inf,1,1732341600", Fault::NotFinite),
+            ("x,1,2,-1,1732341600", Fault::NegativeError),
+            ("x,1,2,5,1732341600", Fault::Contradictory),
+            ("x,1,2,0,1732341600", Fault::Contradictory),
+        ];
+        for (line, fault) in cases {
+            assert_eq!(read_usual(line), Err(fault), "{line}");
+        }
+    }
+
+    #[test]
+    fn decimals_say_how_far_a_number_is_rounded() {
+        for line in [
+            "x,151,206.11706979,55.12,",
+            "x,0.01,1.00,0.98,",
+            "x,0,1234567,1.235e6,",
+            "x,151,2.0611706979E2,55,",
+        ] {
+            assert!(read_usual(line).is_ok(), "{line}");
+        }
+        for line in ["x,151,206.11706979,55.120,", "x,0,1234567,1.2350e6,", "x,151,2.0611706979E2,55.0,"] {
+            assert_eq!(read_usual(line), Err(Fault::Contradictory), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_none() {
+        for line in ["x,1,2,1,", "x,1,2,1,soon", "x,1,2,1,0", "x,1,2,1,1e18"] {
+            assert_eq!(read_usual(line).unwrap().time_s(), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Plain decimal numbers, `-12.345`, from bytes to the nearest f64, eight digits at a time.
+//! Never reads anything else: exponents, infinities, spaces and very long numbers are left to the standard library.
+
+/// More digits could overflow a u64.
+const MOST_DIGITS: usize = 19;
+
+/// Powers of ten; each is exact as an f64 too.
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler")]
+const TENS: [i64; MOST_DIGITS] = {
+    let mut tens = [1; MOST_DIGITS];
+    let mut power = 1;
+    while power < MOST_DIGITS {
+        tens[power] = tens[power - 1] * 10;
+        power += 1;
+    }
+    tens
+};
+
+/// A number as it is written: its digits without the point, and how many of them stand behind it.
+#[derive(Clone, Copy)]
+pub struct Decimal {
+    negative: bool,
+    digits: u64,
+    pub decimals: u32,
+}
+
+impl Decimal {
+    /// The decimal that `bytes` begins with, and its length. None where there is none, or one of too many digits.
+    pub fn read(bytes: &[u8]) -> Option<(Decimal, usize)> {
+        let negative = bytes.first() == Some(&b'-');
+        let start = usize::from(negative);
+        let (digits, whole) = read_digits(bytes.get(start..)?, 0)?;
+        let end = start + whole;
+        if bytes.get(end) != Some(&b'.') {
+            let fits = (1..=MOST_DIGITS).contains(&whole);
+            return fits.then_some((Decimal { negative, digits, decimals: 0 }, end));
+        }
+        let (digits, decimals) = read_digits(bytes.get(end + 1..)?, digits)?;
+        let fits = decimals < TENS.len() && (1..=MOST_DIGITS).contains(&(whole + decimals));
+        fits.then_some((Decimal { negative, digits, decimals: decimals as u32 }, end + 1 + decimals))
+    }
+
+    /// The nearest f64.
+    pub fn value(self) -> f64 {
+        if self.digits < 1 << 53 {
+            // Both halves of the division are exact, so its result is the nearest f64 (Clinger 1990).
+            return self.rough_value();
+        }
+        let value = self.divided();
+        if self.negative { -value } else { value }
+    }
+
+    /// The same, but for a rounding or two.
+    pub fn rough_value(self) -> f64 {
+        let value = self.digits as f64 / self.divisor() as f64;
+        if self.negative { -value } else { value }
+    }
+
+    fn divisor(self) -> i64 {
+        TENS.get(self.decimals as usize).copied().unwrap_or(1)
+    }
+
+    /// digits / 10^decimals by whole numbers: a quotient of at least 63 bits, whose last one also stands for the rest of the
+    /// division, is rounded once.
+    fn divided(self) -> f64 {
+        let fives = (self.divisor() >> self.decimals) as u64;
+        let shift = 63 + self.digits.leading_zeros() - fives.leading_zeros();
+        let digits = u128::from(self.digits) << shift;
+        let (quotient, rest) = (digits / u128::from(fives), digits % u128::from(fives));
+        let rounded = (quotient as u64 | u64::from(rest > 0)) as f64;
+        // A power of two: exact.
+        rounded * f64::from_bits(u64::from(1023 - shift - self.decimals) << 52)
+    }
+}
+
+/// `number` with all digits that `bytes` begins with behind its own, and how many these are. None where they cannot fit.
+fn read_digits(bytes: &[u8], mut number: u64) -> Option<(u64, usize)> {
+    let mut total = 0;
+    while total <= MOST_DIGITS {
+        let (run, count) = read_eight(bytes.get(total..)?);
+        number = number.wrapping_mul(*TENS.get(count)? as u64).wrapping_add(run);
+        if count < 8 {
+            return Some((number, total + count));
+        }
+        total += 8;
+    }
+    None
+}
+
+/// The number that the first digits of `bytes` make, at most eight of them, and how many these are (Lemire, "Quickly parsing eight
+/// digits", 2022).
+fn read_eight(bytes: &[u8]) -> (u64, usize) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut padded = [0; 8];
+        padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        padded
+    });
+    let values = u64::from_le_bytes(word) ^ (EACH * 0x30);
+    // The first byte above 9; those behind it may be marked wrongly.
+    let others = (values.wrapping_add(EACH * 0x76) | values) & (EACH * 0x80);
+    let count = others.trailing_zeros() / 8;
+    // Zeros go before the digits, so that there are always eight.
+    let digits = values.checked_shl(64 - 8 * count).unwrap_or(0);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    (low.wrapping_add(high) >> 32, count as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Option<f64> {
+        let (decimal, length) = Decimal::read(text.as_bytes())?;
+        (length == text.len()).then(|| decimal.value())
+    }
+
+    #[test]
+    fn a_decimal_is_the_nearest_f64_whatever_follows() {
+        let mut random = 1_u64;
+        for _ in 0..200_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let digits = (random | 1 << 63).to_string();
+            let digits = &digits[..1 + (random >> 7) as usize % 18];
+            let (whole, decimals) = digits.split_at((random >> 17) as usize % (digits.len() + 1));
+            for text in [format!("{whole}.{decimals}"), format!("-{whole}.{decimals}"), digits.to_owned()] {
+                assert_eq!(value(&text), text.parse().ok(), "{text}");
+                for behind in [",", "\n12345678", "\r\n", "e5", "x,12345,678"] {
+                    let (decimal, length) = Decimal::read((text.clone() + behind).as_bytes()).unwrap();
+                    assert_eq!(
+                        (Some(decimal.value()), length),
+                        (text.parse().ok(), text.len()),
+                        "{text}{behind}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn halfway_cases_are_rounded_to_even() {
+        for text in [
+            "9007199254740993",
+            "9007199254740995",
+            "9007199254740993.0",
+            "4503599627370496.5",
+            "4503599627370497.5",
+            "9999999999999999999",
+            "0.3",
+            "0.30000000000000004",
+        ] {
+            assert_eq!(value(text), text.parse().ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rough_value_is_off_by_a_rounding_or_two() {
+        for text in ["55.11706978999999", "-0.123456789012345678", "9007199254740993"] {
+            let (decimal, _) = Decimal::read(text.as_bytes()).unwrap();
+            assert!((decimal.rough_value() / decimal.value() - 1.0).abs() < 5e-16, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_plain_decimal_is_left() {
+        for text in [
+            "",
+            "-",
+            ".",
+            "-.",
+            "--1",
+            "+1",
+            "1.2.3",
+            "1e5",
+            "nan",
+            " 1",
+            "18446744073709551616",
+            "12345678901234567890",
+            "123456789012345678.90",
+            "0.00000000000000000000001",
+        ] {
+            assert_eq!(value(text), None, "{text}");
+        }
+    }
+}
