@@ -1,6 +1,6 @@
 # Settings pass through: make up FEATURES_INTERVAL=0.5
 .DEFAULT_GOAL := help
-.PHONY: help up down logs build test lint run-features run-metric run-plot clean test-compose
+.PHONY: help up down logs build test lint run-features run-metric run-plot clean test-compose bench-plot
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do printf 'make %-13s %s\n' "$$target" "$$text"; done
@@ -36,6 +36,9 @@ run-features run-metric run-plot:
 
 test-compose: ## build the images without cache and pull the plug on each container; needs Docker
 	@scripts/test-compose
+
+bench-plot: ## plot and pandas side by side over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
+	@scripts/bench-plot
 
 clean: ## remove what was built and the private broker with its queues; logs stay
 	@scripts/down
