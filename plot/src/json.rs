@@ -15,7 +15,8 @@ pub fn stats(moment: &Moment, window_rows: usize) -> Value {
     let (state, reason) = match &moment.state {
         State::Starting => ("starting", None),
         State::Following => ("following", None),
-        State::Trouble(reason) => ("trouble", Some(reason)),
+        State::Waiting(name) => ("waiting", Some(format!("{name} is not there"))),
+        State::Trouble(reason) => ("trouble", Some(reason.clone())),
     };
     json!({
         "state": state,

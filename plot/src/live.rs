@@ -23,8 +23,17 @@ pub enum State {
     /// The logs are read for the first time.
     Starting,
     Following,
+    /// All there is was read; this log is not there (yet), but can come: its directory can be read.
+    Waiting(String),
     /// Why a log cannot be read.
     Trouble(String),
+}
+
+impl State {
+    /// The worse of two.
+    pub fn or(self, other: State) -> State {
+        if matches!(self, State::Trouble(_)) { self } else { other }
+    }
 }
 
 /// Shared between the loop and the server.
@@ -66,7 +75,7 @@ impl Live {
         }
         match &self.moment().state {
             State::Starting => Err("reading the log for the first time".to_owned()),
-            State::Following => Ok(()),
+            State::Following | State::Waiting(_) => Ok(()),
             State::Trouble(reason) => Err(format!("cannot read {reason}")),
         }
     }

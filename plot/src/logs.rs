@@ -2,9 +2,10 @@
 //! Never looks into a row beyond its time.
 
 use crate::lines::{Lines, Unread};
+use crate::live::State;
 use crate::log_file::{Found, Identity, LogFile};
 use crate::row::{Faults, Row, add_faults};
-use std::{fs, io, mem, path::PathBuf};
+use std::{fs, io, mem, path::Path, path::PathBuf};
 
 /// At most so many logs are read at once; each costs an open file.
 const MOST_LOGS: usize = 256;
@@ -31,32 +32,25 @@ impl Logs {
         Logs { names, files: Vec::new() }
     }
 
-    /// Reads everything that is there now, unless `stop` says so between two chunks.
-    ///
-    /// # Errors
-    /// One line that names a log and what is wrong with it. What could be read was read; the next call goes on.
-    pub fn follow(&mut self, stop: impl Fn() -> bool, mut tell: impl FnMut(Event)) -> Result<(), String> {
+    /// Reads everything that can be read now, unless `stop` says so between two chunks, and says how it went.
+    pub fn follow(&mut self, stop: impl Fn() -> bool, mut tell: impl FnMut(Event)) -> State {
         // A log that is replaced again and again waits for the next call.
         for _ in 0..3 {
             match self.pass(&stop, &mut tell) {
-                Ok(read) => return read,
+                Ok(state) => return state,
                 Err(Replaced) => {
                     self.files.clear();
                     tell(Event::StartOver);
                 }
             }
         }
-        Ok(())
+        State::Following
     }
 
-    fn pass(
-        &mut self,
-        stop: &impl Fn() -> bool,
-        tell: &mut impl FnMut(Event),
-    ) -> Result<Result<(), String>, Replaced> {
-        let (present, mut trouble) = self.present();
+    fn pass(&mut self, stop: &impl Fn() -> bool, tell: &mut impl FnMut(Event)) -> Result<State, Replaced> {
+        let (present, mut state) = self.present();
         if present.is_empty() {
-            return Ok(Err(trouble.unwrap_or_else(|| format!("no file matches {}", self.names.join(",")))));
+            return Ok(state);
         }
         if self.files.iter().any(|file| present.iter().all(|(_, identity)| *identity != file.identity)) {
             self.files.clear();
@@ -68,38 +62,41 @@ impl Logs {
             }
             match LogFile::open(&path) {
                 Ok(file) => self.files.push(file),
-                Err(e) => trouble = Some(format!("{}: {}", path.display(), plain(&e))),
+                Err(e) => state = trouble(&path, &e),
             }
         }
-        while !stop() && self.merge(&mut trouble, tell)? {}
-        Ok(trouble.map_or(Ok(()), Err))
+        while !stop() && self.merge(&mut state, tell)? {}
+        Ok(state)
     }
 
-    /// The files there are, each once, and what keeps one from being seen.
-    fn present(&self) -> (Vec<(PathBuf, Identity)>, Option<String>) {
+    /// The files there are, each once, and how it is with the others.
+    fn present(&self) -> (Vec<(PathBuf, Identity)>, State) {
         let mut present: Vec<(PathBuf, Identity)> = Vec::new();
-        let mut trouble = None;
-        for path in self.names.iter().flat_map(|name| expand(name)) {
-            match fs::metadata(&path) {
-                Ok(metadata) => {
-                    let identity = Identity::of(&metadata);
-                    if present.len() < MOST_LOGS && present.iter().all(|(_, known)| *known != identity) {
-                        present.push((path, identity));
+        let mut state = State::Following;
+        for name in &self.names {
+            let paths = expand(name);
+            if paths.is_empty() {
+                state = state.or(missing(name));
+            }
+            for path in paths {
+                match fs::metadata(&path) {
+                    Ok(metadata) => {
+                        let identity = Identity::of(&metadata);
+                        if present.len() < MOST_LOGS && present.iter().all(|(_, known)| *known != identity) {
+                            present.push((path, identity));
+                        }
                     }
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => state = state.or(missing(name)),
+                    Err(e) => state = trouble(&path, &e),
                 }
-                Err(e) => trouble = Some(format!("{}: {}", path.display(), plain(&e))),
             }
         }
-        (present, trouble)
+        (present, state)
     }
 
     /// Reads a chunk of each log that has no row waiting, and tells the rows up to where the first log runs out; whether there was
     /// anything.
-    fn merge(
-        &mut self,
-        trouble: &mut Option<String>,
-        tell: &mut impl FnMut(Event),
-    ) -> Result<bool, Replaced> {
+    fn merge(&mut self, state: &mut State, tell: &mut impl FnMut(Event)) -> Result<bool, Replaced> {
         let mut any = false;
         let mut faults = Faults::default();
         // Rows of several logs must be read before they can be put in order.
@@ -112,7 +109,7 @@ impl Logs {
                     Ok(Found::Nothing) => break,
                     Ok(Found::Replaced) => return Err(Replaced),
                     Err(e) => {
-                        *trouble = Some(format!("{}: {}", file.path.display(), plain(&e)));
+                        *state = trouble(&file.path, &e);
                         break;
                     }
                 }
@@ -152,9 +149,27 @@ impl Logs {
 /// What was read of a log is no longer in it.
 struct Replaced;
 
+fn trouble(path: &Path, error: &io::Error) -> State {
+    State::Trouble(format!("{}: {}", path.display(), plain(error)))
+}
+
+/// A log that is not there can come, unless its directory is not there or cannot be read.
+fn missing(name: &str) -> State {
+    let directory = Path::new(name).ancestors().skip(1).find(|path| !is_pattern(&path.to_string_lossy()));
+    let directory = directory.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::read_dir(directory) {
+        Ok(_) => State::Waiting(name.to_owned()),
+        Err(e) => trouble(directory, &e),
+    }
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '['])
+}
+
 /// The paths that a name stands for: itself, or what a pattern matches.
 fn expand(name: &str) -> Vec<PathBuf> {
-    if !name.contains(['*', '?', '[']) {
+    if !is_pattern(name) {
         return vec![PathBuf::from(name)];
     }
     glob::glob(name).map(|paths| paths.filter_map(Result::ok).collect()).unwrap_or_default()

@@ -60,6 +60,9 @@ fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
 fn state(moment: &Moment, live: &Live) -> String {
     let logs = escape(&live.config.logs.join(", "));
     let n = moment.summary.all.n;
+    let last = moment
+        .last_rows_s
+        .map_or(String::new(), |last_s| format!("; last new rows at {} UTC", clock(last_s * 1000.0, 0.0)));
     match &moment.state {
         State::Starting => format!("<p class=wait>Reading {logs} for the first time.</p>"),
         State::Trouble(reason) if n == 0 => {
@@ -69,13 +72,16 @@ fn state(moment: &Moment, live: &Live) -> String {
             "<p class=bad>The log cannot be read: {}. What is shown was read before.</p>",
             escape(reason)
         ),
-        State::Following if n == 0 => format!("<p class=wait>Nothing yet: {logs} has no rows.</p>"),
-        State::Following => {
-            let last = moment.last_rows_s.map_or(String::new(), |last_s| {
-                format!("; last new rows at {} UTC", clock(last_s * 1000.0, 0.0))
-            });
-            format!("<p class=good>Following {logs}: {} rows{last}.</p>", count(n))
+        State::Waiting(name) if n == 0 => {
+            format!("<p class=wait>Nothing yet: waiting for {}, which is not there.</p>", escape(name))
         }
+        State::Waiting(name) => format!(
+            "<p class=wait>Waiting for {}, which is not there. Read so far: {} rows{last}.</p>",
+            escape(name),
+            count(n)
+        ),
+        State::Following if n == 0 => format!("<p class=wait>Nothing yet: {logs} has no rows.</p>"),
+        State::Following => format!("<p class=good>Following {logs}: {} rows{last}.</p>", count(n)),
     }
 }
 

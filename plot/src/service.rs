@@ -66,12 +66,11 @@ struct Service<'a> {
     config: &'a Config,
     logs: Logs,
     statistics: Statistics,
-    /// What is wrong with the logs, as last said.
-    trouble: Option<String>,
-    waiting: bool,
+    /// How it is with the logs, as last said.
+    state: State,
     version: u64,
-    /// Changes and trouble as last published.
-    published: Option<(u64, Option<String>)>,
+    /// Changes and state as last published.
+    published: (u64, State),
     last_rows_s: Option<f64>,
     health_written: Option<Instant>,
     /// Events so far; differs from `drawn` when there is something new to draw.
@@ -91,12 +90,11 @@ impl<'a> Service<'a> {
             config,
             logs: Logs::new(config.logs.clone()),
             statistics,
-            trouble: None,
+            state: State::Starting,
             version: 0,
-            published: None,
+            published: (0, State::Starting),
             last_rows_s: None,
             health_written: None,
-            waiting: false,
             changes: 0,
             drawn: 0,
             last_drawn: None,
@@ -109,7 +107,7 @@ impl<'a> Service<'a> {
     fn look(&mut self, stop: &impl Fn() -> bool) {
         let started = Instant::now();
         let Service { logs, statistics, changes, .. } = self;
-        let followed = intake::take(statistics, |tell| {
+        let state = intake::take(statistics, |tell| {
             logs.follow(stop, |event| {
                 if matches!(event, Event::StartOver) {
                     warn!("a log was replaced, truncated or removed: starting over");
@@ -121,7 +119,7 @@ impl<'a> Service<'a> {
         if stop() {
             return;
         }
-        self.tell_trouble(followed.err());
+        self.tell_state(state);
         self.tell_faults();
         self.publish();
         if self.config.listen.is_none()
@@ -139,35 +137,33 @@ impl<'a> Service<'a> {
 
     /// Hands what changed to the page.
     fn publish(&mut self) {
-        let now = Some((self.changes, self.trouble.clone()));
+        let now = (self.changes, self.state.clone());
         if self.published == now {
             return;
         }
-        if self.published.as_ref().map_or(0, |(changes, _)| *changes) != self.changes {
+        if self.published.0 != self.changes {
             self.last_rows_s = Some(now_s());
         }
         self.published = now;
         self.version += 1;
-        let state = self.trouble.clone().map_or(State::Following, State::Trouble);
+        let state = self.state.clone();
         let summary = Summary::of(&self.statistics);
         self.live.publish(Moment { version: self.version, summary, state, last_rows_s: self.last_rows_s });
     }
 
     /// One line for each change of state.
-    fn tell_trouble(&mut self, trouble: Option<String>) {
-        if self.statistics.n() == 0 && !self.waiting {
-            self.waiting = true;
-            info!("waiting for the first row in {}", self.config.logs.join(","));
-        } else if self.statistics.n() > 0 {
-            if trouble != self.trouble {
-                match &trouble {
-                    Some(reason) => warn!("cannot read {reason}; keeping what was read"),
-                    None => info!("reading the log again"),
-                }
-            }
-            self.waiting = false;
+    fn tell_state(&mut self, state: State) {
+        if state == self.state {
+            return;
         }
-        self.trouble = trouble;
+        let kept = if self.statistics.n() > 0 { "; keeping what was read" } else { "" };
+        match &state {
+            State::Trouble(reason) => warn!("cannot read {reason}{kept}"),
+            State::Waiting(name) => info!("waiting for {name}{kept}"),
+            State::Following if self.state != State::Starting => info!("reading the log again"),
+            State::Following | State::Starting => {}
+        }
+        self.state = state;
     }
 
     fn tell_faults(&mut self) {

@@ -13,9 +13,10 @@ fn rows(n: usize) -> String {
 fn a_log_is_followed_through_everything_that_happens_to_logs() {
     let directory = Directory::new();
     let plot = Plot::start(&directory, &[]);
-    until("a missing log is trouble", || plot.ask("GET", "/healthz").0 == 503);
+    until("a log may yet come", || plot.stats()["state"] == "waiting");
+    assert_eq!(plot.ask("GET", "/healthz").0, 200);
     directory.write(LOG, HEADER);
-    until("an empty log is followed", || plot.ask("GET", "/healthz").0 == 200);
+    until("an empty log is followed", || plot.stats()["state"] == "following");
     directory.append(LOG, "a,1,2,1\nb,1,");
     plot.rows(1);
     directory.append(LOG, "3,2\r\n");
@@ -28,13 +29,19 @@ fn a_log_is_followed_through_everything_that_happens_to_logs() {
     plot.rows(7);
     // Rotated: the new file is another one.
     fs::rename(directory.path(LOG), directory.path("metric_log.csv.1")).unwrap();
-    until("a missing log is trouble", || plot.ask("GET", "/healthz").0 == 503);
-    assert_eq!(plot.stats()["all"]["n"], 7);
+    until("a new one may come", || plot.stats()["state"] == "waiting");
+    assert_eq!((plot.ask("GET", "/healthz").0, &plot.stats()["all"]["n"]), (200, &7.into()));
     directory.write(LOG, "absolute_error,extra,y_pred,y_true\n1,\"a,b\",3,2\n");
     plot.rows(1);
     fs::remove_file(directory.path(LOG)).unwrap();
     directory.write(LOG, "id,y_true\n1,2\n");
     until("a bad header is named", || plot.stats()["reason"].to_string().contains("y_pred"));
+    assert_eq!(plot.ask("GET", "/healthz").0, 503);
+    fs::remove_file(directory.path(LOG)).unwrap();
+    fs::create_dir(directory.path(LOG)).unwrap();
+    until("what cannot be read is named", || plot.stats()["reason"].to_string().contains("directory"));
+    assert_eq!(plot.ask("GET", "/healthz").0, 503);
+    fs::remove_dir(directory.path(LOG)).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
     plot.rows(3);
     assert!(plot.end("TERM").success());
@@ -82,6 +89,22 @@ fn several_logs_are_merged() {
     plot.rows(300);
     directory.write("a3.csv", "y_true,y_pred,absolute_error\n");
     plot.rows(200);
+}
+
+#[test]
+fn a_log_may_come_only_where_its_directory_is() {
+    let directory = Directory::new();
+    let (absent, pattern) = (directory.path("no/log.csv"), directory.path("no/*/log.csv"));
+    for log in [absent, pattern] {
+        let plot = Plot::start(&directory, &["--log", log.to_str().unwrap()]);
+        until("the directory is missed", || plot.stats()["state"] == "trouble");
+        let (status, _, body) = plot.ask("GET", "/healthz");
+        assert_eq!(status, 503);
+        assert!(String::from_utf8(body).unwrap().contains("/no: No such file"));
+        fs::create_dir(directory.path("no")).unwrap();
+        until("it is there", || plot.ask("GET", "/healthz").0 == 200);
+        fs::remove_dir(directory.path("no")).unwrap();
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn the_page_follows_and_says_how_it_goes() {
     let directory = Directory::new();
     let plot = Plot::start(&directory, &[]);
     let mut browser = Browser::open(&directory, &format!("http://{}/", plot.address));
-    browser.until("document.querySelector('#state')?.textContent.includes('cannot be read') ?? false");
+    browser.until("document.querySelector('#state')?.textContent.includes('which is not there') ?? false");
     let lines: String = (0..500).map(|i| format!("{i},{i},{},{}\n", i + 7 + i % 3, 7 + i % 3)).collect();
     directory.write("metric_log.csv", HEADER);
     browser.until("document.querySelector('#state').textContent.includes('Nothing yet')");
