@@ -10,6 +10,8 @@ use std::{fmt, path::PathBuf};
 /// cores, RabbitMQ 3.10, two runs each: 100 gave 17,000 messages/s, 300 38,000 and 51,000, 1000 47,000 and 89,000, 3000 94,000 and
 /// 106,000. 1000 because messages of 100 samples take 25 KB each: what is in memory grows with the prefetch.
 const PREFETCH: &str = "1000";
+/// As ARCHITECTURE.md promises.
+const DONE_IDS: u64 = 10_000_000;
 
 pub const ABOUT: &str =
     "Joins true values and predictions by id and logs the absolute error of each, exactly once.";
@@ -118,6 +120,7 @@ impl Config {
             limits: Limits {
                 halves: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
                 age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
+                done_ids: DONE_IDS,
             },
             as_owner: values.parse("run-as", "owner", owner::parse)?,
         })
@@ -169,7 +172,7 @@ mod tests {
         let config = config(&["--log-dir", "/b"], &env).unwrap();
         assert_eq!((config.log_dir, config.prefetch), (PathBuf::from("/b"), 7));
         assert_eq!(config.queue_type, QueueType::Quorum);
-        assert_eq!(config.limits, Limits { halves: 10_000_000, age_ms: 30 * 86_400_000 });
+        assert_eq!(config.limits, Limits { halves: 10_000_000, age_ms: 30 * 86_400_000, done_ids: DONE_IDS });
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The protocol of DESIGN and ARCHITECTURE in one place: a batch becomes rows, rejects and store entries, durable in that
-//! order. Never acknowledges anything; who calls may do so after [`Journal::commit`] returned.
+//! order. Never acknowledges anything; who calls may do so after [`Journal::commit_when_room`] returned.
 
 use crate::{
-    durable,
+    disk::{Disk, is_full},
     join::{Joined, Side, join},
     message::Sample,
     recovery::{Findings, recover},
@@ -11,22 +11,22 @@ use crate::{
     store::{Store, Tables},
     unmatched::Unmatched,
 };
-use anyhow::{Context, Result, bail};
-use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Write},
-    path::{Path, PathBuf},
-    process,
-};
+use anyhow::Result;
+use std::path::{Path, PathBuf};
 
-/// Halves moved to `unmatched.csv` per batch at most: bounds memory, and more than a batch can add.
-const EXPIRED_PER_BATCH: usize = 20_000;
+/// Halves moved to `unmatched.csv` at a time: bounds memory. Lines of the longest ids, quoted, come to 700 KB, less than
+/// [`crate::line_file::APPEND_BYTES_MAX`].
+const EXPIRED_AT_ONCE: usize = 2048;
 
-/// How many halves may wait, and for how long.
+/// What the store holds at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
+    /// How many halves may wait.
     pub halves: u64,
+    /// How long a half may wait.
     pub age_ms: u64,
+    /// So many ids of rows are remembered at least, twice as many at most.
+    pub done_ids: u64,
 }
 
 /// What a batch of deliveries holds.
@@ -48,46 +48,35 @@ pub struct Outcome {
 }
 
 /// Everything that `metric` keeps in its log directory.
-pub struct Journal {
+pub struct Journal<D: Disk> {
+    disk: D,
     directory: PathBuf,
     limits: Limits,
-    store: Store,
-    log: RowLog,
-    rejects: Rejects,
-    unmatched: Unmatched,
-    /// Held as long as the journal is open.
-    _lock: File,
+    store: Store<D>,
+    log: RowLog<D>,
+    rejects: Rejects<D>,
+    unmatched: Unmatched<D>,
 }
 
-impl Journal {
-    /// Locks the directory and brings log and store together.
+impl<D: Disk> Journal<D> {
+    /// Brings log and store together. The directory is held by this process alone.
     ///
     /// # Errors
-    /// Names the file that cannot be used, or the process that holds the directory.
-    pub fn open(directory: &Path, limits: Limits) -> Result<Journal> {
-        fs::create_dir_all(directory).with_context(|| durable::cannot_write(directory))?;
-        let lock = lock(&directory.join("metric.lock"))?;
-        let store = Store::open(&directory.join("metric.redb"))?;
-        let (log, findings) = recover(&directory.join("metric_log.csv"), &store)?;
+    /// Names the file that cannot be used.
+    pub fn open(disk: D, directory: &Path, limits: Limits) -> Result<Journal<D>> {
+        let store = Store::open(&disk, &directory.join("metric.redb"), limits.done_ids)?;
+        // Opening the log makes its name durable, and so the store's beside it.
+        let (log, findings) = recover(&disk, &directory.join("metric_log.csv"), &store)?;
         tell(&findings);
-        let rejects = Rejects::open(&directory.join("rejected.jsonl"))?;
-        let unmatched = Unmatched::new(&directory.join("unmatched.csv"));
-        Ok(Journal { directory: directory.to_owned(), limits, store, log, rejects, unmatched, _lock: lock })
+        let rejects = Rejects::open(&disk, &directory.join("rejected.jsonl"))?;
+        let unmatched = Unmatched::new(&disk, &directory.join("unmatched.csv"));
+        Ok(Journal { disk, directory: directory.to_owned(), limits, store, log, rejects, unmatched })
     }
 
     /// Joins a batch with what waits and makes the result durable, or fails and leaves no trace of it but whole lines
     /// that the next recovery adopts. `queue_of` names a side's queue in rejects.
-    ///
-    /// # Errors
-    /// Names the file. Where [`durable::is_full`] says so, [`Journal::make_room`] and another try are in order; any other error
-    /// must end the process.
-    pub fn commit(
-        &mut self,
-        batch: &Batch,
-        now_ms: u64,
-        queue_of: impl Fn(Side) -> String,
-    ) -> Result<Outcome> {
-        if !self.log.is_untouched() {
+    fn commit(&mut self, batch: &Batch, now_ms: u64, queue_of: impl Fn(Side) -> String) -> Result<Outcome> {
+        if !self.log.is_untouched()? {
             self.recover_log()?;
         }
         let Journal { limits, store, log, rejects, unmatched, .. } = self;
@@ -128,17 +117,33 @@ impl Journal {
         Ok(outcome)
     }
 
-    /// After a full disk: cuts the log back to where the batch began, and opens the store again, which the error has closed.
+    /// [`Journal::commit`], tried again with the same batch for as long as the disk is full and `wait` gives true.
+    /// None where it gave false.
     ///
     /// # Errors
-    /// Those of the disk; the disk may still be full.
-    pub fn make_room(&mut self) -> Result<()> {
-        self.log.cut(self.log.position.len)?;
-        self.store.reopen(&self.directory.join("metric.redb"))
+    /// Those of a commit but for a full disk. They must end the process.
+    pub fn commit_when_room(
+        &mut self,
+        batch: &Batch,
+        now_ms: u64,
+        queue_of: impl Fn(Side) -> String,
+        mut wait: impl FnMut(&anyhow::Error) -> bool,
+    ) -> Result<Option<Outcome>> {
+        let mut tried = self.commit(batch, now_ms, &queue_of);
+        loop {
+            match tried {
+                Ok(outcome) => return Ok(Some(outcome)),
+                Err(error) if !is_full(&error) => return Err(error),
+                Err(error) if !wait(&error) => return Ok(None),
+                // The failed write may have reached the disk all the same: what the store says counts, and the log is
+                // brought in line with it.
+                Err(_) => tried = self.store.reopen().and_then(|()| self.commit(batch, now_ms, &queue_of)),
+            }
+        }
     }
 
     fn recover_log(&mut self) -> Result<()> {
-        let (log, findings) = recover(&self.directory.join("metric_log.csv"), &self.store)?;
+        let (log, findings) = recover(&self.disk, &self.directory.join("metric_log.csv"), &self.store)?;
         self.log = log;
         tell(&findings);
         Ok(())
@@ -159,44 +164,29 @@ fn store_halves(tables: &mut Tables, joined: &Joined) -> Result<()> {
 }
 
 /// Moves halves beyond the limits to `unmatched.csv`, the oldest first.
-fn expire(tables: &mut Tables, limits: Limits, now_ms: u64, unmatched: &mut Unmatched) -> Result<u64> {
+fn expire<D: Disk>(
+    tables: &mut Tables,
+    limits: Limits,
+    now_ms: u64,
+    unmatched: &mut Unmatched<D>,
+) -> Result<u64> {
+    let mut total = 0;
     let mut expired = Vec::new();
-    let mut waiting = tables.waiting()?;
-    while expired.len() < EXPIRED_PER_BATCH
-        && let Some((id, half)) = tables.oldest()?
-        && (waiting > limits.halves || half.received_at_ms + limits.age_ms < now_ms)
+    while let Some((id, half)) = tables.oldest()?
+        && (tables.waiting()? > limits.halves || half.received_at_ms.saturating_add(limits.age_ms) < now_ms)
     {
         tables.end_waiting(&id)?;
         expired.push((id, half));
-        waiting -= 1;
-    }
-    unmatched.append(&expired)?;
-    Ok(expired.len() as u64)
-}
-
-/// One process per directory; the file says which.
-fn lock(path: &Path) -> Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    let mut file = file.with_context(|| durable::cannot_write(path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            bail!("{} is held by another metric: {}", path.display(), holder.trim());
-        }
-        Err(TryLockError::Error(e)) => {
-            return Err(e).with_context(|| format!("cannot lock {}", path.display()));
+        total += 1;
+        if expired.len() == EXPIRED_AT_ONCE {
+            unmatched.append(&expired)?;
+            expired.clear();
         }
     }
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let holder = format!("process {} on {}\n", process::id(), host.trim());
-    let written = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-    // Only a message for people: a full disk must not keep the service from starting.
-    if let Err(e) = written {
-        log::warn!("{}: {e}", durable::cannot_write(path));
+    if !expired.is_empty() {
+        unmatched.append(&expired)?;
     }
-    Ok(file)
+    Ok(total)
 }
 
 fn tell(findings: &Findings) {

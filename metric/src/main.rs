@@ -3,11 +3,13 @@
 #[path = "../../glue/broker.rs"]
 mod broker;
 mod config;
-mod durable;
+mod disk;
 #[path = "../../glue/health.rs"]
 mod health;
 mod join;
 mod journal;
+mod line_file;
+mod lock;
 mod message;
 mod model;
 #[path = "../../glue/owner.rs"]
@@ -21,6 +23,8 @@ mod service;
 mod settings;
 #[path = "../../glue/shutdown.rs"]
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod unmatched;
 
@@ -93,7 +97,8 @@ fn run(config: &Config) -> Result<()> {
         (Predictions::Model, None) => Some(model::Model::embedded()?),
         (Predictions::Model, Some(path)) => Some(model::Model::load(path)?),
     };
-    let journal = journal::Journal::open(&config.log_dir, config.limits)?;
+    let _held = lock::hold(&config.log_dir)?;
+    let journal = journal::Journal::open(disk::RealDisk, &config.log_dir, config.limits)?;
     let health = health::Health::answer(&health_name(config));
     service::Service::new(config, model, journal, health, &stop).run()
 }

@@ -2,19 +2,18 @@
 //! not know are adopted, what a crash left unfinished is cut off. Never changes a whole line.
 
 use crate::{
-    durable,
+    disk::{Disk, DiskFile, Reader, cannot_read, cannot_write},
+    line_file::{LINE_BYTES_MAX, read_whole_line},
     row_log::{HEADER, Line, RowLog, read_line, tail},
     store::{LogPosition, Store},
 };
 use anyhow::{Context, Result, bail};
+use redb::StorageBackend;
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, Read},
     path::Path,
 };
 
-/// A longer line is nobody's row.
-const LINE_BYTES_MAX: u64 = 64 << 10;
 /// Rows adopted per write to the store: bounds memory.
 const ADOPTED_PER_WRITE: usize = 10_000;
 
@@ -31,8 +30,8 @@ pub struct Findings {
 ///
 /// # Errors
 /// Names the file: it cannot be read or written, or begins with another header.
-pub fn recover(path: &Path, store: &Store) -> Result<(RowLog, Findings)> {
-    let mut log = RowLog::open(path)?;
+pub fn recover<D: Disk>(disk: &D, path: &Path, store: &Store<D>) -> Result<(RowLog<D>, Findings)> {
+    let mut log = RowLog::open(disk, path)?;
     let known = store.write(|tables| tables.log_position())?;
     let start = if log.continues(&known)? {
         known
@@ -40,20 +39,18 @@ pub fn recover(path: &Path, store: &Store) -> Result<(RowLog, Findings)> {
         log::warn!("{} is not as it was left; all of it is read again", path.display());
         LogPosition::default()
     };
-    let len = log.file.metadata().with_context(|| durable::cannot_read(path))?.len();
+    let len = log.file.len().with_context(|| cannot_read(path))?;
     let start = if start.len == 0 { begin(&mut log, len)? } else { start };
     let findings = account(&mut log, store, start)?;
     Ok((log, findings))
 }
 
 /// Makes sure of the header and gives the position behind it.
-fn begin(log: &mut RowLog, len: u64) -> Result<LogPosition> {
+fn begin<D: Disk>(log: &mut RowLog<D>, len: u64) -> Result<LogPosition> {
     let mut first = Vec::new();
-    let reader = BufReader::new(File::open(&log.path).with_context(|| durable::cannot_read(&log.path))?);
-    reader
-        .take(LINE_BYTES_MAX)
-        .read_until(b'\n', &mut first)
-        .with_context(|| durable::cannot_read(&log.path))?;
+    Reader::new(&log.file, 0)
+        .and_then(|reader| BufReader::new(reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut first))
+        .with_context(|| cannot_read(&log.path))?;
     let text = String::from_utf8_lossy(&first);
     let whole = text.trim_start_matches('\u{feff}').trim_end();
     if len == 0 || (!text.ends_with('\n') && HEADER.starts_with(whole)) {
@@ -69,21 +66,13 @@ fn begin(log: &mut RowLog, len: u64) -> Result<LogPosition> {
 }
 
 /// Reads the log from `position` on, adopts its rows and leaves the log ready for appending.
-fn account(log: &mut RowLog, store: &Store, mut position: LogPosition) -> Result<Findings> {
-    let reading = || durable::cannot_read(&log.path);
-    let mut file = File::open(&log.path).with_context(reading)?;
-    let len = file.metadata().with_context(reading)?.len();
-    file.seek(SeekFrom::Start(position.len)).with_context(reading)?;
-    let mut reader = BufReader::with_capacity(1 << 16, file);
+fn account<D: Disk>(log: &mut RowLog<D>, store: &Store<D>, mut position: LogPosition) -> Result<Findings> {
+    let reading = || cannot_read(&log.path);
+    let len = log.file.len().with_context(reading)?;
+    let reader = Reader::new(&log.file, position.len).with_context(reading)?;
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
     let (mut findings, mut ids, mut line) = (Findings::default(), Vec::new(), Vec::new());
-    loop {
-        line.clear();
-        reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line).with_context(reading)?;
-        let is_whole = line.ends_with(b"\n") || line.len() as u64 == LINE_BYTES_MAX;
-        // A power cut can leave zeros where a block was not written; what lies behind them is no better.
-        if !is_whole || line.contains(&0) {
-            break;
-        }
+    while read_whole_line(&mut reader, &mut line).with_context(reading)? {
         match read_line(line.trim_ascii_end()) {
             Line::Row(id) => ids.push(id),
             Line::Other => findings.foreign_lines += 1,
@@ -105,9 +94,9 @@ fn account(log: &mut RowLog, store: &Store, mut position: LogPosition) -> Result
 }
 
 /// A row that is done already but lost its line break was cut by a person, not by a crash: it gets the line break back.
-fn finish_known_row(
-    log: &mut RowLog,
-    store: &Store,
+fn finish_known_row<D: Disk>(
+    log: &mut RowLog<D>,
+    store: &Store<D>,
     line: &[u8],
     position: &mut LogPosition,
 ) -> Result<bool> {
@@ -115,17 +104,15 @@ fn finish_known_row(
     if !store.write(|tables| tables.is_done(&id))? {
         return Ok(false);
     }
-    log.file
-        .write_all(b"\n")
-        .and_then(|()| log.file.sync_data())
-        .with_context(|| durable::cannot_write(&log.path))?;
+    let finished = log.file.append(b"\n").and_then(|()| log.file.sync_data());
+    finished.with_context(|| cannot_write(&log.path))?;
     position.len += line.len() as u64 + 1;
     position.tail = tail(&[line, b"\n"].concat()).to_vec();
     Ok(true)
 }
 
 /// Makes the ids done; gives how many were not.
-fn adopt(store: &Store, ids: &mut Vec<String>, position: &LogPosition) -> Result<u64> {
+fn adopt<D: Disk>(store: &Store<D>, ids: &mut Vec<String>, position: &LogPosition) -> Result<u64> {
     if ids.is_empty() {
         return Ok(0);
     }

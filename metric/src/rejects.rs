@@ -1,18 +1,24 @@
 //! `rejected.jsonl`: a line for every message or sample that could not be used. Its size is bounded: a full file becomes
 //! `rejected.jsonl.1`, in place of the one before.
 
-use crate::durable;
+use crate::{
+    disk::{Disk, cannot_write},
+    line_file::{APPEND_BYTES_MAX, LineFile},
+};
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use std::{
-    fs::{self, File},
     path::{Path, PathBuf},
     str,
 };
 
 const FILE_BYTES_MAX: u64 = 64 << 20;
 const BODY_BYTES_KEPT: usize = 4096;
+/// A reason may quote the message, a number of a megabyte for instance.
+const REASON_BYTES_MAX: usize = 512;
+/// Lines are written when so many bytes of them are there; one line more stays below [`APPEND_BYTES_MAX`].
+const PIECE_BYTES: usize = APPEND_BYTES_MAX / 2;
 
 /// One line, as CONTRACT.md has it.
 #[derive(Serialize)]
@@ -30,71 +36,64 @@ pub struct Reject {
 impl Reject {
     pub fn new(time_ms: u64, queue: &str, reason: String, body: &[u8], index: Option<usize>) -> Reject {
         let (text, encoding) = match str::from_utf8(body) {
-            Ok(text) => {
-                (text.get(..text.floor_char_boundary(BODY_BYTES_KEPT)).unwrap_or(text).to_owned(), "text")
-            }
+            Ok(text) => (beginning(text, BODY_BYTES_KEPT).to_owned(), "text"),
             Err(_) => (STANDARD.encode(body.get(..BODY_BYTES_KEPT).unwrap_or(body)), "base64"),
+        };
+        let reason = match beginning(&reason, REASON_BYTES_MAX) {
+            whole if whole.len() == reason.len() => reason,
+            part => format!("{part}…"),
         };
         let (queue, time) = (queue.to_owned(), time_ms as f64 / 1000.0);
         Reject { time, queue, reason, body: text, encoding, body_bytes: body.len(), index }
     }
 }
 
-pub struct Rejects {
-    path: PathBuf,
-    file: File,
-    len: u64,
+fn beginning(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
-impl Rejects {
-    /// Opens the file; a last line that a crash left unfinished is cut off.
-    ///
+pub struct Rejects<D: Disk> {
+    disk: D,
+    path: PathBuf,
+    file: LineFile<D>,
+}
+
+impl<D: Disk> Rejects<D> {
     /// # Errors
     /// Names the file.
-    pub fn open(path: &Path) -> Result<Rejects> {
-        let file = durable::open_append(path)?;
-        let bytes = fs::read(path).with_context(|| durable::cannot_read(path))?;
-        let len = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at as u64 + 1);
-        if len < bytes.len() as u64 {
-            file.set_len(len).with_context(|| durable::cannot_write(path))?;
-        }
-        Ok(Rejects { path: path.to_owned(), file, len })
+    pub fn open(disk: &D, path: &Path) -> Result<Rejects<D>> {
+        let file = LineFile::open(disk, path)?;
+        Ok(Rejects { disk: disk.clone(), path: path.to_owned(), file })
     }
 
     /// Appends the lines and makes them durable.
     ///
     /// # Errors
-    /// Names the file; what was written is cut off again where that is possible.
+    /// Names the file. Some of the lines may be there then; they come again with their messages.
     pub fn append<'r>(&mut self, rejects: impl IntoIterator<Item = &'r Reject>) -> Result<()> {
         let mut lines = Vec::new();
         for reject in rejects {
             serde_json::to_writer(&mut lines, reject)?;
             lines.push(b'\n');
+            if lines.len() >= PIECE_BYTES {
+                self.append_piece(&lines)?;
+                lines.clear();
+            }
         }
-        if lines.is_empty() {
-            return Ok(());
-        }
-        if self.len >= FILE_BYTES_MAX || !self.path.exists() {
-            self.begin_anew()?;
-        }
-        if let Err(error) = durable::append(&mut self.file, &lines) {
-            // Best effort: an unfinished line is cut off at the next start too.
-            let _ = self.file.set_len(self.len);
-            return Err(error).with_context(|| durable::cannot_write(&self.path));
-        }
-        self.len += lines.len() as u64;
-        Ok(())
+        if lines.is_empty() { Ok(()) } else { self.append_piece(&lines) }
     }
 
-    fn begin_anew(&mut self) -> Result<()> {
-        if self.path.exists() {
-            let older = self.path.with_extension("jsonl.1");
-            fs::rename(&self.path, &older).with_context(|| durable::cannot_write(&older))?;
-            log::warn!("{} is full; it is now {}", self.path.display(), older.display());
+    fn append_piece(&mut self, lines: &[u8]) -> Result<()> {
+        if !self.file.is_there()? {
+            self.file = LineFile::open(&self.disk, &self.path)?;
         }
-        self.file = durable::open_append(&self.path)?;
-        self.len = 0;
-        durable::sync_directory(&self.path)
+        if self.file.len()? + lines.len() as u64 > FILE_BYTES_MAX {
+            let older = self.path.with_extension("jsonl.1");
+            self.disk.rename(&self.path, &older).with_context(|| cannot_write(&older))?;
+            log::warn!("{} is full; it is now {}", self.path.display(), older.display());
+            self.file = LineFile::open(&self.disk, &self.path)?;
+        }
+        self.file.append(lines)
     }
 }
 
@@ -103,10 +102,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_are_cut_at_a_character_and_bytes_are_encoded() {
+    fn long_texts_are_cut_at_a_character_and_bytes_are_encoded() {
         let text = "é".repeat(3000);
         let reject = Reject::new(1500, "y_true", "r".to_owned(), text.as_bytes(), None);
         assert_eq!((reject.body.len(), reject.encoding, reject.body_bytes), (4096, "text", 6000));
+        let reject = Reject::new(1500, "y_true", "1".repeat(1 << 20), b"1", None);
+        assert!(reject.reason.len() < 600 && reject.reason.ends_with('…'));
         let reject = Reject::new(1500, "y_true", "r".to_owned(), b"\xff\xfe", Some(3));
         let line = serde_json::to_string(&reject).unwrap();
         let expected = r#"{"time":1.5,"queue":"y_true","reason":"r","body":"//4=","encoding":"base64","body_bytes":2,"index":3}"#;

@@ -1,12 +1,16 @@
 //! `metric_log.csv`: how rows are written and read back, and the file that they are appended to. Knows nothing of the store;
 //! what is found in the file at the start is `recovery.rs`'s to judge.
 
-use crate::{durable, join::Row, store::LogPosition};
+use crate::{
+    disk::{Disk, DiskFile, cannot_read, cannot_write},
+    join::Row,
+    line_file::sync_name,
+    store::LogPosition,
+};
 use anyhow::{Context, Result};
+use redb::StorageBackend;
 use std::{
     borrow::Cow,
-    fs::{self, File},
-    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -17,36 +21,50 @@ const TAIL_BYTES: usize = 64;
 const GUARDED: [char; 5] = ['=', '+', '-', '@', '\''];
 
 /// The log, open for appending.
-pub struct RowLog {
+pub struct RowLog<D: Disk> {
+    disk: D,
     pub path: PathBuf,
-    pub file: File,
+    pub file: D::File,
     pub position: LogPosition,
 }
 
-impl RowLog {
-    /// Opens the file or makes an empty one; its position is still that of an empty file.
-    pub fn open(path: &Path) -> Result<RowLog> {
-        let file = durable::open_append(path)?;
-        Ok(RowLog { path: path.to_owned(), file, position: LogPosition::default() })
+impl<D: Disk> RowLog<D> {
+    /// Opens the file or makes an empty one; its position is still that of an empty file. What is in the file is durable when this
+    /// returns: a process that was killed may have left rows that no power cut has tried yet.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn open(disk: &D, path: &Path) -> Result<RowLog<D>> {
+        let file = disk.open_append(path).with_context(|| cannot_write(path))?;
+        file.sync_data().with_context(|| cannot_write(path))?;
+        sync_name(disk, path)?;
+        Ok(RowLog { disk: disk.clone(), path: path.to_owned(), file, position: LogPosition::default() })
     }
 
     /// Whether the path still leads to this file and nobody else wrote to it.
-    pub fn is_untouched(&self) -> bool {
-        let ours = self.file.metadata();
-        let there = fs::metadata(&self.path);
-        matches!((ours, there), (Ok(ours), Ok(there))
-            if ours.ino() == there.ino() && ours.dev() == there.dev() && there.len() == self.position.len)
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn is_untouched(&self) -> Result<bool> {
+        let named = || cannot_read(&self.path);
+        let ours = self.file.identity().with_context(named)?;
+        let there = self.disk.find(&self.path).with_context(named)?;
+        Ok(there == Some(ours) && ours.len == self.position.len)
     }
 
     /// Appends whole lines and makes them durable; gives the position behind them, which [`RowLog::advance`] accepts once the store has it.
     ///
     /// # Errors
-    /// Names the file. What was written then is still to be cut off.
+    /// Names the file; what was written is cut off again where that is possible.
     pub fn append(&mut self, lines: &[u8]) -> Result<LogPosition> {
         if lines.is_empty() {
             return Ok(self.position.clone());
         }
-        durable::append(&mut self.file, lines).with_context(|| durable::cannot_write(&self.path))?;
+        if let Err(error) = self.file.append(lines).and_then(|()| self.file.sync_data()) {
+            // Best effort: recovery cuts an unfinished row too.
+            let _ = self.file.set_len(self.position.len);
+            return Err(error).with_context(|| cannot_write(&self.path));
+        }
         let len = self.position.len + lines.len() as u64;
         Ok(LogPosition { len, tail: tail(lines).to_vec() })
     }
@@ -56,19 +74,25 @@ impl RowLog {
     }
 
     /// Cuts off what lies behind `len`.
+    ///
+    /// # Errors
+    /// Names the file.
     pub fn cut(&self, len: u64) -> Result<()> {
-        let cut = self.file.set_len(len).and_then(|()| self.file.sync_all());
-        cut.with_context(|| durable::cannot_write(&self.path))
+        let cut = self.file.set_len(len).and_then(|()| self.file.sync_data());
+        cut.with_context(|| cannot_write(&self.path))
     }
 
     /// Whether this file holds what was written up to `position`.
+    ///
+    /// # Errors
+    /// Names the file.
     pub fn continues(&self, position: &LogPosition) -> Result<bool> {
-        let len = self.file.metadata().with_context(|| durable::cannot_read(&self.path))?.len();
+        let len = self.file.len().with_context(|| cannot_read(&self.path))?;
         let mut tail = vec![0; position.tail.len()];
         let Some(start) = position.len.checked_sub(tail.len() as u64).filter(|_| position.len <= len) else {
             return Ok(false);
         };
-        self.file.read_exact_at(&mut tail, start).with_context(|| durable::cannot_read(&self.path))?;
+        self.file.read(start, &mut tail).with_context(|| cannot_read(&self.path))?;
         Ok(tail == position.tail)
     }
 }

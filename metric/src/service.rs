@@ -4,7 +4,7 @@
 use crate::{
     broker::{Backoff, Broker},
     config::{Config, Predictions},
-    durable,
+    disk::RealDisk,
     health::Health,
     join::Side,
     journal::{Batch, Journal},
@@ -24,6 +24,9 @@ use std::{
 /// Deliveries of one queue that a batch takes at most, as a part of the prefetch: while it is made durable the rest is on its way.
 const BATCHES_PER_PREFETCH: usize = 2;
 
+/// Longest time between two looks at whether a full disk has room.
+const FULL_DISK_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// Closes when the process is asked to stop.
 pub type Stop = Receiver<Infallible>;
 
@@ -39,7 +42,7 @@ enum End {
 pub struct Service<'a> {
     config: &'a Config,
     model: Option<Model>,
-    journal: Journal,
+    journal: Journal<RealDisk>,
     progress: Progress,
     health: Health,
     stop: &'a Stop,
@@ -58,7 +61,7 @@ impl<'a> Service<'a> {
     pub fn new(
         config: &'a Config,
         model: Option<Model>,
-        journal: Journal,
+        journal: Journal<RealDisk>,
         health: Health,
         stop: &'a Stop,
     ) -> Service<'a> {
@@ -194,35 +197,23 @@ impl<'a> Service<'a> {
         }
         let queue_of =
             |side| intakes.iter().find(|i| i.side == side).map_or_else(String::new, |i| i.queue.clone());
-        let mut was_full = false;
         let mut backoff = Backoff::new();
-        loop {
-            let tried = if was_full { self.journal.make_room() } else { Ok(()) }
-                .and_then(|()| self.journal.commit(&batch, now_ms, queue_of));
-            match tried {
-                Ok(outcome) => {
-                    if was_full {
-                        log::info!("there is room again");
-                    }
-                    self.progress.add(&outcome);
-                    self.backoff.reset();
-                    return Ok(());
-                }
-                Err(error) if durable::is_full(&error) => {
-                    if !was_full {
-                        log::error!("{error:#}; waiting for room, nothing is lost");
-                    }
-                    was_full = true;
-                    self.health.ill(format!("{error:#}; it waits for room"));
-                }
-                Err(error) => return Err(End::Failed(error)),
+        let (mut was_full, stop, health) = (false, self.stop, &self.health);
+        let committed = self.journal.commit_when_room(&batch, now_ms, queue_of, |error| {
+            if !was_full {
+                log::error!("{error:#}; waiting for room, nothing is lost");
             }
-            if self.stop.recv_timeout(backoff.next().min(Duration::from_secs(5)))
-                == Err(RecvTimeoutError::Disconnected)
-            {
-                return Err(End::Stopped);
-            }
+            health.ill(format!("{error:#}; it waits for room"));
+            was_full = true;
+            stop.recv_timeout(backoff.next().min(FULL_DISK_WAIT_MAX)) != Err(RecvTimeoutError::Disconnected)
+        });
+        let outcome = committed.map_err(End::Failed)?.ok_or(End::Stopped)?;
+        if was_full {
+            log::info!("there is room again");
         }
+        self.progress.add(&outcome);
+        self.backoff.reset();
+        Ok(())
     }
 }
 

@@ -1,15 +1,20 @@
 //! What the log cannot hold, in one redb file: halves that wait, ids that are done, how far the log is accounted for.
 //! Decides nothing; each [`Store::write`] is durable as a whole or leaves no trace.
 
-use crate::join::{Half, Known, Side};
+use crate::{
+    disk::{Disk, cannot_read, cannot_write},
+    join::{Half, Known, Side},
+};
 use anyhow::{Context, Result};
 use redb::{
-    Database, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableHandle, WriteTransaction,
+    Database, ReadableTable, ReadableTableMetadata, StorageBackend, Table, TableDefinition, TableHandle,
+    WriteTransaction,
 };
-use std::{cell::Cell, path::Path};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
-/// Ids in the younger generation of `done` before the older one is dropped; at least so many are remembered.
-pub const DONE_GENERATION_IDS: u64 = 10_000_000;
 /// Pages kept in memory. The ids of a batch are mostly recent and so lie close together.
 const CACHE_BYTES: usize = 8 << 20;
 
@@ -34,9 +39,13 @@ pub struct LogPosition {
     pub tail: Vec<u8>,
 }
 
-pub struct Store {
+pub struct Store<D: Disk> {
+    disk: D,
+    path: PathBuf,
     /// Absent only while it is opened again.
     database: Option<Database>,
+    /// Ids in the younger generation of `done` before the older one is dropped; at least so many are remembered.
+    generation_ids: u64,
     /// The younger generation of `done` is full: the next write begins with dropping the older.
     full: Cell<bool>,
 }
@@ -59,20 +68,32 @@ fn plain(error: impl Into<redb::Error>) -> anyhow::Error {
     }
 }
 
-impl Store {
+impl<D: Disk> Store<D> {
+    /// A new file's name is not durable yet.
+    ///
     /// # Errors
-    /// Names the file; it may be damaged, of a later version, or in use.
-    pub fn open(path: &Path) -> Result<Store> {
-        let mut store = Store { database: None, full: Cell::new(false) };
-        store.reopen(path)?;
+    /// Names the file; it may be damaged or of a later version.
+    pub fn open(disk: &D, path: &Path, generation_ids: u64) -> Result<Store<D>> {
+        if disk.find(path).with_context(|| cannot_read(path))?.is_none() {
+            create(disk, path).with_context(|| cannot_write(path))?;
+        }
+        let (disk, path) = (disk.clone(), path.to_owned());
+        let mut store = Store { disk, path, database: None, generation_ids, full: Cell::new(false) };
+        store.reopen()?;
         Ok(store)
     }
 
     /// Closes the file and opens it again, as it was after the last write that succeeded.
-    pub fn reopen(&mut self, path: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// As when it was opened first.
+    pub fn reopen(&mut self) -> Result<()> {
         self.database = None;
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(plain);
-        self.database = Some(database.with_context(|| format!("cannot open {}", path.display()))?);
+        let cannot_open = || format!("cannot open {}", self.path.display());
+        let file = self.disk.open(&self.path).with_context(cannot_open)?;
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file).map_err(plain);
+        self.database = Some(database.with_context(cannot_open)?);
         Ok(())
     }
 
@@ -91,12 +112,21 @@ impl Store {
         let result = {
             let mut tables = Tables::open(&transaction)?;
             let result = change(&mut tables)?;
-            self.full.set(tables.done_young.len().map_err(plain)? >= DONE_GENERATION_IDS);
+            self.full.set(tables.done_young.len().map_err(plain)? >= self.generation_ids);
             result
         };
         transaction.commit().map_err(plain)?;
         Ok(result)
     }
+}
+
+/// Under another name first: one that a crash leaves half made could not be opened.
+fn create<D: Disk>(disk: &D, path: &Path) -> Result<()> {
+    let unfinished = path.with_extension("redb.new");
+    let file = disk.open(&unfinished)?;
+    file.set_len(0)?;
+    drop(Database::builder().create_with_backend(file).map_err(plain)?);
+    Ok(disk.rename(&unfinished, path)?)
 }
 
 /// The younger generation becomes the older one, whose ids are forgotten.

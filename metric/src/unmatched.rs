@@ -1,27 +1,27 @@
-//! `unmatched.csv`: halves that waited longer or in greater number than the limits allow. Written before they are forgotten.
+//! `unmatched.csv`: halves that waited longer or in greater number than the limits allow. Written before they are forgotten; a
+//! crash between the two writes them again.
 
 use crate::{
-    durable,
+    disk::Disk,
     join::{Half, Side},
+    line_file::LineFile,
     row_log::{finish, guarded, lines, unix_seconds},
 };
-use anyhow::{Context, Result};
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use anyhow::Result;
+use std::path::{Path, PathBuf};
 
 const HEADER: [&str; 4] = ["id", "kind", "value", "received_at"];
 
-pub struct Unmatched {
+pub struct Unmatched<D: Disk> {
+    disk: D,
     path: PathBuf,
     /// Absent until the first half expires.
-    file: Option<File>,
+    file: Option<LineFile<D>>,
 }
 
-impl Unmatched {
-    pub fn new(path: &Path) -> Unmatched {
-        Unmatched { path: path.to_owned(), file: None }
+impl<D: Disk> Unmatched<D> {
+    pub fn new(disk: &D, path: &Path) -> Unmatched<D> {
+        Unmatched { disk: disk.clone(), path: path.to_owned(), file: None }
     }
 
     /// Appends the halves and makes them durable.
@@ -29,17 +29,13 @@ impl Unmatched {
     /// # Errors
     /// Names the file; it then ends as before.
     pub fn append(&mut self, halves: &[(String, Half)]) -> Result<()> {
-        if halves.is_empty() {
-            return Ok(());
-        }
-        let named = || durable::cannot_write(&self.path);
-        let mut file = match self.file.take().filter(|_| self.path.exists()) {
-            Some(file) => file,
-            None => durable::open_append(&self.path)?,
+        let open = match self.file.take() {
+            Some(file) if file.is_there()? => file,
+            _ => LineFile::open(&self.disk, &self.path)?,
         };
-        let len = file.metadata().with_context(named)?.len();
+        let file = self.file.insert(open);
         let mut text = lines();
-        if len == 0 {
+        if file.len()? == 0 {
             text.write_record(HEADER)?;
         }
         for (id, half) in halves {
@@ -51,11 +47,6 @@ impl Unmatched {
                 &unix_seconds(half.received_at_ms),
             ])?;
         }
-        if let Err(error) = durable::append(&mut file, &finish(text)?) {
-            let _ = file.set_len(len);
-            return Err(error).with_context(named);
-        }
-        self.file = Some(file);
-        Ok(())
+        file.append(&finish(text)?)
     }
 }

@@ -174,18 +174,17 @@ fn files_that_cannot_be_written_are_named_and_nothing_is_acknowledged() {
     service.wait_for_line("file/logs: Not a directory");
     std::mem::forget(below);
 
-    // A directory in the place of rejected.jsonl's successor makes a write fail in the middle of the work.
-    let service = scene.metric();
+    // A directory in the place of a file makes a write fail in the middle of the work.
+    let mut service = scene.metric();
     fs::remove_file(scene.directory.file("rejected.jsonl")).unwrap();
     fs::create_dir(scene.directory.file("rejected.jsonl")).unwrap();
-    fs::create_dir_all(scene.directory.file("rejected.jsonl.1/x")).unwrap();
-    let mut service = service;
     scene.peer.publish(&format!("{}y_true", scene.prefix), b"not JSON");
-    scene.pair("a");
-    // The open file is unlinked and can still be written: the failure comes at the next start.
-    service.signal("TERM");
-    service.wait();
-    let mut service = metric(&scene.url, &scene.prefix, &scene.directory, &[]);
     assert_eq!(service.wait().code(), Some(1));
     service.wait_for_line("rejected.jsonl: Is a directory");
+    fs::remove_dir(scene.directory.file("rejected.jsonl")).unwrap();
+    let service = scene.metric();
+    wait_for("rejected message", || {
+        scene.directory.read("rejected.jsonl").contains("not JSON").then_some(())
+    });
+    assert_eq!(service.terminate(), Some(0));
 }

@@ -1,0 +1,104 @@
+//! A file of lines that is only ever appended to, as `rejected.jsonl` and `unmatched.csv` are, and the reading of whole lines.
+//! Keeps no line that a crash left unfinished.
+
+use crate::disk::{Disk, DiskFile, Reader, cannot_read, cannot_write, directory_of};
+use anyhow::{Context, Result};
+use redb::StorageBackend;
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+/// Lines appended at once are at most so long, that what a crash can leave unfinished is found again in the file's last [`TAIL_BYTES`].
+pub const APPEND_BYTES_MAX: usize = 1 << 20;
+const TAIL_BYTES: u64 = 4 << 20;
+/// A longer line, which nobody here writes, is read in pieces.
+pub const LINE_BYTES_MAX: u64 = 64 << 10;
+
+pub struct LineFile<D: Disk> {
+    disk: D,
+    path: PathBuf,
+    file: D::File,
+    /// Where the whole lines end, if an append failed and what it left could not be cut off.
+    unfinished_from: Option<u64>,
+}
+
+impl<D: Disk> LineFile<D> {
+    /// Opens the file or makes an empty one; its name is durable when this returns.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn open(disk: &D, path: &Path) -> Result<LineFile<D>> {
+        let file = disk.open_append(path).with_context(|| cannot_write(path))?;
+        sync_name(disk, path)?;
+        let len = end_of_whole_lines(&file).with_context(|| cannot_read(path))?;
+        if len < file.len().with_context(|| cannot_read(path))? {
+            file.set_len(len).with_context(|| cannot_write(path))?;
+        }
+        Ok(LineFile { disk: disk.clone(), path: path.to_owned(), file, unfinished_from: None })
+    }
+
+    /// # Errors
+    /// Names the file.
+    pub fn len(&self) -> Result<u64> {
+        self.file.len().with_context(|| cannot_read(&self.path))
+    }
+
+    /// Whether the path still leads to this file.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn is_there(&self) -> Result<bool> {
+        let named = || cannot_read(&self.path);
+        let ours = self.file.identity().with_context(named)?;
+        Ok(self.disk.find(&self.path).with_context(named)? == Some(ours))
+    }
+
+    /// Appends whole lines and makes them durable.
+    ///
+    /// # Errors
+    /// Names the file; what was written then is cut off again before anything else is written.
+    pub fn append(&mut self, lines: &[u8]) -> Result<()> {
+        self.cut_unfinished()?;
+        let end = self.len()?;
+        let appended = self.file.append(lines).and_then(|()| self.file.sync_data());
+        appended.with_context(|| cannot_write(&self.path)).inspect_err(|_| {
+            self.unfinished_from = Some(end);
+            // A full disk may refuse this as well; then it is done before the next append, or at the next start.
+            let _ = self.cut_unfinished();
+        })
+    }
+
+    fn cut_unfinished(&mut self) -> Result<()> {
+        if let Some(end) = self.unfinished_from {
+            self.file.set_len(end).with_context(|| cannot_write(&self.path))?;
+            self.unfinished_from = None;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a file's name durable.
+pub fn sync_name<D: Disk>(disk: &D, path: &Path) -> Result<()> {
+    let directory = directory_of(path);
+    disk.sync_directory(directory).with_context(|| cannot_write(directory))
+}
+
+fn end_of_whole_lines(file: &impl StorageBackend) -> io::Result<u64> {
+    let mut end = file.len()?.saturating_sub(TAIL_BYTES);
+    let mut reader = BufReader::with_capacity(1 << 16, Reader::new(file, end)?);
+    let mut line = Vec::new();
+    while read_whole_line(&mut reader, &mut line)? {
+        end += line.len() as u64;
+    }
+    Ok(end)
+}
+
+/// Reads a line with its line break. False where none is left, or only what a crash has left of one: without a line break, or with the
+/// zeros that a power cut leaves where a block was not written; what lies behind those is no better.
+pub fn read_whole_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    reader.take(LINE_BYTES_MAX).read_until(b'\n', line)?;
+    let is_whole = line.ends_with(b"\n") || line.len() as u64 == LINE_BYTES_MAX;
+    Ok(is_whole && !line.contains(&0))
+}

@@ -1,0 +1,163 @@
+//! What is delivered in a simulation, and what must come of it: each id whose two halves came has one row, nothing else has.
+
+use crate::{
+    join::Side,
+    journal::{Batch, Limits},
+    message::Sample,
+    rejects::Reject,
+};
+use std::collections::{HashMap, HashSet};
+
+#[derive(Clone)]
+pub enum Message {
+    Half(Side, String, f64),
+    Invalid(String),
+}
+
+pub struct Workload {
+    pub name: &'static str,
+    pub messages: Vec<Message>,
+    pub limits: Limits,
+    /// Files that are there before the first start.
+    pub files: Vec<(&'static str, String)>,
+    /// Rows that are in those files.
+    pub rows_before: Vec<String>,
+    /// Before so many messages a person renames the log.
+    pub renamed_at: Option<usize>,
+}
+
+const UNLIMITED: Limits = Limits { halves: u64::MAX, age_ms: u64::MAX, done_ids: u64::MAX };
+pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+
+pub fn value(side: Side, id: &str) -> f64 {
+    let number: f64 = id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    if side == Side::YTrue { number * 0.1 } else { 1000.0 - number / 3.0 }
+}
+
+/// Halves of `ids` in a random order, the second up to `apart` places behind the first; some are repeated.
+fn pairs(ids: std::ops::Range<usize>, apart: usize, rng: &mut fastrand::Rng) -> Vec<Message> {
+    let mut timed = Vec::new();
+    for number in ids {
+        let id = format!("{}{number}", if number % 7 == 0 { "=" } else { "k" });
+        let sides = if rng.bool() { [Side::YTrue, Side::YPred] } else { [Side::YPred, Side::YTrue] };
+        for (side, at) in sides.into_iter().zip([number, number + rng.usize(..apart)]) {
+            let message = Message::Half(side, id.clone(), value(side, &id));
+            if rng.u8(..5) == 0 {
+                timed.push((at + rng.usize(..apart), message.clone()));
+            }
+            timed.push((at, message));
+        }
+    }
+    timed.sort_by_key(|&(at, _)| at);
+    timed.into_iter().map(|(_, message)| message).collect()
+}
+
+/// From an empty directory: pairs, halves alone, repeats, conflicts and invalid messages; the log is renamed on the way.
+pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
+    let mut messages = pairs(0..24, 9, rng);
+    for alone in 100..104 {
+        let side = if alone % 2 == 0 { Side::YTrue } else { Side::YPred };
+        let id = format!("k{alone}");
+        let at = rng.usize(..messages.len());
+        messages.insert(at, Message::Half(side, id.clone(), value(side, &id)));
+        // A second value for it, later: a conflict that must be set aside.
+        messages.push(Message::Half(side, id, -1.0));
+    }
+    for number in 0..4 {
+        messages.insert(rng.usize(..messages.len()), Message::Invalid(format!("invalid {number}")));
+    }
+    let renamed_at = Some(messages.len() / 2);
+    Workload { name: "mixed", messages, limits: UNLIMITED, files: vec![], rows_before: vec![], renamed_at }
+}
+
+/// Few halves may wait, so that some expire.
+pub fn limited(rng: &mut fastrand::Rng) -> Workload {
+    let messages = pairs(0..30, 12, rng);
+    let limits = Limits { halves: 5, age_ms: 4000, ..UNLIMITED };
+    Workload { name: "limited", messages, limits, files: vec![], rows_before: vec![], renamed_at: None }
+}
+
+/// Onto the log of an earlier life whose store is gone, with a person's text in it and a torn row at its end; few done ids are kept.
+pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
+    let mut text = HEADER.to_owned();
+    let rows_before: Vec<String> = (200..220).map(|number| format!("k{number}")).collect();
+    for (at, id) in rows_before.iter().enumerate() {
+        let (y_true, y_pred) = (value(Side::YTrue, id), value(Side::YPred, id));
+        text += &format!("{id},{y_true},{y_pred},{},1.000\n", (y_pred - y_true).abs());
+        if at == 9 {
+            text += "a note\r\n";
+        }
+    }
+    text += "k300,1,2";
+    let mut messages = pairs(300..324, 6, rng);
+    // Rows of the log whose messages come again.
+    for id in rows_before.iter().rev().take(4) {
+        messages.insert(0, Message::Half(Side::YPred, id.clone(), value(Side::YPred, id)));
+    }
+    let limits = Limits { done_ids: 16, ..UNLIMITED };
+    let files = vec![("metric_log.csv", text)];
+    Workload { name: "inherited", messages, limits, files, rows_before, renamed_at: None }
+}
+
+impl Message {
+    fn into_batch(self, batch: &mut Batch) {
+        match self {
+            Message::Half(side, id, value) => batch.samples.push((side, Sample { id, value })),
+            Message::Invalid(body) => {
+                batch.rejects.push(Reject::new(0, "y_true", "not JSON".to_owned(), body.as_bytes(), None));
+            }
+        }
+    }
+}
+
+pub fn batch(messages: &[Message]) -> Batch {
+    let mut batch = Batch::default();
+    messages.iter().cloned().for_each(|message| message.into_batch(&mut batch));
+    batch
+}
+
+/// Both halves, as the log has them.
+pub type Row = (String, f64, f64);
+
+/// Rows of a log, its header checked.
+pub fn rows(log: &[u8]) -> Vec<Row> {
+    let text = std::str::from_utf8(log).unwrap();
+    assert!(text.starts_with(HEADER), "no header: {text:?}");
+    assert!(text.ends_with('\n'), "torn: {text:?}");
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(log);
+    let records = reader.records().map(Result::unwrap).filter(|record| record.len() == 5);
+    records
+        .map(|record| {
+            let number = |at: usize| record[at].parse::<f64>().unwrap();
+            assert_eq!(number(3), (number(2) - number(1)).abs());
+            (record[0].trim_start_matches('\'').to_owned(), number(1), number(2))
+        })
+        .collect()
+}
+
+impl Workload {
+    /// The rows of all logs against what was delivered.
+    pub fn check_rows(&self, rows: &[Row], unmatched: &HashSet<(String, bool)>) {
+        let mut halves: HashMap<&str, [bool; 2]> = HashMap::new();
+        for message in &self.messages {
+            if let Message::Half(side, id, _) = message {
+                halves.entry(id).or_default()[(*side == Side::YPred) as usize] = true;
+            }
+        }
+        let mut seen = HashSet::new();
+        for (id, y_true, y_pred) in rows {
+            assert!(seen.insert(id.as_str()), "{id} has two rows");
+            assert_eq!((*y_true, *y_pred), (value(Side::YTrue, id), value(Side::YPred, id)), "{id}");
+            let known = halves.get(id.as_str()) == Some(&[true; 2]) || self.rows_before.contains(id);
+            assert!(known, "a row for {id}, which never was complete");
+        }
+        for id in &self.rows_before {
+            assert!(seen.contains(id.as_str()), "the row of {id} is gone");
+        }
+        for (id, sides) in halves {
+            let given_up =
+                unmatched.contains(&(id.to_owned(), true)) || unmatched.contains(&(id.to_owned(), false));
+            assert!(sides != [true; 2] || seen.contains(id) || given_up, "{id} has no row");
+        }
+    }
+}
