@@ -18,6 +18,18 @@ pub fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Removes what a process that was killed may have left of `name` in `directory`.
+pub fn remove_temporary(directory: &Path, name: &str) {
+    let (start, end) = (format!(".{name}."), ".tmp");
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let left = entry.file_name().to_string_lossy().into_owned();
+        if left.starts_with(&start) && left.ends_with(end) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
     file.write_all(bytes)?;

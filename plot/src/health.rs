@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Written only where there is no page to ask: `ok`, or what is wrong.
-const FILE: &str = ".plot_health";
+pub const FILE: &str = ".plot_health";
 
 /// How often it is written, and how old it may be.
 pub const WRITE_EVERY: Duration = Duration::from_secs(10);

@@ -38,6 +38,7 @@ fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
     let marks = [("median", numbers.p50), ("p95", numbers.p95)];
     vec![
         ("state", state(moment, live)),
+        ("news", news(moment)),
         ("tiles", tiles(summary)),
         ("absolute", chart(absolute.map(|h| chart::histogram(h, "absolute error", &marks)))),
         ("absolute-numbers", absolute.map_or(String::new(), histogram_table)),
@@ -60,9 +61,6 @@ fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
 fn state(moment: &Moment, live: &Live) -> String {
     let logs = escape(&live.config.logs.join(", "));
     let n = moment.summary.all.n;
-    let last = moment
-        .last_rows_s
-        .map_or(String::new(), |last_s| format!("; last new rows at {} UTC", clock(last_s * 1000.0, 0.0)));
     match &moment.state {
         State::Starting => format!("<p class=wait>Reading {logs} for the first time.</p>"),
         State::Trouble(reason) if n == 0 => {
@@ -75,14 +73,19 @@ fn state(moment: &Moment, live: &Live) -> String {
         State::Waiting(name) if n == 0 => {
             format!("<p class=wait>Nothing yet: waiting for {}, which is not there.</p>", escape(name))
         }
-        State::Waiting(name) => format!(
-            "<p class=wait>Waiting for {}, which is not there. Read so far: {} rows{last}.</p>",
-            escape(name),
-            count(n)
-        ),
+        State::Waiting(name) => {
+            format!("<p class=wait>{} is not there. What is shown was read before.</p>", escape(name))
+        }
         State::Following if n == 0 => format!("<p class=wait>Nothing yet: {logs} has no rows.</p>"),
-        State::Following => format!("<p class=good>Following {logs}: {} rows{last}.</p>", count(n)),
+        State::Following => format!("<p class=good>Following {logs}.</p>"),
     }
+}
+
+/// How far it got. Apart from the state, which screen readers say whenever it changes.
+fn news(moment: &Moment) -> String {
+    let last = moment.last_rows_s.map(|last_s| clock(last_s * 1000.0, 0.0));
+    let last = last.map_or(String::new(), |last| format!(", the last of them read at {last} UTC"));
+    format!("{} rows{last}.", count(moment.summary.all.n))
 }
 
 fn tiles(summary: &Summary) -> String {

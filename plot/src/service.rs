@@ -37,6 +37,9 @@ const FAULTS: Duration = Duration::from_secs(60);
 pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     picture::register()?;
     info!("{config}");
+    for name in [PNG_NAME, SVG_NAME, health::FILE] {
+        files::remove_temporary(&config.log_dir, name);
+    }
     let statistics = Statistics::new(config.window);
     let live = Arc::new(Live::new(config, Summary::of(&statistics)));
     server::start(&live)?;

@@ -82,3 +82,49 @@ impl Statistics {
         Tally::of(&self.window)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_million_rows_drift_nowhere() {
+        const ROWS: i64 = 10_000_000;
+        const UNIT: f64 = 1.0 / (1 << 20) as f64;
+        // Errors from 2^-20 to 2^20 of either sign, as whole numbers of 2^-20, so that i128 has the exact sums.
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random as i64 >> 24) >> (random >> 18) % 40
+        };
+        let mut statistics = Statistics::new(1000);
+        let mut last = VecDeque::new();
+        let (mut sum, mut absolute, mut squares) = (0_i128, 0_i128, 0_i128);
+        for _ in 0..ROWS {
+            let error = next();
+            sum += i128::from(error);
+            absolute += i128::from(error).abs();
+            squares += i128::from(error).pow(2);
+            let row = Row::new(0.0, error as f64 * UNIT, None);
+            statistics.add(&row);
+            last.push_back(row);
+            if last.len() > 1000 {
+                last.pop_front();
+            }
+        }
+        let near = |found: Option<f64>, exact: f64| {
+            assert!((found.unwrap() / exact - 1.0).abs() < 1e-14, "{found:?}, exactly {exact}");
+        };
+        let mean = |sum: i128| sum as f64 / ROWS as f64;
+        let (window, fresh) = (statistics.window(), Tally::of(&last));
+        near(statistics.all.moments.mae(), mean(absolute) * UNIT);
+        near(statistics.all.moments.bias(), mean(sum) * UNIT);
+        near(statistics.all.moments.rmse(), mean(squares).sqrt() * UNIT);
+        assert_eq!(window.moments.mae(), fresh.moments.mae());
+        assert_eq!(window.moments.rmse(), fresh.moments.rmse());
+        assert_eq!(window.moments.mae_standard_error(), fresh.moments.mae_standard_error());
+        assert_eq!(window.absolute_quantiles([0.5, 0.95, 0.99]), fresh.absolute_quantiles([0.5, 0.95, 0.99]));
+        assert_eq!(window.signed(), fresh.signed());
+        near(window.moments.mae(), last.iter().map(|row| row.error().abs()).sum::<f64>() / 1000.0);
+    }
+}

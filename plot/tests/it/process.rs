@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -31,10 +31,23 @@ impl Directory {
         fs::write(self.path(name), text).unwrap();
     }
 
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
     pub fn append(&self, name: &str, text: &str) {
         let mut file = fs::OpenOptions::new().append(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
+}
+
+/// Width, height and RGB pixels of a PNG file that must be whole.
+pub fn picture(path: &Path) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(BufReader::new(fs::File::open(path).unwrap())).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    reader.finish().unwrap();
+    (info.width, info.height, pixels)
 }
 
 impl Drop for Directory {
@@ -56,13 +69,16 @@ pub fn command(directory: &Directory) -> Command {
 
 impl Plot {
     pub fn start(directory: &Directory, args: &[&str]) -> Self {
+        Plot::spawn(directory, command(directory).args(args))
+    }
+
+    pub fn spawn(directory: &Directory, command: &mut Command) -> Self {
         // Free a moment ago, and nobody else asks for it by number.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let log = fs::File::create(directory.path("stderr")).unwrap();
-        let mut command = command(directory);
-        command.args(["--interval", "0.1", "--listen", &address]).args(args).stderr(log);
-        let plot = Plot { child: command.stdout(Stdio::null()).spawn().unwrap(), address };
+        command.args(["--interval", "0.1", "--listen", &address]).stderr(log).stdout(Stdio::null());
+        let plot = Plot { child: command.spawn().unwrap(), address };
         until("the server answers", || TcpStream::connect(&plot.address).is_ok());
         plot
     }
