@@ -83,9 +83,12 @@ fn state(moment: &Moment, live: &Live) -> String {
 
 /// How far it got. Apart from the state, which screen readers say whenever it changes.
 fn news(moment: &Moment) -> String {
-    let last = moment.last_rows_s.map(|last_s| clock(last_s * 1000.0, 0.0));
-    let last = last.map_or(String::new(), |last| format!(", the last of them read at {last} UTC"));
-    format!("{} rows{last}.", count(moment.summary.all.n))
+    match (moment.summary.all.n, moment.last_rows_s) {
+        (n @ 1.., Some(last_s)) => {
+            format!("{} rows, the last of them read at {} UTC.", count(n), clock(last_s * 1000.0, 0.0))
+        }
+        _ => String::new(),
+    }
 }
 
 fn tiles(summary: &Summary) -> String {
@@ -95,7 +98,7 @@ fn tiles(summary: &Summary) -> String {
         None => short(numbers.mae),
     };
     let tiles = [
-        ("rows", count(all.n), count(window.n)),
+        ("rows", count(all.n), String::new()),
         ("rows per minute", short(all.rows_per_minute), short(window.rows_per_minute)),
         ("MAE ± standard error", with_error(all), with_error(window)),
         ("RMSE", short(all.rmse), short(window.rmse)),

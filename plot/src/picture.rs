@@ -62,12 +62,12 @@ fn fill<B: DrawingBackend>(
     area: &Area<B>,
 ) -> Drawn<B> {
     // Letters grow slower than the picture, so that they can be read in a small one.
-    let letter = (14.0 * (f64::from(width) / 800.0).min(f64::from(height) / 600.0).sqrt()).max(11.0);
+    let letter = even(14.0 * (f64::from(width) / 800.0).min(f64::from(height) / 600.0).sqrt()).max(12.0);
     let line = (letter / 14.0).round().max(1.0) as u32;
     let numbers = &summary.all;
     area.fill(&WHITE)?;
     let margin = letter as i32;
-    let title = ("sans-serif", letter * 1.35).into_font().color(&BLACK);
+    let title = ("sans-serif", even(letter * 1.35)).into_font().color(&BLACK);
     area.draw(&Text::new("Distribution of the absolute error", (margin, margin / 2), title))?;
     let subtitle =
         format!("n = {}   MAE = {}   RMSE = {}", count(numbers.n), short(numbers.mae), short(numbers.rmse));
@@ -156,6 +156,11 @@ fn fill<B: DrawingBackend>(
     Ok(())
 }
 
+/// plotters puts the letters of an odd size on two lines: the points of numbers would float.
+fn even(size: f64) -> f64 {
+    (size / 2.0).round() * 2.0
+}
+
 /// A line that says what bars and outline are, and what is cut.
 fn legend<B: DrawingBackend>(
     summary: &Summary,
@@ -172,8 +177,8 @@ fn legend<B: DrawingBackend>(
         (WINDOW.stroke_width(2), format!("last {}", count(summary.window.n))),
     ];
     for (colour, text) in texts {
-        let corner = (x + box_size, top + box_size + 2);
-        area.draw(&Rectangle::new([(x, top + 2), corner], colour))?;
+        let corner = (x + box_size, top - 1 + box_size);
+        area.draw(&Rectangle::new([(x, top - 1), corner], colour))?;
         area.draw(&Text::new(text.clone(), (x + box_size + 5, top), style.clone()))?;
         let (text_width, _) = area.estimate_text_size(&text, &style)?;
         x += box_size + 5 + text_width as i32 + margin * 2;

@@ -95,7 +95,7 @@ mod tests {
         let mut random = 1_u64;
         let mut next = || {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random as i64 >> 24) >> (random >> 18) % 40
+            (random as i64 >> 24) >> ((random >> 18) % 40)
         };
         let mut statistics = Statistics::new(1000);
         let mut last = VecDeque::new();
