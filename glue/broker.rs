@@ -1,11 +1,15 @@
 //! Opens connections to the broker and declares queues, for `features` and `metric`. Never retries: [`Backoff`] only
 //! says how long a caller should wait before it does.
 
+#[path = "stream.rs"]
+mod stream;
+
 use amiquip::{
     AmqpValue, Auth, Connection, ConnectionOptions, ConnectionTuning, Error, FieldTable, QueueDeclareOptions,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use std::{collections::HashSet, fmt, net::TcpStream, net::ToSocketAddrs, time::Duration};
+use stream::WithoutProperties;
 use url::Url;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -147,7 +151,8 @@ impl Broker {
             .heartbeat(HEARTBEAT_SECONDS)
             .connection_timeout(Some(CONNECT_TIMEOUT));
         let tuning = ConnectionTuning::default().mem_channel_bound(MEM_CHANNEL_BOUND);
-        Ok(Connection::insecure_open_stream(mio::net::TcpStream::from_stream(stream)?, options, tuning)?)
+        let stream = WithoutProperties::new(mio::net::TcpStream::from_stream(stream)?);
+        Ok(Connection::insecure_open_stream(stream, options, tuning)?)
     }
 
     /// Makes sure that a queue is there and gives its name, which is `name` behind the prefix.

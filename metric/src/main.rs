@@ -31,36 +31,11 @@ mod unmatched;
 use anyhow::Result;
 use config::{Config, Predictions};
 use settings::Request;
-use std::{
-    env,
-    io::Write,
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode},
-    thread,
-};
-
-/// amiquip's I/O thread reads the tables in a message's headers recursively. A frame (128 KiB) holds some 26,000 nested
-/// arrays of five bytes, which overflow the usual stack of 2 MiB, abort the process, and come again. Only what is used of it takes memory.
-const STACK_BYTES: &str = "268435456";
-/// The standard library takes the stack size of threads that name none, as amiquip's, from here.
-const STACK_VARIABLE: &str = "RUST_MIN_STACK";
+use std::{env, io::Write, process::ExitCode};
 
 fn main() -> ExitCode {
     let filters = settings::log_filter(env::var("RUST_LOG").ok());
     env_logger::Builder::new().parse_filters(&filters).format_target(false).init();
-    if env::var_os(STACK_VARIABLE).is_none() {
-        // Only a new process image can be given an environment without unsafe code.
-        let error = env::current_exe().map(|program| {
-            Command::new(program).args(env::args_os().skip(1)).env(STACK_VARIABLE, STACK_BYTES).exec()
-        });
-        log::error!("cannot start with a larger stack: {error:?}");
-        return ExitCode::FAILURE;
-    }
-    // Dropping such a table is as recursive, so the work is not done on the main thread's stack.
-    thread::spawn(start).join().unwrap_or(ExitCode::FAILURE)
-}
-
-fn start() -> ExitCode {
     let request = settings::read(config::TABLE, env::args_os().skip(1), |name| env::var(name).ok());
     let (config, checks) = match request {
         Ok(Request::Help) => return print(&settings::help("metric", config::ABOUT, config::TABLE)),

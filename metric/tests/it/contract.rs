@@ -100,7 +100,7 @@ fn golden_samples_are_joined_with_their_other_half() {
     assert_eq!(service.terminate(), Some(0));
 }
 
-/// amiquip reads and drops nested headers recursively: with its threads' usual stack this ends the process.
+/// amiquip reads and drops nested headers recursively, and with its threads' usual stack ends the process over these.
 #[test]
 fn headers_nested_as_deep_as_a_frame_allows_do_no_harm() {
     let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
