@@ -17,7 +17,7 @@ fn wait_for_health(url: &str, prefix: &str, part: &str) {
 fn waiting_for_the_next_interval_is_well() {
     let (url, prefix) = (shared_broker(), prefix());
     assert_eq!(health(&url, &prefix), "unhealthy: no process with these settings runs");
-    let service = features(&url, &prefix, &[("interval", "3600")]);
+    let mut service = features(&url, &prefix, &[("interval", "3600")]);
     service.wait_for_line("1 samples sent");
     assert_eq!(health(&url, &prefix), "ok");
     assert_eq!(health(&url, "another."), "unhealthy: no process with these settings runs");

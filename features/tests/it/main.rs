@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod health;
+mod kills;
 mod outages;
 mod samples;
 #[path = "../../../glue/testing.rs"]

@@ -50,7 +50,7 @@ fn instances_are_told_apart_by_their_directories() {
     let (url, one, other) = (shared_broker(), Directory::new(), Directory::new());
     let _one = healthy(&url, &prefix(), &one);
     assert_eq!(health(&other), "unhealthy: no process with these settings runs");
-    let other_service = healthy(&url, &prefix(), &other);
+    let mut other_service = healthy(&url, &prefix(), &other);
     other_service.kill();
     assert_eq!(health(&one), "ok");
 }

@@ -1,85 +1,150 @@
-//! SIGKILL at random instants. The oracle is a ledger of what was confirmed to have been published; after every restart
-//! no row seen before may be gone or changed, and in the end there is exactly one row per id.
+//! SIGKILL at random instants. After every restart no row seen before may be gone or changed, and in the end the ledger holds.
 
 use crate::{
+    ledger::{Ledger, Seen},
     metric,
-    testing::{Directory, Peer, prefix, shared_broker, wait_for},
+    testing::{
+        Direction, Directory, Peer, Proxy, Service, count, figure, prefix, publish_until_confirmed, random,
+        shared_broker, wait_for,
+    },
 };
-use std::{collections::HashMap, thread, time::Duration};
+use amiquip::{ConsumerMessage, ConsumerOptions};
+use std::{fs, thread, time::Duration};
 
-const PAIRS: usize = 50_000;
-const KILLS: usize = 50;
-/// The second half of a pair comes up to so many pairs after the first.
-const APART: usize = 10_000;
+/// About the length of a row; only to choose instants.
+const ROW_BYTES: usize = 60;
 
-/// Messages in the order of publication, as (queue, id); one in ten is repeated.
-fn schedule(rng: &mut fastrand::Rng) -> Vec<(&'static str, usize)> {
-    let mut timed = Vec::new();
-    for id in 0..PAIRS {
-        let (first, second) = if rng.bool() { ("y_true", "y_pred") } else { ("y_pred", "y_true") };
-        for (queue, at) in [(first, id), (second, id + rng.usize(..APART))] {
-            timed.push((at, queue, id));
-            if rng.u8(..10) == 0 {
-                timed.push((at + rng.usize(..APART), queue, id));
-            }
-        }
-    }
-    timed.sort_by_key(|&(at, ..)| at);
-    timed.into_iter().map(|(_, queue, id)| (queue, id)).collect()
+/// What the kills hit.
+#[derive(Default)]
+struct Hits {
+    /// The process had written rows, and more were to come.
+    at_work: usize,
+    /// Between the log's sync and the store's commit, as the next start found out.
+    before_commit: usize,
 }
 
-fn value(queue: &str, id: usize) -> f64 {
-    if queue == "y_true" { id as f64 * 0.1 } else { 1000.0 - id as f64 / 3.0 }
+/// Waits for a random instant: mostly until some of the rows that are to come are written, sometimes any time after the start.
+fn wait_for_an_instant(rng: &mut fastrand::Rng, directory: &Directory, seen: usize, rows_per_kill: usize) {
+    if rng.u8(..10) == 0 {
+        return thread::sleep(Duration::from_micros(rng.u64(..150_000)));
+    }
+    let until = (seen + rng.usize(1..=rows_per_kill) * ROW_BYTES) as u64;
+    let log = directory.file("metric_log.csv");
+    wait_for("further rows", || fs::metadata(&log).is_ok_and(|log| log.len() > until).then_some(()));
+    thread::sleep(Duration::from_micros(rng.u64(..5_000)));
 }
 
 #[test]
 fn every_pair_gives_exactly_one_row_whatever_is_killed() {
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
-    let settings = [("predictions", "y_pred"), ("prefetch", "500")];
-    let service = metric(&url, &prefix, &directory, &settings);
+    let (mut rng, seed) = random();
+    let (kills, pairs) = (count("CHAOS_KILLS", 50), count("CHAOS_PAIRS", 50_000));
+    let (url, directory) = (shared_broker(), Directory::new());
+    let ledger = Ledger::new(pairs, &mut rng);
+    let start =
+        || metric(&url, ledger.prefix(), &directory, &[("predictions", "y_pred"), ("prefetch", "500")]);
+    let mut service = start();
     service.wait_for_line("consuming");
-    let messages = schedule(&mut rng);
-    let publisher = {
-        let (url, prefix) = (url.clone(), prefix.clone());
-        thread::spawn(move || {
-            let mut peer = Peer::connect(&url);
-            for (queue, id) in messages {
-                let body = serde_json::json!({"id": format!("k{id}"), "body": value(queue, id)}).to_string();
-                peer.publish(&format!("{prefix}{queue}"), body.as_bytes());
-            }
-            peer.confirmed();
-        })
-    };
-    let mut running = Some(service);
-    let mut seen = String::new();
-    for _ in 0..KILLS {
-        // The instant is what is random here; nothing depends on its length.
-        thread::sleep(Duration::from_micros(rng.u64(..150_000)));
-        running.take().unwrap().kill();
-        let now = directory.read("metric_log.csv");
-        let whole = &now[..now.rfind('\n').map_or(0, |end| end + 1)];
-        assert!(whole.starts_with(&seen), "a row that was seen is gone or changed");
-        seen = whole.to_owned();
-        running = Some(metric(&url, &prefix, &directory, &settings));
-    }
-    publisher.join().unwrap();
-    let peer = Peer::connect(&url);
-    wait_for("log of all pairs", || (crate::rows(&directory).len() >= PAIRS).then_some(()));
-    wait_for("empty queues", || {
-        (peer.depth(&format!("{prefix}y_true")) + peer.depth(&format!("{prefix}y_pred")) == 0).then_some(())
+    let (mut seen, mut hits) = (Seen::default(), Hits::default());
+    thread::scope(|scope| {
+        scope.spawn(|| ledger.publish(&url));
+        for _ in 0..kills {
+            wait_for_an_instant(&mut rng, &directory, seen.bytes(), pairs / kills / 2);
+            let adopted = service.count_lines("were not accounted for");
+            service.kill();
+            hits.before_commit += adopted;
+            let new = seen.look(&directory);
+            hits.at_work += usize::from(!new.is_empty() && seen.rows() < ledger.early_rows());
+            service = start();
+        }
     });
-    assert_eq!(running.unwrap().terminate(), Some(0));
-    let rows = crate::rows(&directory);
-    let by_id: HashMap<&str, _> = rows.iter().map(|row| (row.0.as_str(), row)).collect();
-    assert_eq!((rows.len(), by_id.len()), (PAIRS, PAIRS));
-    for id in 0..PAIRS {
-        let (_, y_true, y_pred, error) = by_id[format!("k{id}").as_str()];
-        assert_eq!((*y_true, *y_pred), (value("y_true", id), value("y_pred", id)));
-        assert_eq!(*error, (y_pred - y_true).abs());
+    ledger.finish(&url, &directory);
+    let peer = Peer::connect(&url);
+    for queue in ["y_true", "y_pred"] {
+        let queue = format!("{}{queue}", ledger.prefix());
+        wait_for("empty queue", || (peer.depth(&queue) == 0).then_some(()));
     }
-    assert!(directory.read("metric_log.csv").starts_with(&seen));
-    assert_eq!(directory.read("rejected.jsonl"), "");
+    assert_eq!(service.terminate(), Some(0));
+    seen.look(&directory);
+    ledger.check(&directory);
+    let Hits { at_work, before_commit } = hits;
+    figure(
+        "kill -9 of metric at random instants",
+        &format!(
+            "{kills} kills, {at_work} of them while rows were written, {before_commit} between log and store; {pairs} pairs"
+        ),
+        seed,
+    );
+    assert!(at_work * 10 >= kills * 7, "only {at_work} of {kills} kills hit metric at work");
+}
+
+/// The acknowledgements never reach the broker, so each kill sends the same messages round again. RabbitMQ 4 drops a message that
+/// came back 20 times, unless it is told otherwise.
+#[test]
+fn a_hundred_kills_in_a_row_lose_nothing() {
+    const PAIRS: usize = 100;
+    let (_, seed) = random();
+    let kills = count("CHAOS_KILLS_IN_A_ROW", 100);
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let (y_true, y_pred) = (format!("{prefix}y_true"), format!("{prefix}y_pred"));
+    let settings = [("predictions", "y_pred")];
+    let mut service = metric(&url, &prefix, &directory, &settings);
+    service.wait_for_line("consuming");
+    service.kill();
+    publish_until_confirmed(&url, PAIRS, |id| {
+        (y_true.clone(), format!("{{\"id\": {id}, \"body\": 1}}").into_bytes())
+    });
+    let proxy = Proxy::start(&url, false);
+    let peer = Peer::connect(&url);
+    let come_back = || wait_for("redelivery", || (peer.depth(&y_true) as usize == PAIRS).then_some(()));
+    proxy.swallow_acks(Direction::ToBroker, true);
+    for _ in 0..kills {
+        come_back();
+        let mut service = metric(&proxy.url, &prefix, &directory, &settings);
+        service.wait_for_line("consuming");
+        wait_for("delivery", || (peer.depth(&y_true) == 0).then_some(()));
+        service.kill();
+    }
+    come_back();
+    publish_until_confirmed(&url, PAIRS, |id| {
+        (y_pred.clone(), format!("{{\"id\": {id}, \"body\": 2}}").into_bytes())
+    });
+    // A store of its own, in which nothing waits: the rows come of what the broker still has.
+    let empty = Directory::new();
+    let service: Service = metric(&url, &prefix, &empty, &settings);
+    wait_for("row of every pair", || (crate::rows(&empty).len() == PAIRS).then_some(()));
+    assert_eq!(peer.depth(&format!("{prefix}dead_letters")), 0);
+    assert_eq!(service.terminate(), Some(0));
+    figure(
+        "kills in a row, each with all messages unacknowledged",
+        &format!("{kills} kills, {PAIRS} pairs"),
+        seed,
+    );
+}
+
+/// What a message comes to in the end that ends its consumer each time.
+#[test]
+fn a_message_that_came_back_a_thousand_times_is_kept_as_a_dead_letter() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    assert_eq!(service.terminate(), Some(0));
+    let mut peer = Peer::connect(&url);
+    peer.publish(&format!("{prefix}y_true"), br#"{"id": "again", "body": 1}"#);
+    peer.confirmed();
+    let dead_letters = format!("{prefix}dead_letters");
+    let options = ConsumerOptions::default();
+    let consumer = peer.channel.basic_consume(format!("{prefix}y_true"), options).unwrap();
+    let mut came = 0;
+    wait_for("dead letter", || {
+        while let Ok(ConsumerMessage::Delivery(delivery)) =
+            consumer.receiver().recv_timeout(Duration::from_millis(200))
+        {
+            delivery.nack(&peer.channel, true).unwrap();
+            came += 1;
+        }
+        (peer.depth(&dead_letters) == 1).then_some(())
+    });
+    // Once, and the 1,000 times that it came back.
+    assert_eq!(came, 1001);
+    assert_eq!(peer.drain(&dead_letters)[0].body, br#"{"id": "again", "body": 1}"#);
 }

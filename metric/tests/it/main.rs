@@ -8,8 +8,11 @@
 )]
 
 mod contract;
+mod faults;
 mod health;
+mod hostile;
 mod kills;
+mod ledger;
 mod log_directory;
 mod outages;
 mod pipeline;
@@ -20,10 +23,19 @@ use testing::{Directory, Service};
 
 /// Starts `metric` on `directory` with a queue prefix and further settings.
 fn metric(url: &str, prefix: &str, directory: &Directory, more: &[(&str, &str)]) -> Service {
+    Service::start(env!("CARGO_BIN_EXE_metric"), &settings(url, prefix, directory, more))
+}
+
+fn settings<'a>(
+    url: &'a str,
+    prefix: &'a str,
+    directory: &'a Directory,
+    more: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
     let directory = directory.0.to_str().unwrap();
     let mut settings = vec![("amqp-url", url), ("queue-prefix", prefix), ("log-dir", directory)];
     settings.extend_from_slice(more);
-    Service::start(env!("CARGO_BIN_EXE_metric"), &settings)
+    settings
 }
 
 /// Rows of `metric_log.csv`: id, y_true, y_pred, absolute error.

@@ -15,7 +15,7 @@ use std::{
 const SAMPLES: usize = 200;
 
 /// A sibling of this crate's binary; `cargo test --workspace` builds all of them.
-fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_metric")).with_file_name(name);
     assert!(path.exists(), "{} is not built: run the tests with `make test`", path.display());
     path

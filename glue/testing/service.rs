@@ -1,0 +1,112 @@
+//! A running binary of this workspace and what it says.
+
+use super::{deadline, wait_for};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A running binary and what it has printed to stderr.
+pub struct Service {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Service {
+    pub fn start(binary: impl AsRef<Path>, settings: &[(&str, &str)]) -> Service {
+        Service::spawn(Command::new(binary.as_ref()), settings)
+    }
+
+    /// Under strace, which interferes with its system calls as `options` say. The service is the child all the same, and
+    /// its exit status is its own.
+    pub fn start_traced(
+        binary: impl AsRef<Path>,
+        settings: &[(&str, &str)],
+        options: &[String],
+        output: &Path,
+    ) -> Service {
+        let mut command = Command::new("strace");
+        // Makes strace a grandchild.
+        command.args(["-D", "-f", "-qq", "-o"]).arg(output).args(options).arg(binary.as_ref());
+        Service::spawn(command, settings)
+    }
+
+    fn spawn(mut command: Command, settings: &[(&str, &str)]) -> Service {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("RUST_BACKTRACE", "1").env("PATH", path);
+        command.stderr(Stdio::piped()).stdin(Stdio::null());
+        command.args(settings.iter().flat_map(|(flag, value)| [format!("--{flag}"), value.to_string()]));
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{:?}: {e}", command.get_program()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = lines.clone();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                sink.lock().unwrap().push(line);
+            }
+        });
+        Service { child, lines }
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for a line that holds `part`, in all that was printed so far.
+    pub fn wait_for_line(&self, part: &str) -> String {
+        let found = || self.lines().into_iter().find(|line| line.contains(part));
+        let begun = Instant::now();
+        while begun.elapsed() < deadline() {
+            if let Some(line) = found() {
+                return line;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no line with {part:?} in {:#?}", self.lines());
+    }
+
+    pub fn count_lines(&self, part: &str) -> usize {
+        self.lines().iter().filter(|line| line.contains(part)).count()
+    }
+
+    /// `TERM`, `INT`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("/bin/kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        wait_for("exit", || self.child.try_wait().unwrap())
+    }
+
+    /// SIGTERM, then the exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.wait().code()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the service printed {:#?}", self.lines());
+        }
+    }
+}

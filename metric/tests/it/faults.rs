@@ -1,0 +1,250 @@
+//! strace between the real binary and the kernel: the n-th call of a kind is answered with an error, or is where the process dies.
+//! Each run takes the next n, until one ends undisturbed: then every call that the work makes has had its turn.
+
+use crate::{
+    rows, settings,
+    testing::{Directory, Peer, Service, count, figure, prefix, random, shared_broker, wait_for},
+};
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs,
+    ops::ControlFlow::{self, Break, Continue},
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+};
+
+/// The calls that change something on the disk.
+const CALLS: [&str; 6] = ["write", "pwrite64", "fdatasync", "fsync", "ftruncate", "rename"];
+const FILES: [&str; 5] =
+    ["metric_log.csv", "metric.redb", "metric.redb.new", "rejected.jsonl", "unmatched.csv"];
+const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+const PAIRS: usize = 10;
+const INVALID: usize = 2;
+
+/// A log directory and queues of its own.
+struct Scene {
+    url: String,
+    prefix: String,
+    directory: Directory,
+    peer: Peer,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let (url, prefix) = (shared_broker(), prefix());
+        let peer = Peer::connect(&url);
+        for queue in ["y_true", "y_pred"] {
+            peer.declare_transient(&format!("{prefix}{queue}"));
+        }
+        Scene { url, prefix, directory: Directory::new(), peer }
+    }
+
+    fn settings(&self) -> Vec<(&str, &str)> {
+        // A few deliveries a batch, so that the work takes several.
+        let more = [("predictions", "y_pred"), ("prefetch", "16"), ("queue-type", "existing")];
+        settings(&self.url, &self.prefix, &self.directory, &more)
+    }
+
+    fn metric(&self) -> Service {
+        Service::start(env!("CARGO_BIN_EXE_metric"), &self.settings())
+    }
+
+    /// `what` (`error=EIO`, `signal=KILL`) comes of the calls of a kind with these numbers on files of the log directory.
+    fn disturbed(&self, call: &str, what: &str, numbers: &str) -> Service {
+        let mut options = vec![format!("--trace={call}"), format!("--inject={call}:{what}:when={numbers}")];
+        let paths = FILES.iter().map(|file| self.directory.file(file)).chain([self.directory.0.clone()]);
+        options.extend(paths.flat_map(|path| ["-P".to_owned(), path.to_str().unwrap().to_owned()]));
+        Service::start_traced(env!("CARGO_BIN_EXE_metric"), &self.settings(), &options, &self.trace())
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.directory.0.with_extension("strace")
+    }
+
+    /// How many calls were disturbed.
+    fn disturbances(&self) -> usize {
+        fs::read_to_string(self.trace()).unwrap().matches("INJECTED").count()
+    }
+
+    fn publish(&mut self, queue: &str, bodies: impl Iterator<Item = String>) {
+        let queue = format!("{}{queue}", self.prefix);
+        bodies.for_each(|body| self.peer.publish(&queue, body.as_bytes()));
+        self.peer.confirmed();
+    }
+
+    /// Both halves of some ids, and messages that no one can use.
+    fn publish_work(&mut self) {
+        let half = |id| format!("{{\"id\": {id}, \"body\": {id}}}");
+        self.publish("y_true", (0..PAIRS).map(half).chain((0..INVALID).map(|i| format!("not JSON {i}"))));
+        self.publish("y_pred", (0..PAIRS).map(half));
+    }
+
+    fn work_is_done(&self) -> bool {
+        let rejected = self.directory.read("rejected.jsonl").lines().count();
+        rows(&self.directory).len() == PAIRS && rejected >= INVALID
+    }
+
+    /// Exactly one row of each pair, and each invalid message.
+    fn check_work(&self) {
+        let mut ids: Vec<usize> = rows(&self.directory).iter().map(|row| row.0.parse().unwrap()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..PAIRS).collect::<Vec<_>>());
+        let rejected = self.directory.read("rejected.jsonl");
+        assert!((0..INVALID).all(|i| rejected.contains(&format!("\"not JSON {i}\""))), "{rejected}");
+    }
+
+    /// Starts it undisturbed, waits until the work is done and checks it.
+    fn make_good(&self) {
+        let service = self.metric();
+        service.wait_for_line("consuming");
+        wait_for("all the work", || self.work_is_done().then_some(()));
+        assert_eq!(service.terminate(), Some(0));
+        self.check_work();
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.trace());
+    }
+}
+
+/// Waits until the service has ended or `done`; says whether it has ended.
+fn ends_before(service: &mut Service, done: impl Fn(&Service) -> bool) -> bool {
+    wait_for("end or success", || {
+        let ended = !service.is_running();
+        (ended || done(service)).then_some(ended)
+    })
+}
+
+/// Tries every call of every kind: `run` is told the kind and the number, and breaks where there were not so many. Gives how
+/// many there were, over as many rounds as it takes to come to `wanted`.
+fn each_call(wanted: usize, mut run: impl FnMut(&str, usize) -> ControlFlow<()>) -> usize {
+    let mut tried = 0;
+    while tried == 0 || tried < wanted {
+        for call in CALLS {
+            tried += (1..).take_while(|&n| run(call, n).is_continue()).count();
+        }
+    }
+    tried
+}
+
+#[test]
+fn an_error_of_the_disk_at_any_call_ends_the_process_and_the_next_start_puts_it_right() {
+    let (_, seed) = random();
+    let mut ended = 0;
+    let calls = each_call(count("CHAOS_DISK_ERRORS", 0), |call, n| {
+        let mut scene = Scene::new();
+        scene.publish_work();
+        let mut service = scene.disturbed(call, "error=EIO", &n.to_string());
+        if ends_before(&mut service, |_| scene.work_is_done()) {
+            assert_eq!(service.wait().code(), Some(1), "{call} {n}: {:?}", service.lines());
+            service.wait_for_line("Input/output error");
+            ended += 1;
+        } else {
+            service.terminate();
+            scene.check_work();
+            if scene.disturbances() == 0 {
+                return Break(());
+            }
+        }
+        scene.make_good();
+        Continue(())
+    });
+    // redb keeps quiet about an error while it closes its file, when all that was promised is on the disk.
+
+    figure(
+        "EIO at each call",
+        &format!("{calls} calls, {ended} of which ended the process; the rest closed the store"),
+        seed,
+    );
+}
+
+#[test]
+fn a_full_disk_at_any_call_is_waited_for() {
+    let (_, seed) = random();
+    let mut ended = 0;
+    let calls = each_call(count("CHAOS_DISK_FULL", 0), |call, n| {
+        let mut scene = Scene::new();
+        scene.publish_work();
+        let mut service = scene.disturbed(call, "error=ENOSPC", &format!("{n}..{}", n + 2));
+        if ends_before(&mut service, |_| scene.work_is_done()) {
+            assert_eq!(service.wait().code(), Some(1), "{call} {n}: {:?}", service.lines());
+            assert_eq!(service.count_lines("consuming"), 0, "{call} {n}: {:?}", service.lines());
+            service.wait_for_line("No space left on device");
+            ended += 1;
+        } else {
+            assert!(service.count_lines("waiting for room") <= 2, "{:?}", service.lines());
+            assert_eq!(service.count_lines("connected to"), 1, "{:?}", service.lines());
+            service.terminate();
+            scene.check_work();
+            if scene.disturbances() == 0 {
+                return Break(());
+            }
+        }
+        scene.make_good();
+        Continue(())
+    });
+
+    figure("ENOSPC at each call", &format!("{calls} calls, {ended} before the first message"), seed);
+}
+
+/// What a killed process left behind.
+fn left_behind() -> HashMap<OsString, Vec<u8>> {
+    let mut scene = Scene::new();
+    scene.publish_work();
+    let mut service = scene.metric();
+    wait_for("all the work", || scene.work_is_done().then_some(()));
+    service.kill();
+    let files = fs::read_dir(&scene.directory.0).unwrap().map(|entry| entry.unwrap());
+    files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect()
+}
+
+/// Whether the start finds the store of a killed process or none, the log goes on with rows that the store does not know and an
+/// unfinished one.
+#[test]
+fn a_start_that_is_killed_at_any_call_is_made_good_by_the_next() {
+    let (mut rng, seed) = random();
+    let mut kills = 0;
+    for files in [HashMap::from([("metric_log.csv".into(), HEADER.into())]), left_behind()] {
+        kills += each_call(count("CHAOS_RECOVERY_KILLS", 0) / 2, |call, n| {
+            let unaccounted = rng.usize(2..3000);
+            let scene = Scene::new();
+            for (name, bytes) in &files {
+                fs::write(scene.directory.0.join(name), bytes).unwrap();
+            }
+            let row = |row| format!("old {row},1,2.5,1.5,1732341600.000\n");
+            let whole =
+                scene.directory.read("metric_log.csv") + &(0..unaccounted).map(row).collect::<String>();
+            fs::write(scene.directory.file("metric_log.csv"), format!("{whole}torn,1,2.5")).unwrap();
+            fs::write(scene.directory.file("rejected.jsonl"), "{\"time\":173").unwrap();
+            let known = format!("old {}", rng.usize(..unaccounted));
+            kill_a_start(scene, &whole, &known, call, n)
+        });
+    }
+    figure("kill -9 at each call of the recovery", &format!("{kills} kills"), seed);
+}
+
+/// Then nothing of the `whole` log may be gone, the row of the `known` id not come again, and a new one come behind it.
+fn kill_a_start(mut scene: Scene, whole: &str, known: &str, call: &str, n: usize) -> ControlFlow<()> {
+    let log = |scene: &Scene| scene.directory.read("metric_log.csv");
+    let mut service = scene.disturbed(call, "signal=KILL", &n.to_string());
+    if !ends_before(&mut service, |service| service.count_lines("consuming") > 0) {
+        return Break(());
+    }
+    assert_eq!(service.wait().signal(), Some(9), "{:?}", service.lines());
+    assert!(log(&scene).starts_with(whole), "{call} {n}: rows are gone");
+    for queue in ["y_true", "y_pred"] {
+        let half = |id: &str| format!("{{\"id\": \"{id}\", \"body\": 1}}");
+        scene.publish(queue, [known, "new"].map(half).into_iter());
+    }
+    let service = scene.metric();
+    service.wait_for_line("consuming");
+    wait_for("new row", || log(&scene).contains("\nnew,").then_some(()));
+    assert_eq!(service.terminate(), Some(0));
+    let log = log(&scene);
+    let added = log.strip_prefix(whole).expect("rows are gone or changed");
+    assert!(added.starts_with("new,1,1,0,") && added.lines().count() == 1, "{call} {n}: {added}");
+    Continue(())
+}

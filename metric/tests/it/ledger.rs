@@ -1,0 +1,197 @@
+//! The oracle of the tests that kill: what was confirmed to have been published, and what the log and the rejects must say of it
+//! in the end and after every restart.
+
+use crate::testing::{Directory, prefix, publish_until_confirmed, wait_for};
+use serde_json::{Value, json};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    ops::Range,
+};
+
+/// The second half of a pair comes up to so many pairs after the first.
+const APART: usize = 10_000;
+/// One id in so many is given a second, different first half.
+const CONFLICT_EVERY: usize = 100;
+/// As many pairs as there are to one invalid message.
+const INVALID_EVERY: usize = 50;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Half,
+    /// Another value for a half that waits.
+    Conflict,
+    Invalid,
+}
+
+#[derive(Clone, Copy)]
+pub struct Message {
+    queue: &'static str,
+    id: usize,
+    kind: Kind,
+}
+
+/// Pairs with the ids `k0`, `k1`, …: one half in ten is repeated, some ids have conflicts, and among them are messages that no one can use.
+pub struct Ledger {
+    pairs: usize,
+    prefix: String,
+    /// In the order of publication.
+    messages: Vec<Message>,
+    /// Second halves of ids that have a conflict: they must wait until it has been found.
+    late: Vec<Message>,
+}
+
+/// `y_true` or `y_pred` of an id, recomputed whenever it is needed.
+fn value(queue: &str, id: usize) -> f64 {
+    if queue == "y_true" { id as f64 * 0.1 } else { 1000.0 - id as f64 / 3.0 }
+}
+
+impl Ledger {
+    pub fn new(pairs: usize, rng: &mut fastrand::Rng) -> Ledger {
+        let (mut timed, mut late) = (Vec::new(), Vec::new());
+        for id in 0..pairs {
+            let (first, second) = if rng.bool() { ("y_true", "y_pred") } else { ("y_pred", "y_true") };
+            let half = |queue| Message { queue, id, kind: Kind::Half };
+            if id % CONFLICT_EVERY == 0 {
+                timed.push((id, half(first)));
+                timed.push((id + rng.usize(..APART), Message { kind: Kind::Conflict, ..half(first) }));
+                late.push(half(second));
+                continue;
+            }
+            for (queue, at) in [(first, id), (second, id + rng.usize(..APART))] {
+                timed.push((at, half(queue)));
+                if rng.u8(..10) == 0 {
+                    timed.push((at + rng.usize(..APART), half(queue)));
+                }
+            }
+            if id % INVALID_EVERY == 1 {
+                timed.push((id, Message { kind: Kind::Invalid, ..half(first) }));
+            }
+        }
+        // A stable sort: a conflict stays behind the half that it is one with.
+        timed.sort_by_key(|&(at, _)| at);
+        let messages = timed.into_iter().map(|(_, message)| message).collect();
+        Ledger { pairs, prefix: prefix(), messages, late }
+    }
+
+    /// Its own queues' prefix.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn body(&self, message: &Message) -> Vec<u8> {
+        let Message { queue, id, kind } = *message;
+        match kind {
+            Kind::Half => json!({"id": format!("k{id}"), "body": value(queue, id)}).to_string().into_bytes(),
+            Kind::Conflict => json!({"id": format!("k{id}"), "body": -1.5}).to_string().into_bytes(),
+            Kind::Invalid => match id / INVALID_EVERY % 4 {
+                0 => format!("not JSON {id}").into_bytes(),
+                1 => format!("{{\"id\": \"{id}\", \"body\": \"text\"}}").into_bytes(),
+                2 => format!("[{{\"id\": \"{id}\"}}]").into_bytes(),
+                _ => [format!("{{\"id\": {id}, \"body\": 1").as_bytes(), b"\xff}"].concat(),
+            },
+        }
+    }
+
+    fn publish_all(&self, url: &str, messages: &[Message]) {
+        publish_until_confirmed(url, messages.len(), |i| {
+            (format!("{}{}", self.prefix, messages[i].queue), self.body(&messages[i]))
+        });
+    }
+
+    /// Publishes everything but the late halves; returns once the broker has confirmed it, however often it dies.
+    pub fn publish(&self, url: &str) {
+        self.publish_all(url, &self.messages);
+    }
+
+    /// Rows that can be there before the late halves.
+    pub fn early_rows(&self) -> usize {
+        self.pairs - self.late.len()
+    }
+
+    /// To be called once no more is killed: publishes the late halves, and waits until there is a row of every pair.
+    pub fn finish(&self, url: &str, directory: &Directory) {
+        let conflicts: HashSet<usize> = self.late.iter().map(|message| message.id).collect();
+        wait_for("reject of every conflict", || (rejected(directory).0 == conflicts).then_some(()));
+        self.publish_all(url, &self.late);
+        wait_for("row of every pair", || (line_count(directory) > self.pairs).then_some(()));
+    }
+
+    /// Asserts that there is exactly one row of each pair, with its values, and a reject of each invalid message;
+    /// and nothing else.
+    pub fn check(&self, directory: &Directory) {
+        let rows = crate::rows(directory);
+        let by_id: HashMap<&str, _> = rows.iter().map(|row| (row.0.as_str(), row)).collect();
+        assert_eq!(
+            (by_id.len(), rows.len()),
+            (self.pairs, self.pairs),
+            "an id has two rows or is of another test"
+        );
+        for id in 0..self.pairs {
+            let (_, y_true, y_pred, error) =
+                by_id.get(format!("k{id}").as_str()).unwrap_or_else(|| panic!("k{id} has no row"));
+            assert_eq!((*y_true, *y_pred), (value("y_true", id), value("y_pred", id)), "k{id}");
+            assert_eq!(*error, (y_pred - y_true).abs());
+        }
+        let (conflicts, invalid) = rejected(directory);
+        assert_eq!(conflicts, (0..self.pairs).step_by(CONFLICT_EVERY).collect());
+        assert_eq!(invalid, (1..self.pairs).step_by(INVALID_EVERY).collect());
+    }
+}
+
+/// Ids of the conflicts and of the invalid messages in `rejected.jsonl`.
+fn rejected(directory: &Directory) -> (HashSet<usize>, HashSet<usize>) {
+    let (mut conflicts, mut invalid) = (HashSet::new(), HashSet::new());
+    let text = directory.read("rejected.jsonl");
+    for line in text[..text.rfind('\n').map_or(0, |end| end + 1)].lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let body = match line["encoding"].as_str().unwrap() {
+            "text" => line["body"].as_str().unwrap().to_owned(),
+            _ => {
+                use base64::{Engine, engine::general_purpose::STANDARD};
+                let bytes = STANDARD.decode(line["body"].as_str().unwrap()).unwrap();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+        };
+        let is_conflict = line["reason"].as_str().unwrap().starts_with("conflict");
+        if is_conflict {
+            let sample: Value = serde_json::from_str(&body).unwrap();
+            conflicts.insert(sample["id"].as_str().unwrap()[1..].parse().unwrap());
+        } else {
+            let digits = body.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit);
+            invalid.insert(digits.collect::<String>().parse().unwrap());
+        }
+    }
+    (conflicts, invalid)
+}
+
+fn line_count(directory: &Directory) -> usize {
+    let bytes = fs::read(directory.file("metric_log.csv")).unwrap_or_default();
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// The rows that were seen of a log: none of them may go or change.
+#[derive(Default)]
+pub struct Seen {
+    bytes: Vec<u8>,
+}
+
+impl Seen {
+    /// Asserts that what was seen is still there; gives the part that is new.
+    pub fn look(&mut self, directory: &Directory) -> Range<usize> {
+        let mut now = fs::read(directory.file("metric_log.csv")).unwrap_or_default();
+        now.truncate(now.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+        assert!(now.starts_with(&self.bytes), "a row that was seen is gone or changed");
+        let before = self.bytes.len();
+        self.bytes = now;
+        before..self.bytes.len()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.bytes.iter().filter(|&&byte| byte == b'\n').count().saturating_sub(1)
+    }
+}
