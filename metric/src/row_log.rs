@@ -17,8 +17,9 @@ use std::{
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 /// By so many of its last bytes a file is recognised.
 const TAIL_BYTES: usize = 64;
-/// First characters by which a spreadsheet takes a field for a formula, and the guard itself.
-const GUARDED: [char; 5] = ['=', '+', '-', '@', '\''];
+/// First characters by which a spreadsheet takes a field for a formula (also in full width, which some read as the others), and
+/// the guard itself.
+const GUARDED: [char; 9] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\''];
 
 /// The log, open for appending.
 pub struct RowLog<D: Disk> {
@@ -194,6 +195,18 @@ mod tests {
         }
         let written = String::from_utf8(finish(written).unwrap()).unwrap();
         assert_eq!(format!("{HEADER}{written}"), golden);
+    }
+
+    #[test]
+    fn ids_that_begin_like_a_formula_are_guarded_and_read_back() {
+        for first in ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"] {
+            let row = Row { id: format!("{first}A1"), y_true: 1.0, y_pred: 1.0, absolute_error: 0.0 };
+            let mut written = lines();
+            write_row(&mut written, &row, 0).unwrap();
+            let line = finish(written).unwrap();
+            assert!(line.starts_with(b"'"), "{first}");
+            assert_eq!(read_line(line.trim_ascii_end()), Line::Row(row.id));
+        }
     }
 
     #[test]
