@@ -1,6 +1,6 @@
 # Settings pass through: make up FEATURES_INTERVAL=0.5
 .DEFAULT_GOAL := help
-.PHONY: help up down logs build test lint run-features run-metric run-plot clean test-compose bench-plot
+.PHONY: help up down logs build test lint chaos run-features run-metric run-plot clean test-compose bench-plot
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do printf 'make %-13s %s\n' "$$target" "$$text"; done
@@ -20,6 +20,9 @@ build: ## build the three services into target/release
 
 test: ## run all tests against a RabbitMQ node of their own
 	@scripts/test
+
+chaos: ## the tests that kill, cut and disturb, with large counts: hours; ends with a table
+	@scripts/chaos $(ARGS)
 
 lint: ## rustfmt, clippy and shellcheck; a warning is an error
 	@scripts/ensure-packages gcc shellcheck

@@ -56,10 +56,10 @@ pub fn count(variable: &str, usual: usize) -> usize {
     }
 }
 
-/// The random numbers of one test. Their seed is printed; `TEST_SEED` repeats it.
+/// The random numbers of one test. Their seed is printed; the variable repeats it.
 pub fn random() -> (fastrand::Rng, u64) {
     let seed = env::var("TEST_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
-    println!("seed {seed}");
+    println!("TEST_SEED={seed}");
     (fastrand::Rng::with_seed(seed), seed)
 }
 

@@ -131,6 +131,29 @@ fn headers_nested_as_deep_as_a_frame_allows_do_no_harm() {
 }
 
 #[test]
+fn a_body_of_100_mb_is_set_aside_and_the_next_ones_are_not_harmed() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    let body = format!("{{\"id\": \"large\", \"body\": 1, \"pad\": \"{}\"}}", "x".repeat(100_000_000));
+    peer.publish(&format!("{prefix}y_true"), body.as_bytes());
+    for queue in ["y_true", "y_pred"] {
+        peer.publish(&format!("{prefix}{queue}"), br#"{"id": "next", "body": 1}"#);
+    }
+    peer.confirmed();
+    wait_for("row of the next sample", || (rows(&directory).len() == 1).then_some(()));
+    let rejected = wait_for("reject", || {
+        let text = directory.read("rejected.jsonl");
+        text.ends_with('\n').then(|| golden(&text))
+    });
+    assert_eq!((rejected.len(), &rejected[0]["body_bytes"]), (1, &Value::from(body.len())));
+    assert_eq!(rejected[0]["body"].as_str().unwrap(), &body[..4096]);
+    assert_eq!(service.count_lines("connected to"), 1);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
 fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
     for (flag, value, part) in [
         ("prefetch", "0", "--prefetch"),

@@ -171,7 +171,9 @@ fn a_full_disk_at_any_call_is_waited_for() {
         let mut service = scene.disturbed(call, "error=ENOSPC", &format!("{n}..{}", n + 2));
         if ends_before(&mut service, |_| scene.work_is_done()) {
             assert_eq!(service.wait().code(), Some(1), "{call} {n}: {:?}", service.lines());
-            assert_eq!(service.count_lines("consuming"), 0, "{call} {n}: {:?}", service.lines());
+            // What a failed sync was to write may be gone from memory: that one ends the process, as other errors do.
+            let may_end = call.contains("sync") || service.count_lines("consuming") == 0;
+            assert!(may_end, "{call} {n}: {:?}", service.lines());
             service.wait_for_line("No space left on device");
             ended += 1;
         } else {
@@ -187,7 +189,11 @@ fn a_full_disk_at_any_call_is_waited_for() {
         Continue(())
     });
 
-    figure("ENOSPC at each call", &format!("{calls} calls, {ended} before the first message"), seed);
+    figure(
+        "ENOSPC at each call",
+        &format!("{calls} calls, {ended} of which ended the process: while it started, or in a sync"),
+        seed,
+    );
 }
 
 /// What a killed process left behind.
