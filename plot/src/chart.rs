@@ -1,115 +1,12 @@
-//! The page's charts as SVG text: colours come from the page's style sheet, so that they follow light and dark.
+//! The page's charts as SVG text.
 //! Draws what it is given; never computes a statistic.
 
 use crate::density::Density;
-use crate::histogram::Width;
+use crate::frame::{Frame, WIDTH, ticks};
 use crate::number::{clock, count, percent, short};
 use crate::slices::Slices;
-use crate::summary::{Histogram, Over};
+use crate::summary::{Bar, Histogram, Over};
 use std::fmt::Write;
-
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 56.0;
-const RIGHT: f64 = 22.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 42.0;
-
-/// Maps values to the drawing, and collects it.
-struct Frame {
-    x: (f64, f64),
-    y: (f64, f64),
-    text: String,
-}
-
-impl Frame {
-    fn new(x: (f64, f64), y: (f64, f64)) -> Self {
-        let widen = |(low, high): (f64, f64)| if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
-        Frame { x: widen(x), y: widen(y), text: String::new() }
-    }
-
-    fn across(&self, x: f64) -> f64 {
-        LEFT + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT)
-    }
-
-    fn down(&self, y: f64) -> f64 {
-        HEIGHT - BOTTOM - (y - self.y.0) / (self.y.1 - self.y.0) * (HEIGHT - TOP - BOTTOM)
-    }
-
-    fn put(&mut self, part: std::fmt::Arguments) {
-        // Writing to a String cannot fail.
-        let _ = self.text.write_fmt(part);
-    }
-
-    fn rectangle(&mut self, class: &str, (left, right): (f64, f64), (low, high): (f64, f64)) {
-        let (x, y) = (self.across(left), self.down(high));
-        let (width, height) = (self.across(right) - x, self.down(low) - y);
-        self.put(format_args!(
-            "<rect class={class} x={x:.1} y={y:.1} width={width:.1} height={height:.1} />"
-        ));
-    }
-
-    fn line(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
-        let points: String =
-            points.into_iter().map(|(x, y)| format!("{:.1},{:.1} ", self.across(x), self.down(y))).collect();
-        self.put(format_args!("<polyline class={class} points=\"{}\" />", points.trim_end()));
-    }
-
-    /// Grid lines, tick labels and the axes' names. `name_x` writes a tick of the x axis.
-    fn axes(&mut self, x_title: &str, y_title: &str, name_x: impl Fn(f64) -> String, ticks_x: &[f64]) {
-        for y in ticks(self.y, 5.0) {
-            let down = self.down(y);
-            self.put(format_args!(
-                "<path class=grid d=\"M{LEFT} {down:.1}H{}\" /><text x={} y={:.1} class=end>{}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                down + 4.0,
-                short(Some(y))
-            ));
-        }
-        for &x in ticks_x {
-            let across = self.across(x);
-            let bottom = HEIGHT - BOTTOM;
-            self.put(format_args!(
-                "<path class=axis d=\"M{across:.1} {bottom}v4\" /><text x={across:.1} y={} class=middle>{}</text>",
-                bottom + 17.0,
-                name_x(x)
-            ));
-        }
-        let middle = (LEFT + WIDTH - RIGHT) / 2.0;
-        let half = (TOP + HEIGHT - BOTTOM) / 2.0;
-        self.put(format_args!(
-            "<path class=axis d=\"M{LEFT} {TOP}V{}H{}\" /><text x={middle} y={} class=middle>{x_title}</text>\
-             <text x=0 y=0 class=middle transform=\"translate(13 {half}) rotate(-90)\">{y_title}</text>",
-            HEIGHT - BOTTOM,
-            WIDTH - RIGHT,
-            HEIGHT - 6.0
-        ));
-    }
-
-    /// `label` is what a screen reader says; it must not hold quotes.
-    fn finish(self, label: &str) -> String {
-        format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">{}</svg>",
-            self.text
-        )
-    }
-}
-
-/// Round numbers within a range, about `wanted` of them.
-fn ticks((low, high): (f64, f64), wanted: f64) -> Vec<f64> {
-    let range = high - low;
-    if !(range.is_finite() && range > 0.0) {
-        return Vec::new();
-    }
-    let step = Width::nearest(range / wanted);
-    let first = (low / step.value()).ceil();
-    let last = (high / step.value()).floor();
-    if !(first.abs() < 1e15 && last.abs() < 1e15) {
-        return Vec::new();
-    }
-    (first as i64..=last as i64).take(20).map(|count| step.multiple(count)).collect()
-}
 
 /// Bars for all rows and an outline for the window, as shares; cut tails stand apart.
 pub fn histogram(histogram: &Histogram, title: &str, marks: &[(&str, Option<f64>)]) -> String {
@@ -123,7 +20,7 @@ pub fn histogram(histogram: &Histogram, title: &str, marks: &[(&str, Option<f64>
     let mut frame = Frame::new((start, end), (0.0, highest * 1.12));
     let ticks_x = ticks((first, last), 6.0);
     frame.axes(title, "share of rows (%)", |x| short(Some(x)), &ticks_x);
-    let span = |bar: &crate::summary::Bar| match (bar.from, bar.to) {
+    let span = |bar: &Bar| match (bar.from, bar.to) {
         (Some(from), Some(to)) => (from, to),
         (None, _) => (start, first - gap),
         (_, None) => (last + gap, end),
@@ -144,6 +41,14 @@ pub fn histogram(histogram: &Histogram, title: &str, marks: &[(&str, Option<f64>
     }
     let ends = [(first, 0.0), (last, 0.0)];
     frame.line("window", ends.into_iter().take(1).chain(outline).chain(ends.into_iter().skip(1)));
+    put_marks(&mut frame, marks, highest, last);
+    put_tail_counts(&mut frame, histogram, highest);
+    frame.finish(&histogram_text(histogram, title))
+}
+
+/// Lines at values that lie within the edges, with their names.
+fn put_marks(frame: &mut Frame, marks: &[(&str, Option<f64>)], highest: f64, last: f64) {
+    let start = frame.x.0;
     for (name, value) in marks {
         let Some(x) = value.filter(|x| (start..=last).contains(x)) else { continue };
         frame.line("mark", [(x, 0.0), (x, highest * 1.12)]);
@@ -157,13 +62,18 @@ pub fn histogram(histogram: &Histogram, title: &str, marks: &[(&str, Option<f64>
             down + lower
         ));
     }
-    for (n, x, class) in [(histogram.all.right, end, "end"), (histogram.all.left, start, "start")] {
+}
+
+/// How many rows the cut tails hold.
+fn put_tail_counts(frame: &mut Frame, histogram: &Histogram, highest: f64) {
+    let edges = histogram.bins.edges();
+    let first = format!("&lt; {}", short(edges.first().copied()));
+    let last = format!("≥ {}", short(edges.last().copied()));
+    let (start, end) = frame.x;
+    for (n, x, class, edge) in
+        [(histogram.all.right, end, "end", last), (histogram.all.left, start, "start", first)]
+    {
         if n > 0 {
-            let edge = if class == "end" {
-                format!("≥ {}", short(Some(last)))
-            } else {
-                format!("&lt; {}", short(Some(first)))
-            };
             let (across, down) = (frame.across(x), frame.down(highest * 0.16));
             frame.put(format_args!(
                 "<text x={across:.1} y={down:.1} class={class}>{edge}: {}</text>",
@@ -171,19 +81,23 @@ pub fn histogram(histogram: &Histogram, title: &str, marks: &[(&str, Option<f64>
             ));
         }
     }
+}
+
+fn histogram_text(histogram: &Histogram, title: &str) -> String {
+    let (edges, shares) = (histogram.bins.edges(), histogram.shares());
     let peak = shares.iter().max_by(|a, b| a.all.total_cmp(&b.all));
     let peak = peak.map_or(String::new(), |bar| {
         format!("; most, {}, from {} to {}", percent(bar.all), short(bar.from), short(bar.to))
     });
-    frame.finish(&format!(
+    format!(
         "Histogram of {title}: {} rows in {} bins from {} to {}{peak}. {} rows above, {} below.",
         count(histogram.all.total()),
         histogram.all.bins.len(),
-        short(Some(first)),
-        short(Some(last)),
+        short(edges.first().copied()),
+        short(edges.last().copied()),
         count(histogram.all.right),
         count(histogram.all.left)
-    ))
+    )
 }
 
 /// Mean error and one standard deviation to both sides for each slice, with a zero line.

@@ -8,6 +8,7 @@ mod config;
 mod decimal;
 mod density;
 mod files;
+mod frame;
 mod health;
 mod histogram;
 mod intake;
