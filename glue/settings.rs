@@ -126,3 +126,24 @@ pub fn help(program: &str, about: &str, table: &[Setting]) -> String {
     ));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_rust_log_counts_as_unset() {
+        assert_eq!(log_filter(Some(String::new())), log_filter(None));
+        assert_eq!(log_filter(Some("debug".to_owned())), "debug");
+    }
+
+    #[test]
+    fn the_health_check_goes_by_the_same_settings() {
+        const TABLE: &[Setting] =
+            &[Setting { flag: "log-dir", variable: "LOG_DIR", default: ".", value: "DIR", help: "" }];
+        let read = |args: &[&str]| read(TABLE, args.iter().map(OsString::from), |_| None);
+        assert!(
+            matches!(read(&["--healthcheck", "--log-dir", "/d"]), Ok(Request::Healthcheck(v)) if v.text("log-dir") == "/d")
+        );
+    }
+}
