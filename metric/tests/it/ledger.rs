@@ -104,6 +104,16 @@ impl Ledger {
         self.publish_all(url, &self.messages);
     }
 
+    /// One of so many parts, the first being 0.
+    pub fn publish_part(&self, url: &str, part: usize, of: usize) {
+        let bounds = [part, part + 1].map(|n| n * self.messages.len() / of);
+        self.publish_all(url, &self.messages[bounds[0]..bounds[1]]);
+    }
+
+    pub fn pairs(&self) -> usize {
+        self.pairs
+    }
+
     /// Rows that can be there before the late halves.
     pub fn early_rows(&self) -> usize {
         self.pairs - self.late.len()

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod broker_faults;
 mod contract;
 mod faults;
 mod health;
