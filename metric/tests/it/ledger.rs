@@ -13,7 +13,7 @@ use std::{
 const APART: usize = 10_000;
 /// One id in so many is given a second, different first half.
 const CONFLICT_EVERY: usize = 100;
-/// As many pairs as there are to one invalid message.
+/// With one id in so many comes a message that no one can use.
 const INVALID_EVERY: usize = 50;
 
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ enum Kind {
 }
 
 #[derive(Clone, Copy)]
-pub struct Message {
+struct Message {
     queue: &'static str,
     id: usize,
     kind: Kind,
