@@ -8,7 +8,7 @@ use std::{fmt, path::PathBuf};
 
 /// Deliveries that the broker sends ahead of their acknowledgement, per queue. Draining 120,000 messages of one sample on 2
 /// cores, RabbitMQ 3.10, two runs each: 100 gave 17,000 messages/s, 300 38,000 and 51,000, 1000 47,000 and 89,000, 3000 94,000 and
-/// 106,000. 1000 because messages of 100 samples take 25 KB each: what is in memory grows with the prefetch.
+/// 106,000. With large messages fewer are asked for (`intake.rs`).
 const PREFETCH: &str = "1000";
 /// As ARCHITECTURE.md promises.
 const DONE_IDS: u64 = 10_000_000;

@@ -23,6 +23,7 @@ pub struct Half {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Known {
     Nothing,
+    /// In the store, or held.
     Waiting(Half),
     /// Its row is in the log.
     Done,
@@ -37,83 +38,157 @@ pub struct Row {
     pub absolute_error: f64,
 }
 
+/// A half that came with a delivery.
+pub struct Arrival {
+    pub side: Side,
+    /// The delivery's number, counted per side.
+    pub delivery: u64,
+    pub sample: Sample,
+}
+
 /// What a batch comes to.
 #[derive(Debug, Default)]
 pub struct Joined {
     /// In the order in which they became complete.
     pub rows: Vec<Row>,
-    /// Halves that begin to wait, in the order of their arrival.
+    /// Halves that begin to wait in the store, in the order of their arrival.
     pub begun: Vec<(String, Half)>,
-    /// Ids that waited before the batch and wait no longer.
-    pub ended: Vec<String>,
     /// Halves that had been there before, with the same value.
     pub repeats: u64,
-    /// Samples of the batch (by position) that cannot be joined, and why.
-    pub refused: Vec<(usize, String)>,
+    /// Samples that cannot be joined, and why.
+    pub refused: Vec<(Side, Sample, String)>,
+    /// Deliveries by side and number, once for each half of theirs that is held from now on.
+    pub held: Vec<(Side, u64)>,
+    /// The same for each half that was held and is no longer.
+    pub released: Vec<(Side, u64)>,
 }
 
-struct Entry {
-    known: Known,
-    /// Whether the half waited before this batch.
-    stored: bool,
+/// Ids that the store does not know yet.
+#[derive(Default)]
+pub struct Recent(HashMap<String, State>);
+
+enum State {
+    /// Its delivery is not acknowledged: the other half is probably on its way.
+    Held { half: Half, delivery: u64 },
+    /// Its row is in the log, or about to be; `waited`: the store still has its first half.
+    Done { waited: bool },
 }
 
-/// Joins a batch of halves; `lookup` says what is known of an id from before.
-///
-/// # Errors
-/// Only those of `lookup`.
-pub fn join<E>(
-    samples: &[(Side, Sample)],
-    received_at_ms: u64,
-    mut lookup: impl FnMut(&str) -> Result<Known, E>,
-) -> Result<Joined, E> {
-    let mut joined = Joined::default();
-    let mut entries: HashMap<&str, Entry> = HashMap::with_capacity(samples.len());
-    let mut begun: Vec<&str> = Vec::new();
-    for (position, (side, Sample { id, value })) in samples.iter().enumerate() {
-        let (side, value) = (*side, *value);
-        let entry = match entries.get_mut(id.as_str()) {
-            Some(entry) => entry,
-            None => {
-                let known = lookup(id)?;
-                let stored = matches!(known, Known::Waiting(_));
-                entries.entry(id).or_insert(Entry { known, stored })
-            }
-        };
-        match entry.known {
-            Known::Done => joined.repeats += 1,
-            Known::Nothing => {
-                entry.known = Known::Waiting(Half { side, value, received_at_ms });
-                begun.push(id);
-            }
-            Known::Waiting(half) if half.side == side && half.value == value => joined.repeats += 1,
-            Known::Waiting(half) if half.side == side => {
-                let reason =
-                    format!("conflict: {value} differs from {}, which came first and stays", half.value);
-                joined.refused.push((position, reason));
-            }
-            Known::Waiting(half) => {
-                let (y_true, y_pred) =
-                    if side == Side::YTrue { (value, half.value) } else { (half.value, value) };
-                let absolute_error = (y_pred - y_true).abs();
-                if absolute_error.is_finite() {
-                    joined.rows.push(Row { id: id.clone(), y_true, y_pred, absolute_error });
-                    entry.known = Known::Done;
-                } else {
-                    let reason = format!("the absolute error of {y_true} and {y_pred} overflows");
-                    joined.refused.push((position, reason));
+impl Recent {
+    /// Joins a batch of halves with each other, with those that are held, and with those in the store; `lookup` says what the
+    /// store knows of an id. A half without its other one is held.
+    ///
+    /// # Errors
+    /// Only those of `lookup`.
+    pub fn join<E>(
+        &mut self,
+        arrivals: impl IntoIterator<Item = Arrival>,
+        received_at_ms: u64,
+        mut lookup: impl FnMut(&str) -> Result<Known, E>,
+    ) -> Result<Joined, E> {
+        let mut joined = Joined::default();
+        for Arrival { side, delivery, sample } in arrivals {
+            let recent = self.0.get_mut(&sample.id);
+            let known = match &recent {
+                Some(State::Done { .. }) => Known::Done,
+                Some(State::Held { half, .. }) => Known::Waiting(*half),
+                None => lookup(&sample.id)?,
+            };
+            let other = match known {
+                Known::Done => {
+                    joined.repeats += 1;
+                    continue;
+                }
+                Known::Nothing => {
+                    let half = Half { side, value: sample.value, received_at_ms };
+                    joined.held.push((side, delivery));
+                    self.0.insert(sample.id, State::Held { half, delivery });
+                    continue;
+                }
+                Known::Waiting(half) => half,
+            };
+            match pair(side, sample.value, other) {
+                Pair::Repeat => joined.repeats += 1,
+                Pair::Refused(reason) => joined.refused.push((side, sample, reason)),
+                Pair::Row { y_true, y_pred, absolute_error } => {
+                    let id = sample.id.clone();
+                    match recent {
+                        Some(state) => {
+                            let done = State::Done { waited: false };
+                            if let State::Held { half, delivery } = std::mem::replace(state, done) {
+                                joined.released.push((half.side, delivery));
+                            }
+                        }
+                        None => {
+                            self.0.insert(sample.id, State::Done { waited: true });
+                        }
+                    }
+                    joined.rows.push(Row { id, y_true, y_pred, absolute_error });
                 }
             }
         }
+        Ok(joined)
     }
-    for id in begun {
-        if let Some(Entry { known: Known::Waiting(half), .. }) = entries.get(id) {
-            joined.begun.push((id.to_owned(), *half));
+
+    /// Gives all halves that are held to the store, by way of `joined`.
+    pub fn release(&mut self, joined: &mut Joined) {
+        let mut released: Vec<(u64, String, Half)> = Vec::new();
+        for (id, state) in self.0.extract_if(|_, state| matches!(state, State::Held { .. })) {
+            if let State::Held { half, delivery } = state {
+                joined.released.push((half.side, delivery));
+                released.push((delivery, id, half));
+            }
         }
+        released.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        joined.begun.extend(released.into_iter().map(|(_, id, half)| (id, half)));
     }
-    let ended = entries.into_iter().filter(|(_, entry)| entry.stored && entry.known == Known::Done);
-    joined.ended = ended.map(|(id, _)| id.to_owned()).collect();
-    Ok(joined)
+
+    /// Forgets the halves that are held: their deliveries come again.
+    pub fn drop_held(&mut self) {
+        self.0.retain(|_, state| matches!(state, State::Done { .. }));
+    }
+
+    /// The ids of rows that the store does not know of, sorted, and whether it still has their first half.
+    pub fn done(&self) -> Vec<(&str, bool)> {
+        let done = self.0.iter().filter_map(|(id, state)| match state {
+            State::Done { waited } => Some((id.as_str(), *waited)),
+            State::Held { .. } => None,
+        });
+        let mut ids: Vec<(&str, bool)> = done.collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Forgets the ids that [`Recent::done`] gives: the store knows them.
+    pub fn drop_done(&mut self) {
+        self.0.retain(|_, state| matches!(state, State::Held { .. }));
+    }
+}
+
+enum Pair {
+    Row { y_true: f64, y_pred: f64, absolute_error: f64 },
+    Repeat,
+    Refused(String),
+}
+
+/// What a half comes to with one that was there before.
+fn pair(side: Side, value: f64, other: Half) -> Pair {
+    if other.side == side {
+        if other.value == value {
+            return Pair::Repeat;
+        }
+        return Pair::Refused(format!(
+            "conflict: {value} differs from {}, which came first and stays",
+            other.value
+        ));
+    }
+    let (y_true, y_pred) = if side == Side::YTrue { (value, other.value) } else { (other.value, value) };
+    let absolute_error = (y_pred - y_true).abs();
+    if absolute_error.is_finite() {
+        Pair::Row { y_true, y_pred, absolute_error }
+    } else {
+        Pair::Refused(format!("the absolute error of {y_true} and {y_pred} overflows"))
+    }
 }
 
 #[cfg(test)]
@@ -125,39 +200,78 @@ mod tests {
         (side, Sample { id: id.to_owned(), value })
     }
 
-    fn join_with(samples: &[(Side, Sample)], known: &[(&str, Known)]) -> Joined {
+    fn join_with(recent: &mut Recent, halves: Vec<(Side, Sample)>, known: &[(&str, Known)]) -> Joined {
         let lookup = |id: &str| -> Result<Known, Infallible> {
             Ok(known.iter().find(|(k, _)| *k == id).map_or(Known::Nothing, |(_, known)| *known))
         };
-        join(samples, 5, lookup).unwrap()
+        let arrivals =
+            halves.into_iter().zip(0..).map(|((side, sample), delivery)| Arrival { side, delivery, sample });
+        recent.join(arrivals, 5, lookup).unwrap()
     }
 
     #[test]
     fn halves_in_any_order_give_one_row() {
         use Side::*;
-        for samples in
+        for halves in
             [[half(YTrue, "a", 1.0), half(YPred, "a", 3.5)], [half(YPred, "a", 3.5), half(YTrue, "a", 1.0)]]
         {
-            let joined = join_with(&samples, &[]);
+            let first = halves[0].0;
+            let mut recent = Recent::default();
+            let joined = join_with(&mut recent, halves.into(), &[]);
             let row = Row { id: "a".to_owned(), y_true: 1.0, y_pred: 3.5, absolute_error: 2.5 };
             assert_eq!(joined.rows, [row]);
-            assert!(joined.begun.is_empty() && joined.ended.is_empty());
+            assert!(joined.begun.is_empty());
+            assert_eq!((joined.held, joined.released), (vec![(first, 0)], vec![(first, 0)]));
+            assert_eq!(recent.done(), [("a", false)]);
         }
     }
 
     #[test]
-    fn a_half_waits_and_is_joined_later() {
-        let first = join_with(&[half(Side::YTrue, "a", 1.0)], &[]);
-        let waiting = Half { side: Side::YTrue, value: 1.0, received_at_ms: 5 };
-        assert_eq!(first.begun, [("a".to_owned(), waiting)]);
-        let second = join_with(&[half(Side::YPred, "a", 0.0)], &[("a", Known::Waiting(waiting))]);
-        assert_eq!((second.rows.len(), second.ended), (1, vec!["a".to_owned()]));
+    fn a_half_is_held_and_joined_later() {
+        let mut recent = Recent::default();
+        assert_eq!(join_with(&mut recent, vec![half(Side::YTrue, "a", 1.0)], &[]).held, [(Side::YTrue, 0)]);
+        let joined = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &[]);
+        assert_eq!((joined.rows.len(), joined.released), (1, vec![(Side::YTrue, 0)]));
+        assert!(joined.held.is_empty());
+        let mut repeated = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &[]);
+        recent.release(&mut repeated);
+        assert_eq!((repeated.repeats, repeated.begun.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_half_is_given_to_the_store_and_joined_later() {
+        let mut recent = Recent::default();
+        let halves = vec![half(Side::YTrue, "b", 1.0), half(Side::YTrue, "a", 2.0)];
+        let mut first = join_with(&mut recent, halves, &[]);
+        recent.release(&mut first);
+        let waiting = |value| Half { side: Side::YTrue, value, received_at_ms: 5 };
+        assert_eq!(first.begun, [("b".to_owned(), waiting(1.0)), ("a".to_owned(), waiting(2.0))]);
+        assert_eq!(first.held.len(), first.released.len());
+        let known = [("a", Known::Waiting(waiting(2.0)))];
+        let second = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
+        assert_eq!((second.rows.len(), recent.done()), (1, vec![("a", true)]));
+        let third = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
+        assert_eq!((third.rows.len(), third.repeats), (0, 1));
+    }
+
+    #[test]
+    fn what_is_held_is_forgotten_with_its_connection_and_what_is_done_is_not() {
+        let mut recent = Recent::default();
+        let halves =
+            vec![half(Side::YTrue, "a", 1.0), half(Side::YPred, "a", 1.0), half(Side::YTrue, "b", 1.0)];
+        join_with(&mut recent, halves, &[]);
+        recent.drop_held();
+        let again =
+            join_with(&mut recent, vec![half(Side::YTrue, "a", 1.0), half(Side::YPred, "b", 1.0)], &[]);
+        assert_eq!((again.repeats, again.rows.len(), again.held.len()), (1, 0, 1));
+        recent.drop_done();
+        assert!(recent.done().is_empty());
     }
 
     #[test]
     fn repeats_and_conflicts_are_told_apart() {
         use Side::*;
-        let samples = [
+        let halves = vec![
             half(YTrue, "a", 1.0),
             half(YTrue, "a", 1.0),
             half(YTrue, "a", 2.0),
@@ -165,17 +279,20 @@ mod tests {
             half(YPred, "a", 9.0),
             half(YTrue, "done", 1.0),
         ];
-        let joined = join_with(&samples, &[("done", Known::Done)]);
+        let joined = join_with(&mut Recent::default(), halves, &[("done", Known::Done)]);
         assert_eq!((joined.rows.len(), joined.repeats), (1, 3));
         assert_eq!(joined.rows[0].y_true, 1.0);
         assert_eq!(joined.refused.len(), 1);
-        assert_eq!(joined.refused[0].0, 2);
-        assert!(joined.refused[0].1.contains("conflict: 2 differs from 1"));
+        assert_eq!(joined.refused[0].1.value, 2.0);
+        assert!(joined.refused[0].2.contains("conflict: 2 differs from 1"));
     }
 
     #[test]
     fn an_error_that_overflows_is_refused_and_the_first_half_stays() {
-        let joined = join_with(&[half(Side::YTrue, "a", f64::MAX), half(Side::YPred, "a", -f64::MAX)], &[]);
+        let mut recent = Recent::default();
+        let halves = vec![half(Side::YTrue, "a", f64::MAX), half(Side::YPred, "a", -f64::MAX)];
+        let mut joined = join_with(&mut recent, halves, &[]);
+        recent.release(&mut joined);
         assert!(joined.rows.is_empty());
         assert_eq!((joined.refused.len(), joined.begun.len()), (1, 1));
     }

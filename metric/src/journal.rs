@@ -1,10 +1,10 @@
 //! The protocol of DESIGN and ARCHITECTURE in one place: a batch becomes rows, rejects and store entries, durable in that
-//! order. Never acknowledges anything; who calls may do so after [`Journal::commit_when_room`] returned.
+//! order. The rows are durable at once; the store may follow a second behind, and after a crash reads from the log what it lacks.
+//! Never acknowledges anything; who calls may do so after [`Journal::commit_when_room`] returned.
 
 use crate::{
     disk::{Disk, is_full},
-    join::{Joined, Side, join},
-    message::Sample,
+    join::{Arrival, Half, Joined, Recent},
     recovery::{Findings, recover},
     rejects::{Reject, Rejects},
     row_log::{RowLog, finish, lines, write_row},
@@ -12,11 +12,19 @@ use crate::{
     unmatched::Unmatched,
 };
 use anyhow::Result;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 /// Halves moved to `unmatched.csv` at a time: bounds memory. Lines of the longest ids, quoted, come to 700 KB, less than
 /// [`crate::line_file::APPEND_BYTES_MAX`].
 const EXPIRED_AT_ONCE: usize = 2048;
+
+/// Rows that the store may be behind the log: bounds memory, and what is read after a crash.
+const ROWS_AHEAD_MAX: u64 = 8192;
+/// How long the store may be behind the log, or a half be held before it is given to the store.
+pub const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// What the store holds at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,13 +35,6 @@ pub struct Limits {
     pub age_ms: u64,
     /// So many ids of rows are remembered at least, twice as many at most.
     pub done_ids: u64,
-}
-
-/// What a batch of deliveries holds.
-#[derive(Default)]
-pub struct Batch {
-    pub samples: Vec<(Side, Sample)>,
-    pub rejects: Vec<Reject>,
 }
 
 /// What became of a batch.
@@ -56,6 +57,15 @@ pub struct Journal<D: Disk> {
     log: RowLog<D>,
     rejects: Rejects<D>,
     unmatched: Unmatched<D>,
+    recent: Recent,
+    /// What was joined is not durable yet: the store must not learn of it.
+    is_joined: bool,
+    /// Rows that the store does not know of.
+    rows_ahead: u64,
+    store_failed: bool,
+    stored_at: Instant,
+    /// Halves that wait in the store.
+    waiting: u64,
 }
 
 impl<D: Disk> Journal<D> {
@@ -70,97 +80,180 @@ impl<D: Disk> Journal<D> {
         tell(&findings);
         let rejects = Rejects::open(&disk, &directory.join("rejected.jsonl"))?;
         let unmatched = Unmatched::new(&disk, &directory.join("unmatched.csv"));
-        Ok(Journal { disk, directory: directory.to_owned(), limits, store, log, rejects, unmatched })
+        Ok(Journal {
+            disk,
+            directory: directory.to_owned(),
+            limits,
+            waiting: store.view()?.waiting()?,
+            store,
+            log,
+            rejects,
+            unmatched,
+            recent: Recent::default(),
+            is_joined: false,
+            rows_ahead: 0,
+            store_failed: false,
+            stored_at: Instant::now(),
+        })
     }
 
-    /// Joins a batch with what waits and makes the result durable, or fails and leaves no trace of it but whole lines
-    /// that the next recovery adopts. `queue_of` names a side's queue in rejects.
-    fn commit(&mut self, batch: &Batch, now_ms: u64, queue_of: impl Fn(Side) -> String) -> Result<Outcome> {
-        if !self.log.is_untouched()? {
-            self.recover_log()?;
-        }
-        let Journal { limits, store, log, rejects, unmatched, .. } = self;
-        let (outcome, position) = store.write(|tables| {
-            let joined = join(&batch.samples, now_ms, |id| tables.known(id))?;
-            let mut rows = lines();
-            for row in &joined.rows {
-                write_row(&mut rows, row, now_ms)?;
-            }
-            let position = log.append(&finish(rows)?)?;
-            let mut refused: Vec<Reject> = Vec::new();
-            for (at, reason) in &joined.refused {
-                if let Some((side, sample)) = batch.samples.get(*at) {
-                    let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
-                    refused.push(Reject::new(
-                        now_ms,
-                        &queue_of(*side),
-                        reason.clone(),
-                        body.as_bytes(),
-                        None,
-                    ));
-                }
-            }
-            rejects.append(batch.rejects.iter().chain(&refused))?;
-            store_halves(tables, &joined)?;
-            let expired = expire(tables, *limits, now_ms, unmatched)?;
-            tables.set_log_position(&position)?;
-            let outcome = Outcome {
-                rows: joined.rows.len() as u64,
-                repeats: joined.repeats,
-                rejected: (batch.rejects.len() + refused.len()) as u64,
-                expired,
-                waiting: tables.waiting()?,
-            };
-            Ok((outcome, position))
-        })?;
-        self.log.advance(position);
-        Ok(outcome)
-    }
-
-    /// [`Journal::commit`], tried again with the same batch for as long as the disk is full and `wait` gives true.
-    /// None where it gave false.
+    /// Joins a batch with what waits. What comes of it is to be committed before anything else is joined. `wait` as for
+    /// [`Journal::commit_when_room`].
     ///
     /// # Errors
-    /// Those of a commit but for a full disk. They must end the process.
-    pub fn commit_when_room(
+    /// As there.
+    pub fn join(
         &mut self,
-        batch: &Batch,
+        arrivals: impl IntoIterator<Item = Arrival>,
         now_ms: u64,
-        queue_of: impl Fn(Side) -> String,
         mut wait: impl FnMut(&anyhow::Error) -> bool,
-    ) -> Result<Option<Outcome>> {
-        let mut tried = self.commit(batch, now_ms, &queue_of);
-        loop {
-            match tried {
-                Ok(outcome) => return Ok(Some(outcome)),
-                Err(error) if !is_full(&error) => return Err(error),
-                Err(error) if !wait(&error) => return Ok(None),
-                // The failed write may have reached the disk all the same: what the store says counts, and the log is
-                // brought in line with it.
-                Err(_) => tried = self.store.reopen().and_then(|()| self.commit(batch, now_ms, &queue_of)),
-            }
+    ) -> Result<Option<Joined>> {
+        if when_room(&mut wait, || self.recover_if_touched())?.is_none() {
+            return Ok(None);
         }
+        let view = self.store.view()?;
+        self.is_joined = true;
+        self.recent.join(arrivals, now_ms, |id| view.known(id)).map(Some)
     }
 
-    fn recover_log(&mut self) -> Result<()> {
+    /// Lets `joined` give to the store all halves that are held.
+    pub fn release(&mut self, joined: &mut Joined) {
+        self.recent.release(joined);
+    }
+
+    /// Forgets the halves that are held: the connection of their deliveries is gone, and they come again.
+    pub fn drop_held(&mut self) {
+        self.recent.drop_held();
+    }
+
+    /// Whether the store knows of all rows.
+    pub fn is_stored(&self) -> bool {
+        self.rows_ahead == 0
+    }
+
+    /// Makes all of a batch durable but the halves that are held. A step that finds the disk full is tried again for as long as
+    /// `wait` gives true. None where it gave false.
+    ///
+    /// # Errors
+    /// Names the file; not those of a full disk. They must end the process.
+    pub fn commit_when_room(
+        &mut self,
+        joined: &Joined,
+        rejects: &[Reject],
+        now_ms: u64,
+        mut wait: impl FnMut(&anyhow::Error) -> bool,
+    ) -> Result<Option<Outcome>> {
+        let mut lines = lines();
+        for row in &joined.rows {
+            write_row(&mut lines, row, now_ms)?;
+        }
+        let (lines, rows) = (finish(lines)?, joined.rows.len() as u64);
+        let mut torn = false;
+        let appended = when_room(&mut wait, || {
+            if torn {
+                self.log.cut(self.log.position.len)?;
+                torn = false;
+            }
+            self.recover_if_touched()?;
+            torn = true;
+            self.log.append(&lines)
+        })?;
+        let Some(position) = appended else { return Ok(None) };
+        self.log.advance(position);
+        self.rows_ahead += rows;
+        self.is_joined = false;
+        if rows > 0 {
+            log::debug!("{rows} rows are durable");
+        }
+        if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
+            return Ok(None);
+        }
+        // A half that was just taken into memory soon becomes a row, which a write to the store would keep waiting.
+        let is_due = self.rows_ahead > 0 || (rows == 0 && joined.held.is_empty());
+        let is_late = is_due && self.stored_at.elapsed() >= BEHIND_MAX;
+        let mut expired = Some(0);
+        if is_late || self.rows_ahead >= ROWS_AHEAD_MAX || !joined.begun.is_empty() {
+            expired = when_room(&mut wait, || self.store(&joined.begun, now_ms))?;
+        }
+        let (rejected, waiting) = (rejects.len() as u64, self.waiting);
+        let Joined { repeats, .. } = *joined;
+        Ok(expired.map(|expired| Outcome { rows, repeats, rejected, expired, waiting }))
+    }
+
+    /// Brings the store up to the log, unless a batch could not be made durable. `wait` as for [`Journal::commit_when_room`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn catch_up(&mut self, now_ms: u64, mut wait: impl FnMut(&anyhow::Error) -> bool) -> Result<()> {
+        if !self.is_joined && !self.is_stored() {
+            when_room(&mut wait, || self.store(&[], now_ms))?;
+        }
+        Ok(())
+    }
+
+    /// Writes to the store what it lacks, which can be done twice; gives how many halves were given up.
+    fn store(&mut self, begun: &[(String, Half)], now_ms: u64) -> Result<u64> {
+        self.open_store()?;
+        let Journal { limits, store, log, recent, unmatched, .. } = self;
+        self.store_failed = true;
+        let (expired, waiting) = store.write(|tables| {
+            for (id, waited) in recent.done() {
+                if waited {
+                    tables.end_waiting(id)?;
+                }
+                tables.remember_done(id)?;
+            }
+            for (id, half) in begun {
+                tables.begin_waiting(id, *half)?;
+            }
+            let expired = expire(tables, *limits, now_ms, unmatched)?;
+            tables.set_log_position(&log.position)?;
+            Ok((expired, tables.waiting()?))
+        })?;
+        self.store_failed = false;
+        self.recent.drop_done();
+        (self.waiting, self.rows_ahead, self.stored_at) = (waiting, 0, Instant::now());
+        Ok(expired)
+    }
+
+    /// After an error of the disk the store must be opened again.
+    fn open_store(&mut self) -> Result<()> {
+        if self.store_failed {
+            self.store.reopen()?;
+            self.store_failed = false;
+        }
+        Ok(())
+    }
+
+    fn recover_if_touched(&mut self) -> Result<()> {
+        if self.log.is_untouched()? {
+            return Ok(());
+        }
+        self.open_store()?;
+        self.store_failed = true;
         let (log, findings) = recover(&self.disk, &self.directory.join("metric_log.csv"), &self.store)?;
+        self.store_failed = false;
         self.log = log;
+        // Ids that were in the other file only are to be stored with the next batch.
+        self.rows_ahead = ROWS_AHEAD_MAX;
         tell(&findings);
         Ok(())
     }
 }
 
-fn store_halves(tables: &mut Tables, joined: &Joined) -> Result<()> {
-    for id in &joined.ended {
-        tables.end_waiting(id)?;
+/// Does a step; where the disk is full, again for as long as `wait` gives true. None where it gave false.
+fn when_room<T>(
+    wait: &mut impl FnMut(&anyhow::Error) -> bool,
+    mut step: impl FnMut() -> Result<T>,
+) -> Result<Option<T>> {
+    loop {
+        match step() {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) if !is_full(&error) => return Err(error),
+            Err(error) if !wait(&error) => return Ok(None),
+            Err(_) => {}
+        }
     }
-    for row in &joined.rows {
-        tables.remember_done(&row.id)?;
-    }
-    for (id, half) in &joined.begun {
-        tables.begin_waiting(id, *half)?;
-    }
-    Ok(())
 }
 
 /// Moves halves beyond the limits to `unmatched.csv`, the oldest first.

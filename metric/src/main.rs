@@ -6,6 +6,7 @@ mod config;
 mod disk;
 #[path = "../../glue/health.rs"]
 mod health;
+mod intake;
 mod join;
 mod journal;
 mod line_file;
@@ -14,6 +15,7 @@ mod message;
 mod model;
 #[path = "../../glue/owner.rs"]
 mod owner;
+mod plain;
 mod progress;
 mod recovery;
 mod rejects;

@@ -1,7 +1,7 @@
 //! Decodes message bodies into samples, as CONTRACT.md has it. Knows no broker and no disk, and never panics, whatever the
 //! bytes are.
 
-use crate::model::Model;
+use crate::{model::Model, plain};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{error::Category, value::RawValue};
 use std::{borrow::Cow, str};
@@ -41,7 +41,14 @@ pub fn decode<'a>(
     refused: &mut Vec<Refused<'a>>,
 ) {
     let mut refuse = |reason, body, index| refused.push(Refused { reason, body, index });
-    let batch = match split(body) {
+    let text = match text(body) {
+        Ok(text) => text,
+        Err(reason) => return refuse(reason, body, None),
+    };
+    if plain::decode(text, content, samples).is_ok() {
+        return;
+    }
+    let batch = match split(text) {
         Ok(Message::One(text)) => {
             return match sample(text, content) {
                 Ok(sample) => samples.push(sample),
@@ -64,12 +71,15 @@ enum Message<'a> {
     Batch(Vec<&'a RawValue>),
 }
 
-fn split(body: &[u8]) -> Result<Message<'_>, String> {
+fn text(body: &[u8]) -> Result<&str, String> {
     if body.len() > BODY_BYTES_MAX {
         return Err(format!("the message has {} bytes; at most {BODY_BYTES_MAX}", body.len()));
     }
     let text = str::from_utf8(body).map_err(|e| format!("not UTF-8: {e}"))?;
-    let text = text.trim_ascii_start();
+    Ok(text.trim_ascii_start())
+}
+
+fn split(text: &str) -> Result<Message<'_>, String> {
     match text.as_bytes().first() {
         Some(b'{') => Ok(Message::One(text)),
         Some(b'[') => {
@@ -123,6 +133,11 @@ fn id(raw: &str) -> Result<Cow<'_, str>, String> {
         Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
         _ => return Err("the id is neither a string nor a number".to_owned()),
     };
+    check_id(&id)?;
+    Ok(id)
+}
+
+pub fn check_id(id: &str) -> Result<(), String> {
     if id.is_empty() {
         return Err("the id is empty".to_owned());
     }
@@ -132,7 +147,7 @@ fn id(raw: &str) -> Result<Cow<'_, str>, String> {
     if id.chars().any(char::is_control) {
         return Err("the id holds a control character".to_owned());
     }
-    Ok(id)
+    Ok(())
 }
 
 fn number(raw: &str) -> Result<f64, String> {

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 #[derive(Debug, Deserialize)]
 pub struct Model {
     intercept: f64,
-    coefficients: Vec<f64>,
+    pub coefficients: Vec<f64>,
     /// Names of the features, in the order of the coefficients; for people.
     #[serde(default)]
     features: Option<Vec<String>>,

@@ -1,28 +1,29 @@
 //! Consumes the two queues, hands batches to the journal and acknowledges what it made durable. Nothing is acknowledged
-//! before that.
+//! before that: a half whose other one is likely on its way is held in memory, and its delivery with it.
 
 use crate::{
     broker::{Backoff, Broker},
     config::{Config, Predictions},
     disk::RealDisk,
     health::Health,
+    intake::{Batch, Intake},
     join::Side,
-    journal::{Batch, Journal},
-    message::{self, Content},
+    journal::{self, Journal},
+    message::Content,
     model::Model,
     progress::{self, Progress},
     rejects::Reject,
 };
-use amiquip::{Channel, Connection, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
-use anyhow::{Context, Result, bail};
-use crossbeam_channel::{Receiver, RecvTimeoutError, select};
+use amiquip::{Channel, Connection, ConsumerMessage};
+use anyhow::Result;
+use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
 use std::{
     convert::Infallible,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Deliveries of one queue that a batch takes at most, as a part of the prefetch: while it is made durable the rest is on its way.
-const BATCHES_PER_PREFETCH: usize = 2;
+/// How long the other halves are waited for when no more can be held, if some came before.
+const GRACE: Duration = Duration::from_millis(20);
 
 /// Longest time between two looks at whether a full disk has room.
 const FULL_DISK_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -47,14 +48,6 @@ pub struct Service<'a> {
     health: Health,
     stop: &'a Stop,
     backoff: Backoff,
-}
-
-/// A queue being consumed.
-struct Intake<'c> {
-    side: Side,
-    queue: String,
-    channel: &'c Channel,
-    consumer: Consumer<'c>,
 }
 
 impl<'a> Service<'a> {
@@ -90,6 +83,7 @@ impl<'a> Service<'a> {
                 End::Failed(error) => return Err(error),
                 End::Lost(error) => format!("{error:#}"),
             };
+            self.journal.drop_held();
             if told != lost {
                 log::warn!("{lost}; trying again");
                 told.clone_from(&lost);
@@ -99,6 +93,7 @@ impl<'a> Service<'a> {
                 break;
             }
         }
+        self.journal.catch_up(unix_time_ms(), |_| false)?;
         log::info!("stopped; {}", self.progress);
         Ok(())
     }
@@ -117,10 +112,14 @@ impl<'a> Service<'a> {
             Ok(opened) => opened,
             Err(error) => return End::Lost(error),
         };
-        let end = match (intake(Side::YTrue, &y_true), intake(Side::YPred, &y_pred)) {
+        let prefetch = self.config.prefetch;
+        let end = match (
+            Intake::new(Side::YTrue, &y_true.0, &y_true.1, prefetch),
+            Intake::new(Side::YPred, &y_pred.0, &y_pred.1, prefetch),
+        ) {
             (Ok(y_true), Ok(y_pred)) => {
                 log::info!("connected to {}; consuming {} and {}", broker.url, y_true.queue, y_pred.queue);
-                self.consume([&y_true, &y_pred])
+                self.consume([y_true, y_pred])
             }
             (Err(error), _) | (_, Err(error)) => End::Lost(error),
         };
@@ -137,115 +136,114 @@ impl<'a> Service<'a> {
         name: &str,
     ) -> Result<(String, Channel)> {
         let queue = broker.declare(connection, name)?;
-        let channel = connection.open_channel(None)?;
-        channel.qos(0, self.config.prefetch, false)?;
-        Ok((queue, channel))
+        Ok((queue, connection.open_channel(None)?))
     }
 
-    fn consume(&mut self, intakes: [&Intake; 2]) -> End {
-        let [first, second] = intakes.map(|intake| intake.consumer.receiver());
-        let per_batch = (usize::from(self.config.prefetch) / BATCHES_PER_PREFETCH).max(1);
+    fn consume(&mut self, mut intakes: [Intake; 2]) -> End {
+        let never = never();
+        // Whether halves met since some were last given to the store.
+        let mut meet = false;
         loop {
             self.health.well();
-            let mut deliveries = [Vec::new(), Vec::new()];
-            let [of_first, of_second] = &mut deliveries;
-            let woken = select! {
-                recv(first) -> message => take(message.ok(), of_first),
-                recv(second) -> message => take(message.ok(), of_second),
-                recv(self.stop) -> _ => return End::Stopped,
-                default(progress::INTERVAL) => Ok(()),
+            let full = intakes.iter().filter(|intake| !intake.has_room()).count();
+            let is_quiet = self.journal.is_stored() && intakes.iter().all(|intake| intake.age().is_zero());
+            let wait = match full {
+                0 if is_quiet => progress::INTERVAL,
+                0 => journal::BEHIND_MAX,
+                1 if meet => GRACE,
+                _ => Duration::ZERO,
             };
-            let filled = woken
-                .and_then(|()| fill(first, of_first, per_batch))
-                .and_then(|()| fill(second, of_second, per_batch));
+            let [first, second] =
+                intakes.each_ref().map(|i| if i.has_room() { i.receiver() } else { &never });
+            let (woken, message) = select! {
+                recv(first) -> message => (Some(Side::YTrue), message.ok()),
+                recv(second) -> message => (Some(Side::YPred), message.ok()),
+                recv(self.stop) -> _ => return End::Stopped,
+                default(wait) => (None, None),
+            };
+            let now_ms = unix_time_ms();
+            let mut batch = Batch::default();
             // Deliveries that came before the end of a connection come again on the next one.
-            if let Err(error) = filled {
+            if let Err(error) = self.take(&mut intakes, woken, message, now_ms, &mut batch) {
                 return End::Lost(error);
             }
-            if let Err(end) = self.digest(intakes, &deliveries) {
+            if let Err(end) = self.digest(&mut intakes, batch, now_ms, &mut meet) {
                 return end;
             }
-            for (intake, deliveries) in intakes.into_iter().zip(deliveries) {
-                if let Some(last) = deliveries.into_iter().next_back()
-                    && let Err(error) = last.ack_multiple(intake.channel)
-                {
-                    return End::Lost(error.into());
-                }
+            if let Err(error) = intakes.iter_mut().try_for_each(Intake::acknowledge) {
+                return End::Lost(error);
             }
             self.progress.tell();
         }
     }
 
-    /// Makes what the deliveries hold durable. A full disk is waited for, with the deliveries held and the connection alive.
-    fn digest(&mut self, intakes: [&Intake; 2], deliveries: &[Vec<Delivery>; 2]) -> Result<(), End> {
-        let now_ms = unix_time_ms();
-        let mut batch = Batch::default();
-        let mut samples = Vec::new();
-        for (intake, deliveries) in intakes.into_iter().zip(deliveries) {
+    /// Takes the message that woke the service, and what else is there.
+    fn take(
+        &self,
+        intakes: &mut [Intake; 2],
+        woken: Option<Side>,
+        mut message: Option<ConsumerMessage>,
+        now_ms: u64,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        for intake in intakes {
             let content = match (&self.model, intake.side) {
                 (Some(model), Side::YPred) => Content::Features(model),
                 _ => Content::Number,
             };
-            for delivery in deliveries {
-                let mut refused = Vec::new();
-                message::decode(&delivery.body, &content, &mut samples, &mut refused);
-                batch.samples.extend(samples.drain(..).map(|sample| (intake.side, sample)));
-                let reject =
-                    |r: message::Refused| Reject::new(now_ms, &intake.queue, r.reason, r.body, r.index);
-                batch.rejects.extend(refused.into_iter().map(reject));
+            if woken == Some(intake.side) {
+                intake.take(message.take(), &content, now_ms, batch)?;
             }
+            intake.fill(&content, now_ms, batch)?;
+            intake.adapt(&content, now_ms, batch)?;
         }
-        let queue_of =
-            |side| intakes.iter().find(|i| i.side == side).map_or_else(String::new, |i| i.queue.clone());
+        Ok(())
+    }
+
+    /// Joins a batch and makes it durable. A full disk is waited for, with the deliveries in hand and the connection alive.
+    fn digest(
+        &mut self,
+        intakes: &mut [Intake; 2],
+        batch: Batch,
+        now_ms: u64,
+        meet: &mut bool,
+    ) -> Result<(), End> {
         let mut backoff = Backoff::new();
         let (mut was_full, stop, health) = (false, self.stop, &self.health);
-        let committed = self.journal.commit_when_room(&batch, now_ms, queue_of, |error| {
+        let mut wait = |error: &anyhow::Error| {
             if !was_full {
                 log::error!("{error:#}; waiting for room, nothing is lost");
             }
             health.ill(format!("{error:#}; it waits for room"));
             was_full = true;
             stop.recv_timeout(backoff.next().min(FULL_DISK_WAIT_MAX)) != Err(RecvTimeoutError::Disconnected)
-        });
+        };
+        let Batch { arrivals, mut rejects } = batch;
+        let joined = self.journal.join(arrivals, now_ms, &mut wait);
+        let mut joined = joined.map_err(End::Failed)?.ok_or(End::Stopped)?;
+        let is_stuck = joined.rows.is_empty() && !intakes.iter().all(Intake::has_room);
+        if is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX) {
+            self.journal.release(&mut joined);
+        }
+        *meet = joined.begun.is_empty() && (*meet || !joined.rows.is_empty());
+        for (side, sample, reason) in joined.refused.drain(..) {
+            let queue = intakes.iter().find(|intake| intake.side == side).map_or("", |intake| &intake.queue);
+            let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
+            rejects.push(Reject::new(now_ms, queue, reason, body.as_bytes(), None));
+        }
+        let committed = self.journal.commit_when_room(&joined, &rejects, now_ms, wait);
         let outcome = committed.map_err(End::Failed)?.ok_or(End::Stopped)?;
         if was_full {
             log::info!("there is room again");
+        }
+        for intake in intakes {
+            intake.note(&joined.held, true);
+            intake.note(&joined.released, false);
         }
         self.progress.add(&outcome);
         self.backoff.reset();
         Ok(())
     }
-}
-
-fn intake(side: Side, (queue, channel): &(String, Channel)) -> Result<Intake<'_>> {
-    let consumer = channel.basic_consume(queue.as_str(), ConsumerOptions::default());
-    let consumer = consumer.with_context(|| format!("cannot consume queue {queue}"))?;
-    Ok(Intake { side, queue: queue.clone(), channel, consumer })
-}
-
-/// Keeps a delivery; every other message means that no more will come. A closed channel means the same: the connection died.
-fn take(message: Option<ConsumerMessage>, deliveries: &mut Vec<Delivery>) -> Result<()> {
-    match message {
-        Some(ConsumerMessage::Delivery(delivery)) => deliveries.push(delivery),
-        Some(ConsumerMessage::ServerClosedChannel(e) | ConsumerMessage::ServerClosedConnection(e)) => {
-            return Err(e).context("connection lost");
-        }
-        Some(ConsumerMessage::ServerCancelled) => {
-            bail!("the broker ended the subscription; was the queue deleted?")
-        }
-        Some(_) | None => bail!("connection lost"),
-    }
-    Ok(())
-}
-
-/// Takes what is there already, up to `most`.
-fn fill(receiver: &Receiver<ConsumerMessage>, deliveries: &mut Vec<Delivery>, most: usize) -> Result<()> {
-    while deliveries.len() < most
-        && let Ok(message) = receiver.try_recv()
-    {
-        take(Some(message), deliveries)?;
-    }
-    Ok(())
 }
 
 fn unix_time_ms() -> u64 {

@@ -7,8 +7,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use redb::{
-    Database, ReadableTable, ReadableTableMetadata, StorageBackend, Table, TableDefinition, TableHandle,
-    WriteTransaction,
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, Table,
+    TableDefinition, TableHandle, WriteTransaction,
 };
 use std::{
     cell::Cell,
@@ -60,6 +60,13 @@ pub struct Tables<'t> {
     bytes: Table<'t, &'static str, &'static [u8]>,
 }
 
+/// The tables as the last write left them.
+pub struct View {
+    pending: ReadOnlyTable<&'static str, PendingValue>,
+    /// Each with its last id: most new ids come after it, and need not be looked for.
+    done: [(ReadOnlyTable<&'static str, ()>, String); 2],
+}
+
 /// redb's error as its I/O error where that is what it is, so that a full disk can be told from the rest.
 fn plain(error: impl Into<redb::Error>) -> anyhow::Error {
     match error.into() {
@@ -97,6 +104,21 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
+    /// # Errors
+    /// Those of the disk.
+    pub fn view(&self) -> Result<View> {
+        let transaction =
+            self.database.as_ref().context("the store is closed")?.begin_read().map_err(plain)?;
+        let done = |definition| -> Result<_> {
+            let table: ReadOnlyTable<&'static str, ()> = transaction.open_table(definition).map_err(plain)?;
+            let last = table.last().map_err(plain)?.map_or_else(String::new, |(id, _)| id.value().to_owned());
+            Ok((table, last))
+        };
+        let [first, second] = DONE;
+        let done = [done(first)?, done(second)?];
+        Ok(View { pending: transaction.open_table(PENDING).map_err(plain)?, done })
+    }
+
     /// Lets `change` work on the tables and makes all of it durable, or none of it where `change` fails.
     ///
     /// # Errors
@@ -129,6 +151,26 @@ fn create<D: Disk>(disk: &D, path: &Path) -> Result<()> {
     Ok(disk.rename(&unfinished, path)?)
 }
 
+impl View {
+    /// What is known of an id.
+    pub fn known(&self, id: &str) -> Result<Known> {
+        if let Some(value) = self.pending.get(id).map_err(plain)? {
+            return Ok(Known::Waiting(half(value.value())));
+        }
+        for (done, last) in &self.done {
+            if id <= last.as_str() && done.get(id).map_err(plain)?.is_some() {
+                return Ok(Known::Done);
+            }
+        }
+        Ok(Known::Nothing)
+    }
+
+    /// Halves that wait.
+    pub fn waiting(&self) -> Result<u64> {
+        self.pending.len().map_err(plain)
+    }
+}
+
 /// The younger generation becomes the older one, whose ids are forgotten.
 fn swap_generations(transaction: &WriteTransaction) -> Result<()> {
     let mut numbers = transaction.open_table(NUMBERS).map_err(plain)?;
@@ -159,20 +201,16 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// What is known of an id.
-    pub fn known(&self, id: &str) -> Result<Known> {
-        if let Some(value) = self.pending.get(id).map_err(plain)? {
-            return Ok(Known::Waiting(half(value.value())));
-        }
-        Ok(if self.is_done(id)? { Known::Done } else { Known::Nothing })
-    }
-
     pub fn is_done(&self, id: &str) -> Result<bool> {
         let young = self.done_young.get(id).map_err(plain)?.is_some();
         Ok(young || self.done_old.get(id).map_err(plain)?.is_some())
     }
 
+    /// A half that waits already stays as it is.
     pub fn begin_waiting(&mut self, id: &str, half: Half) -> Result<()> {
+        if self.pending.get(id).map_err(plain)?.is_some() {
+            return Ok(());
+        }
         let arrival = number(&self.numbers, NEXT_ARRIVAL)?;
         self.numbers.insert(NEXT_ARRIVAL, arrival + 1).map_err(plain)?;
         let value = (arrival, (half.side == Side::YPred) as u8, half.value, half.received_at_ms);

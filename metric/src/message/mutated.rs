@@ -1,8 +1,8 @@
 //! A million bodies made of the golden ones by cutting, doubling, joining and overwriting, or of nothing: whatever they are, each gives samples
-//! within the contract's limits, or a reason.
+//! within the contract's limits, or a reason; and what one pass takes, the close look takes alike.
 
-use super::{Content, ID_BYTES_MAX, Refused, SAMPLES_MAX, Sample, decode};
-use crate::model::Model;
+use super::{Content, ID_BYTES_MAX, Message, Refused, SAMPLES_MAX, Sample, decode, sample, split, text};
+use crate::{model::Model, plain};
 use serde_json::Value;
 use std::env;
 
@@ -50,6 +50,19 @@ fn says_what_and_why(refused: &Refused, body: &[u8]) -> bool {
     !refused.reason.is_empty() && within && (refused.index.is_some() || refused.body == body)
 }
 
+/// What one pass takes, the close look takes alike.
+fn agree(body: &[u8], content: &Content) -> bool {
+    let Ok(text) = text(body) else { return true };
+    let (mut once, close) = (Vec::new(), |text: &str| sample(text, content).unwrap());
+    plain::decode(text, content, &mut once).is_err()
+        || match split(text).unwrap() {
+            Message::One(text) => once == [close(text)],
+            Message::Batch(elements) => {
+                once.iter().eq(&elements.iter().map(|e| close(e.get())).collect::<Vec<_>>())
+            }
+        }
+}
+
 #[test]
 fn mutated_bodies_never_panic_and_never_vanish() {
     let seed = env::var("TEST_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
@@ -63,6 +76,7 @@ fn mutated_bodies_never_panic_and_never_vanish() {
         let (mut samples, mut refused) = (Vec::new(), Vec::new());
         decode(&body, &content, &mut samples, &mut refused);
         let text = || String::from_utf8_lossy(&body);
+        assert!(agree(&body, &content), "{}", text());
         assert!((1..=SAMPLES_MAX).contains(&(samples.len() + refused.len())), "{}", text());
         assert!(samples.iter().all(is_within_the_limits), "{}", text());
         assert!(refused.iter().all(|refused| says_what_and_why(refused, &body)), "{}", text());

@@ -4,7 +4,7 @@
 mod disk;
 mod workload;
 
-use crate::journal::Journal;
+use crate::{intake::Batch, journal::Journal, message::Sample, rejects::Reject};
 use anyhow::{Context, Result};
 use disk::{Call, Change, Fault, Image, Moment, SimDisk};
 use std::{collections::HashSet, env, path::Path};
@@ -23,6 +23,8 @@ struct Seen {
     acknowledged: usize,
     /// The log at the last acknowledgement: a reader may rely on it.
     log: Vec<u8>,
+    /// The log that a SIGKILL left. Its last rows may not be synced: a power cut that follows may take them.
+    left: Vec<u8>,
     renamed: bool,
 }
 
@@ -30,68 +32,88 @@ struct Driver<'w> {
     workload: &'w Workload,
     disk: SimDisk<Seen>,
     seen: Seen,
+    /// Halves that the journal holds in memory.
+    held: usize,
     rng: fastrand::Rng,
 }
 
 impl<'w> Driver<'w> {
     fn new(workload: &'w Workload, image: Image, seen: Seen, fault: Fault, records: bool, seed: u64) -> Self {
         let disk = SimDisk::new(image, seen.clone(), fault, records);
-        Driver { workload, disk, seen, rng: fastrand::Rng::with_seed(seed) }
+        Driver { workload, disk, seen, held: 0, rng: fastrand::Rng::with_seed(seed) }
     }
 
     /// A process's life: recovers, then takes what is not acknowledged, in batches as they happen to come.
     fn run(&mut self) -> Result<()> {
         let mut journal = Journal::open(self.disk.clone(), Path::new(""), self.workload.limits)?;
         assert!(self.log().starts_with(&self.seen.log), "a row that was acknowledged is gone or changed");
+        assert!(self.log().starts_with(&self.seen.left), "a row that a SIGKILL left is gone or changed");
         // Lost acknowledgements: the broker sends again what it did not hear of.
         let again = self.rng.usize(..4).min(self.seen.acknowledged);
         if again > 0 {
             let begin = self.seen.acknowledged - again;
-            self.deliver(&mut journal, begin..self.seen.acknowledged)?;
+            self.deliver(&mut journal, begin..self.seen.acknowledged, true)?;
         }
-        while self.seen.acknowledged < self.workload.messages.len() {
-            self.rename_log();
-            let begin = self.seen.acknowledged;
-            let mut end = (begin + self.rng.usize(1..12)).min(self.workload.messages.len());
-            if let Some(at) = self.workload.renamed_at.filter(|at| (begin + 1..end).contains(at)) {
+        let mut taken = self.seen.acknowledged;
+        while taken < self.workload.messages.len() {
+            self.rename_log(&mut journal)?;
+            let mut end = (taken + self.rng.usize(1..12)).min(self.workload.messages.len());
+            let renamed_at = self.workload.renamed_at;
+            if let Some(at) = renamed_at.filter(|at| (taken + 1..end).contains(at)) {
                 end = at;
             }
-            self.deliver(&mut journal, begin..end)?;
-            self.seen.acknowledged = end;
-            self.seen.log = self.log();
-            self.disk.note(self.seen.clone());
+            // Some halves are held for a while; then nothing is acknowledged.
+            let is_last = end == self.workload.messages.len() || renamed_at == Some(end);
+            let must_release = is_last || self.rng.bool();
+            let holds = self.deliver(&mut journal, taken..end, must_release)?;
+            taken = end;
+            if !holds {
+                self.seen.acknowledged = end;
+                self.seen.log = self.log();
+                self.disk.note(self.seen.clone());
+            }
         }
         Ok(())
     }
 
+    /// Gives whether halves of this or of an earlier batch are held.
     fn deliver(
         &mut self,
         journal: &mut Journal<SimDisk<Seen>>,
         messages: std::ops::Range<usize>,
-    ) -> Result<()> {
+        must_release: bool,
+    ) -> Result<bool> {
         // A second for each message, so that halves grow old.
         let now_ms = messages.end as u64 * 1000;
-        let batch = batch(&self.workload.messages[messages]);
+        let Batch { arrivals, mut rejects } = batch(&self.workload.messages[messages]);
         let mut tries = 0;
-        let committed = journal.commit_when_room(
-            &batch,
-            now_ms,
-            |_| "y_true".to_owned(),
-            |_| {
-                tries += 1;
-                tries < 100
-            },
-        )?;
+        let mut wait = |_: &anyhow::Error| {
+            tries += 1;
+            tries < 100
+        };
+        let mut joined = journal.join(arrivals, now_ms, &mut wait)?.context("no room for ever")?;
+        if must_release {
+            journal.release(&mut joined);
+        }
+        for (_, Sample { id, value }, reason) in joined.refused.drain(..) {
+            let body = serde_json::json!({"id": id, "body": value}).to_string();
+            rejects.push(Reject::new(now_ms, "y_true", reason, body.as_bytes(), None));
+        }
+        self.held = self.held + joined.held.len() - joined.released.len();
+        let committed = journal.commit_when_room(&joined, &rejects, now_ms, wait)?;
         committed.context("no room for ever")?;
-        Ok(())
+        Ok(self.held > 0)
     }
 
-    fn rename_log(&mut self) {
+    /// A person does so when the log has been quiet for a second.
+    fn rename_log(&mut self, journal: &mut Journal<SimDisk<Seen>>) -> Result<()> {
         if self.workload.renamed_at == Some(self.seen.acknowledged) && !self.seen.renamed {
+            journal.catch_up(0, |_| true)?;
             self.seen = Seen { renamed: true, log: Vec::new(), ..self.seen.clone() };
             self.disk.note(self.seen.clone());
             self.disk.edit(|image| image.rename(Path::new(LOG), Path::new("old.csv")));
         }
+        Ok(())
     }
 
     fn log(&self) -> Vec<u8> {
@@ -161,6 +183,7 @@ fn crash(moment: &Moment<Seen>, progress: Progress, loss: Loss) -> (Image, Seen)
         Progress::Torn(len) => image.apply(&moment.call, Some(len)),
         Progress::After => image.apply(&moment.call, None),
     }
+    seen.left.clear();
     let image = match loss {
         Loss::Nothing => image.killed(),
         Loss::Everything => image.power_cut(|| false),
@@ -171,7 +194,7 @@ fn crash(moment: &Moment<Seen>, progress: Progress, loss: Loss) -> (Image, Seen)
     };
     if let (Loss::Nothing, Some(log)) = (loss, image.read(LOG)) {
         // A reader may have seen every whole line.
-        seen.log = log[..log.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)].to_vec();
+        seen.left = log[..log.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)].to_vec();
     }
     (image, seen)
 }

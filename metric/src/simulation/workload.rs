@@ -1,8 +1,9 @@
 //! What is delivered in a simulation, and what must come of it: each id whose two halves came has one row, nothing else has.
 
 use crate::{
-    join::Side,
-    journal::{Batch, Limits},
+    intake::Batch,
+    join::{Arrival, Side},
+    journal::Limits,
     message::Sample,
     rejects::Reject,
 };
@@ -102,7 +103,9 @@ pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
 impl Message {
     fn into_batch(self, batch: &mut Batch) {
         match self {
-            Message::Half(side, id, value) => batch.samples.push((side, Sample { id, value })),
+            Message::Half(side, id, value) => {
+                batch.arrivals.push(Arrival { side, delivery: 0, sample: Sample { id, value } });
+            }
             Message::Invalid(body) => {
                 batch.rejects.push(Reject::new(0, "y_true", "not JSON".to_owned(), body.as_bytes(), None));
             }

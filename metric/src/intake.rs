@@ -1,0 +1,196 @@
+//! A queue being consumed: how many deliveries the broker sends ahead, and those in hand until all that they hold is durable.
+
+use crate::{
+    join::{Arrival, Side},
+    message::{self, Content},
+    rejects::Reject,
+};
+use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::Receiver;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Deliveries in hand at most, as a part of the prefetch: while they are made durable the rest is on its way.
+const HANDS_PER_PREFETCH: usize = 2;
+/// Samples in hand from which on no further delivery is taken: bounds memory.
+const SAMPLES_MAX: usize = 8_000;
+/// Bodies on their way at most; fewer deliveries are asked for where they are large.
+const AHEAD_BYTES: usize = 3 << 20;
+/// The prefetch until the size of bodies is known, and deliveries from which it is then taken.
+const FIRST_PREFETCH: u16 = 32;
+
+pub struct Intake<'c> {
+    pub side: Side,
+    pub queue: String,
+    channel: &'c Channel,
+    consumer: Consumer<'c>,
+    prefetch: u16,
+    prefetch_max: u16,
+    /// Deliveries since the prefetch was chosen, and the bytes of their bodies.
+    seen: (usize, usize),
+    in_hand: VecDeque<InHand>,
+    /// The number of the first of `in_hand`.
+    first: u64,
+    samples: usize,
+}
+
+struct InHand {
+    delivery: Delivery,
+    taken_at: Instant,
+    /// Its halves that are neither in the log nor in the store.
+    held: usize,
+}
+
+/// What was taken and is not yet joined.
+#[derive(Default)]
+pub struct Batch {
+    pub arrivals: Vec<Arrival>,
+    pub rejects: Vec<Reject>,
+}
+
+impl<'c> Intake<'c> {
+    /// # Errors
+    /// Names the queue.
+    pub fn new(side: Side, queue: &str, channel: &'c Channel, prefetch_max: u16) -> Result<Intake<'c>> {
+        let prefetch = prefetch_max.min(FIRST_PREFETCH);
+        let consumer = subscribe(channel, queue, prefetch)?;
+        let (queue, seen, in_hand) = (queue.to_owned(), (0, 0), VecDeque::new());
+        Ok(Intake {
+            side,
+            queue,
+            channel,
+            consumer,
+            prefetch,
+            prefetch_max,
+            seen,
+            in_hand,
+            first: 0,
+            samples: 0,
+        })
+    }
+
+    pub fn receiver(&self) -> &Receiver<ConsumerMessage> {
+        self.consumer.receiver()
+    }
+
+    pub fn has_room(&self) -> bool {
+        let most = (usize::from(self.prefetch) / HANDS_PER_PREFETCH).max(1);
+        self.in_hand.len() < most && self.samples < SAMPLES_MAX
+    }
+
+    /// How long the first delivery in hand has been there.
+    pub fn age(&self) -> Duration {
+        self.in_hand.front().map_or(Duration::ZERO, |first| first.taken_at.elapsed())
+    }
+
+    /// Takes a delivery; every other message means that no more will come. A closed channel means the same: the connection died.
+    ///
+    /// # Errors
+    /// The broker's reason for ending the connection or the subscription.
+    pub fn take(
+        &mut self,
+        message: Option<ConsumerMessage>,
+        content: &Content,
+        now_ms: u64,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        let mut delivery = match message {
+            Some(ConsumerMessage::Delivery(delivery)) => delivery,
+            Some(ConsumerMessage::ServerClosedChannel(e) | ConsumerMessage::ServerClosedConnection(e)) => {
+                return Err(e).context("connection lost");
+            }
+            Some(ConsumerMessage::ServerCancelled) => {
+                bail!("the broker ended the subscription; was the queue deleted?")
+            }
+            Some(_) | None => bail!("connection lost"),
+        };
+        let body = std::mem::take(&mut delivery.body);
+        let (mut samples, mut refused) = (Vec::new(), Vec::new());
+        message::decode(&body, content, &mut samples, &mut refused);
+        let (side, number) = (self.side, self.first + self.in_hand.len() as u64);
+        self.samples += samples.len();
+        self.seen = (self.seen.0 + 1, self.seen.1 + body.len());
+        self.in_hand.push_back(InHand { delivery, taken_at: Instant::now(), held: 0 });
+        batch.arrivals.extend(samples.into_iter().map(|sample| Arrival { side, delivery: number, sample }));
+        let reject = |r: message::Refused| Reject::new(now_ms, &self.queue, r.reason, r.body, r.index);
+        batch.rejects.extend(refused.into_iter().map(reject));
+        Ok(())
+    }
+
+    /// Takes what is there already, as far as there is room.
+    ///
+    /// # Errors
+    /// As of [`Intake::take`].
+    pub fn fill(&mut self, content: &Content, now_ms: u64, batch: &mut Batch) -> Result<()> {
+        while self.has_room()
+            && let Ok(message) = self.receiver().try_recv()
+        {
+            self.take(Some(message), content, now_ms, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Notes what became of halves of this side: the numbers of their deliveries, once for each half.
+    pub fn note(&mut self, side_and_number: &[(Side, u64)], is_held: bool) {
+        for (_, number) in side_and_number.iter().filter(|(side, _)| *side == self.side) {
+            let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+            if let Some(in_hand) = at.and_then(|at| self.in_hand.get_mut(at)) {
+                in_hand.held = if is_held { in_hand.held + 1 } else { in_hand.held.saturating_sub(1) };
+            }
+        }
+    }
+
+    /// Acknowledges the deliveries of which no half is held, up to the first of which one is.
+    ///
+    /// # Errors
+    /// The connection's end.
+    pub fn acknowledge(&mut self) -> Result<()> {
+        let mut last = None;
+        while let Some(in_hand) = self.in_hand.pop_front_if(|in_hand| in_hand.held == 0) {
+            self.first += 1;
+            last = Some(in_hand.delivery);
+        }
+        self.samples = self.in_hand.iter().map(|in_hand| in_hand.held).sum();
+        last.map_or(Ok(()), |delivery| Ok(delivery.ack_multiple(self.channel)?))
+    }
+
+    /// Asks for as many deliveries ahead as bodies of the size seen allow, where that is far from what it was; takes what
+    /// was on its way.
+    ///
+    /// # Errors
+    /// As of [`Intake::take`].
+    pub fn adapt(&mut self, content: &Content, now_ms: u64, batch: &mut Batch) -> Result<()> {
+        let (deliveries, bytes) = self.seen;
+        if deliveries < usize::from(FIRST_PREFETCH.min(self.prefetch)) {
+            return Ok(());
+        }
+        self.seen = (0, 0);
+        let affordable = AHEAD_BYTES * deliveries / bytes.max(1);
+        let wanted = u16::try_from(affordable).unwrap_or(u16::MAX).clamp(1, self.prefetch_max);
+        if wanted < self.prefetch.saturating_mul(2) && self.prefetch < wanted.saturating_mul(2) {
+            return Ok(());
+        }
+        self.consumer.cancel()?;
+        loop {
+            match self.receiver().recv() {
+                // Comes last. Dropping the receiver before would end amiquip's I/O thread.
+                Ok(ConsumerMessage::ClientCancelled) => break,
+                message => self.take(message.ok(), content, now_ms, batch)?,
+            }
+        }
+        self.consumer = subscribe(self.channel, &self.queue, wanted)?;
+        self.prefetch = wanted;
+        log::debug!("queue {}: prefetch {wanted}", self.queue);
+        Ok(())
+    }
+}
+
+/// The prefetch is that of the consumers that subscribe after it was set.
+fn subscribe<'c>(channel: &'c Channel, queue: &str, prefetch: u16) -> Result<Consumer<'c>> {
+    let named = || format!("cannot consume queue {queue}");
+    channel.qos(0, prefetch, false).with_context(named)?;
+    channel.basic_consume(queue, ConsumerOptions::default()).with_context(named)
+}
