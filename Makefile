@@ -1,6 +1,6 @@
 # Settings pass through: make up FEATURES_INTERVAL=0.5
 .DEFAULT_GOAL := help
-.PHONY: help up down logs build test lint chaos run-features run-metric run-plot clean test-compose bench-plot
+.PHONY: help up down logs build test lint chaos run-features run-metric run-plot clean test-compose bench bench-full bench-plot
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do printf 'make %-13s %s\n' "$$target" "$$text"; done
@@ -39,6 +39,12 @@ run-features run-metric run-plot:
 
 test-compose: ## build the images without cache and pull the plug on each container; needs Docker
 	@scripts/test-compose
+
+bench: ## measure features and metric against bare programs and a Python peer: some ten minutes
+	@scripts/bench quick
+
+bench-full: ## the long ones: a full store, and half an hour at full speed
+	@scripts/bench full
 
 bench-plot: ## plot and pandas side by side over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
 	@scripts/bench-plot

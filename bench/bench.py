@@ -1,0 +1,156 @@
+"""The bench: bench/bench.py quick|full|check BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
+What is compared runs alternately, in rounds; a ratio is one of the two runs of a round."""
+import datetime, re, subprocess, sys, time
+
+import long
+from measure import ROOT, Bench, cpu_s
+from relay import Relay
+from table import Row, machine, markdown, text
+
+FORMS = {  # rounds; samples: singles, batches, peer; latency; seconds of an idle window
+    "quick": dict(rounds=5, singles=60_000, batches=600_000, peer=10_000, latency=300, idle_s=12),
+    "check": dict(rounds=1, singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
+}
+PREFETCH = 1000
+
+
+def ratios(above, below):
+    return [a / b for a, b in zip(above, below)]
+
+
+def rates(bench, rounds, singles, batches, peer, **_):
+    """The rows of the table on rates, processor time and memory."""
+    publisher, sender, consumer, single, batch, python = [], [], [], [], [], []
+    for round in range(rounds):
+        publisher.append(bench.run(bench.bare("bare_publisher", singles)))
+        bench.purge()
+        sender.append(bench.run(bench.features("--interval", 0, "--count", singles)))
+        consumer.append(bench.run(bench.bare("bare_consumer", PREFETCH, 2 * singles)))
+        bench.check_empty()
+        single.append(drain_metric(bench, singles, 1))
+        batch.append(drain_metric(bench, batches, 100))
+        bench.run(bench.features("--interval", 0, "--count", peer))
+        log = bench.fresh("peer") / "metric_log.csv"
+        python.append(bench.drain(bench.peer(log), log, peer))
+        print(f"round {round + 1} of {rounds}: metric took {single[-1].seconds:.2f} s for {singles} samples, {batch[-1].seconds:.2f} s for {batches} in batches", flush=True)
+    rate = lambda runs, samples: [samples / run.seconds for run in runs]
+    singles_s, batches_s, peer_s = rate(single, singles), rate(batch, batches), rate(python, peer)
+    bare_s, sent_s, published_s = rate(consumer, singles), rate(sender, singles), rate(publisher, singles)
+    return [
+        Row("metric, single samples, against a bare consumer", "", ratios(singles_s, bare_s), 0.95, True, "processor: broker, amiquip and metric share the cores"),
+        Row("metric, batches of 100, against its single samples", "", ratios(batches_s, singles_s), 8, True, "processor: parsing, the store's insertions, memory copies"),
+        Row("metric, batches of 100, against the Python peer's single samples", "", ratios(batches_s, peer_s), 15, True, "as above"),
+        Row("metric, single samples, against the Python peer", "", ratios(singles_s, peer_s), None, True, "broker"),
+        Row("processor time of metric per pair, single samples", " µs", [run.cpu_s / singles * 1e6 for run in single], 12, False, "amiquip and its system calls"),
+        Row("processor time of metric per pair, batches of 100", " µs", [run.cpu_s / batches * 1e6 for run in batch], 3, False, "parsing, the store"),
+        Row("resident memory of metric, single samples", " MB", [run.peak_mb for run in single], 24, False, "the store's cache, deliveries on their way"),
+        Row("resident memory of metric, batches of 100", " MB", [run.peak_mb for run in batch], 24, False, "deliveries on their way"),
+        Row("features --interval 0 against a bare publisher", "", ratios(sent_s, published_s), 0.95, True, "broker"),
+        Row("bare consumer, messages/s", "", [2 * r for r in bare_s], None, True, "broker"),
+        Row("metric, single samples, messages/s", "", [2 * r for r in singles_s], None, True, ""),
+        Row("metric, batches of 100, pairs/s", "", batches_s, None, True, ""),
+        Row("Python peer, single samples, pairs/s", "", peer_s, None, True, "its processor time"),
+        Row("processor time of the Python peer per pair", " µs", [run.cpu_s / peer * 1e6 for run in python], None, False, "pika"),
+        Row("bare publisher, confirmed messages/s", "", [2 * r for r in published_s], None, True, "broker"),
+    ]
+
+
+def drain_metric(bench, samples, batch):
+    bench.run(bench.features("--interval", 0, "--count", samples, "--batch", batch))
+    directory = bench.fresh("metric")
+    return bench.drain(bench.metric(directory), directory / "metric_log.csv", samples)
+
+
+def latency(bench, rounds, latency, **_):
+    """Each sample's row, then a message through the broker and a sync, in turn."""
+    values, rows_ms = [], []
+    for _ in range(rounds):
+        command = bench.bare("latency", bench.fresh("latency"), latency, bench.binaries / "metric")
+        output = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
+        pairs = [tuple(map(int, line.split())) for line in output.splitlines()]
+        row_us, reference_us = (sorted(column)[len(pairs) // 2] for column in zip(*pairs))
+        values.append(row_us / reference_us)
+        rows_ms.append(row_us / 1000)
+        bench.purge()
+    return [
+        Row("p50 from publishing the second half to a durable row, against a round trip and an fdatasync", "", values, 1.5, False, "the disk's sync"),
+        Row("the same in ms", " ms", rows_ms, None, False, ""),
+    ]
+
+
+def start(bench, rounds, **_):
+    values = []
+    for _ in range(rounds):
+        bench.run(bench.features("--interval", 0, "--count", 1))
+        relay = Relay(bench.url)
+        command = bench.metric(bench.fresh("start"), "--amqp-url", relay.url)
+        begun = time.perf_counter()
+        process = bench.start(command)
+        assert relay.acknowledged.wait(60), f"nothing was acknowledged; see {bench.stderr}"
+        values.append((relay.at - begun) * 1000)
+        process.terminate()
+        bench.end(process, begun)
+        bench.check_empty()
+    return [Row("start of metric to its first acknowledgement", " ms", values, 100, False, "syncs of new files, the broker's handshake")]
+
+
+def idle(bench, rounds, idle_s, **_):
+    """The three as they run by default, a sample each 10 s."""
+    directory = bench.fresh("idle")
+    commands = {"features": bench.features(), "metric": bench.metric(directory), "plot": bench.plot(directory, "--listen", "127.0.0.1:0")}
+    processes = {name: bench.start(command) for name, command in commands.items()}
+    time.sleep(idle_s)
+    percent = {name: [] for name in processes}
+    for _ in range(rounds):
+        before = {name: (cpu_s(process.pid), time.perf_counter()) for name, process in processes.items()}
+        time.sleep(idle_s)
+        for name, process in processes.items():
+            cpu, at = before[name]
+            percent[name].append((cpu_s(process.pid) - cpu) / (time.perf_counter() - at) * 100)
+    for process in processes.values():
+        process.terminate()
+        bench.end(process, 0)
+    bench.purge()
+    return [Row(f"{name} idle, of a core", " %", values, 0.1, False, "timers") for name, values in percent.items()]
+
+
+def sizes(bench, **_):
+    bars = {"features": 4, "metric": 4, "plot": 6}
+    return [Row(f"size of {name}", " MB", [(bench.binaries / name).stat().st_size / 1e6], bar, False, "") for name, bar in bars.items()]
+
+
+RESULTS = ROOT / "bench/results.md"
+TITLES = {"quick": "## make bench", "full": "## make bench-full"}
+
+
+def write(title, where, rows):
+    """Replaces this form's section; the other one stays."""
+    sections = dict(re.findall(r"(?ms)^(## .+?)\n(.*?)(?=^## |\Z)", RESULTS.read_text() if RESULTS.exists() else ""))
+    sections[title] = f"\n`{title[3:]}`, {datetime.date.today()}: {where}.\n\n{markdown(rows)}\n\n"
+    RESULTS.write_text("# What the bench measured\n\n" + "".join(f"{title}\n{sections[title]}" for title in TITLES.values() if title in sections))
+
+
+def check(rows):
+    """What was measured once is measured still, and every row has a value. The counts in the names differ."""
+    named = lambda text: re.sub(r"[\d,]+", "N", text)
+    known = {named(line.split(" | ")[0][2:]) for line in RESULTS.read_text().splitlines() if line.startswith("| ") and " | " in line}
+    missing = known - {named(row.what) for row in rows} - {"What", "---"}
+    assert not missing and all(row.values for row in rows), f"not measured: {missing}"
+
+
+def main():
+    form, binaries, url, directory = sys.argv[1:]
+    bench = Bench(binaries, url, directory)
+    where = machine(bench.binaries, url)
+    print(where, flush=True)
+    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, **FORMS[form])]
+    if form != "quick":
+        rows += long.rows(bench, form)
+    print(text(rows))
+    if form == "check":
+        check(rows)
+    else:
+        write(TITLES[form], where, rows)
+
+
+main()

@@ -1,0 +1,129 @@
+"""Runs programs from outside: their time, processor time and memory, and whether they did their work."""
+import csv, os, pathlib, re, signal, subprocess, sys, time
+from dataclasses import dataclass
+
+import pika
+
+DEADLINE_S = 600
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@dataclass
+class Ended:
+    """What a process took from its start to its end."""
+
+    seconds: float
+    cpu_s: float
+    peak_mb: float = 0.0
+
+
+class Bench:
+    """Where the programs, the broker and the files are."""
+
+    def __init__(self, binaries, url, directory):
+        self.binaries, self.url, self.directory = pathlib.Path(binaries), url, pathlib.Path(directory)
+        self.prefix = "bench."
+        self.settings = ["--amqp-url", url, "--queue-prefix", self.prefix]
+        self.connection = None
+
+    def bare(self, name, *args):
+        return [self.binaries / "examples" / name, self.url, self.prefix, *map(str, args)]
+
+    def features(self, *args):
+        return [self.binaries / "features", *self.settings, *map(str, args)]
+
+    def metric(self, log_dir, *args):
+        return [self.binaries / "metric", *self.settings, "--log-dir", log_dir, *map(str, args)]
+
+    def plot(self, log_dir, *args):
+        return [self.binaries / "plot", "--log-dir", log_dir, *map(str, args)]
+
+    def peer(self, log):
+        return [sys.executable, ROOT / "bench/peer.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
+
+    def fresh(self, name):
+        """An empty directory."""
+        path = self.directory / name
+        subprocess.run(["rm", "-rf", path], check=True)
+        path.mkdir(parents=True)
+        return path
+
+    def start(self, command, env=None):
+        self.stderr = self.directory / "stderr"
+        with open(self.stderr, "w") as stderr:
+            return subprocess.Popen(list(map(str, command)), stderr=stderr, env={**os.environ, **(env or {})})
+
+    def run(self, command):
+        """Runs a program to its end."""
+        begun = time.perf_counter()
+        return self.end(self.start(command), begun)
+
+    def end(self, process, begun):
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode in (0, -signal.SIGTERM), f"{process.args} ended with {process.returncode}: {self.stderr.read_text()}"
+        return Ended(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime)
+
+    def drain(self, command, log, rows, check=True):
+        """Runs a service until it has written `rows` rows and, asked to stop, has ended: by then all is acknowledged."""
+        begun = time.perf_counter()
+        process = self.start(command)
+        wait_for_rows(log, rows, process)
+        peak_mb = peak_memory_mb(process.pid)
+        process.terminate()
+        ended = self.end(process, begun)
+        ended.peak_mb = peak_mb
+        if check:
+            check_rows(log, rows)
+        self.check_empty()
+        return ended
+
+    def depth(self, queue):
+        """Messages that are ready."""
+        if self.connection is None or self.connection.is_closed:
+            self.connection = pika.BlockingConnection(pika.URLParameters(self.url + "?heartbeat=0"))
+        with self.connection.channel() as channel:
+            return channel.queue_declare(self.prefix + queue, passive=True).method.message_count
+
+    def purge(self):
+        self.depth("y_true")
+        with self.connection.channel() as channel:
+            for queue in ("y_true", "features"):
+                channel.queue_purge(self.prefix + queue)
+
+    def check_empty(self):
+        """What was not acknowledged is ready again once its consumer is gone."""
+        left = {queue: self.depth(queue) for queue in ("y_true", "features")}
+        assert not any(left.values()), f"messages left: {left}; see {self.stderr}"
+
+
+def wait_for_rows(log, rows, process):
+    seen, at, deadline = -1, 0, time.monotonic() + DEADLINE_S  # the header is no row
+    while seen < rows:
+        assert process.poll() is None and time.monotonic() < deadline, f"{seen} of {rows} rows in {log}"
+        if log.exists():
+            with open(log, "rb") as file:
+                file.seek(at)
+                while block := file.read(1 << 20):
+                    seen, at = seen + block.count(b"\n"), at + len(block)
+        time.sleep(0.005)
+
+
+def peak_memory_mb(pid):
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024 / 1e6
+
+
+def cpu_s(pid):
+    """Processor time of all threads so far; finer than the ticks of /proc/PID/stat."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def check_rows(log, rows):
+    """As many rows as samples, an id once, and the error that of its row."""
+    ids = set()
+    with open(log, newline="") as file:
+        for row in csv.DictReader(file):
+            assert float(row["absolute_error"]) == abs(float(row["y_true"]) - float(row["y_pred"])), row
+            ids.add(row["id"])
+    assert len(ids) == rows, f"{len(ids)} ids in {log}, not {rows}"
