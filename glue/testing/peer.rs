@@ -45,6 +45,8 @@ pub fn publish_until_confirmed(url: &str, count: usize, message: impl Fn(usize) 
     wait_for("publication", || rounds().ok());
 }
 
+const DRAIN_PREFETCH: u16 = 1000;
+
 pub struct Peer {
     pub channel: Channel,
     confirms: crossbeam_channel::Receiver<amiquip::Confirm>,
@@ -105,17 +107,20 @@ impl Peer {
         let depth = self.depth(queue);
         let mut connection = Connection::insecure_open(&self.url).unwrap();
         let channel = connection.open_channel(None).unwrap();
+        channel.qos(0, DRAIN_PREFETCH, false).unwrap();
         let consumer = channel.basic_consume(queue, ConsumerOptions::default()).unwrap();
-        let received = (0..depth).map(|_| match consumer.receiver().recv_timeout(deadline()) {
-            Ok(ConsumerMessage::Delivery(delivery)) => delivery,
-            other => panic!("{other:?}"),
-        });
-        let received: Vec<Delivery> = received.collect();
-        if let Some(last) = received.last().cloned() {
-            last.ack_multiple(&channel).unwrap();
-            // Its answer comes when the acknowledgement has been taken.
-            channel.qos(0, 0, false).unwrap();
+        let mut received = Vec::new();
+        while received.len() < depth as usize {
+            match consumer.receiver().recv_timeout(deadline()) {
+                Ok(ConsumerMessage::Delivery(delivery)) => received.push(delivery),
+                other => panic!("{other:?} after {} of {depth} messages", received.len()),
+            }
+            if received.len() % usize::from(DRAIN_PREFETCH / 2) == 0 || received.len() == depth as usize {
+                received[received.len() - 1].clone().ack_multiple(&channel).unwrap();
+            }
         }
+        // Its answer comes when the acknowledgements have been taken.
+        channel.qos(0, 0, false).unwrap();
         received
     }
 

@@ -79,7 +79,7 @@ impl<D: Disk> Journal<D> {
         let (log, findings) = recover(&disk, &directory.join("metric_log.csv"), &store)?;
         tell(&findings);
         let rejects = Rejects::open(&disk, &directory.join("rejected.jsonl"))?;
-        let unmatched = Unmatched::new(&disk, &directory.join("unmatched.csv"));
+        let unmatched = Unmatched::open(&disk, &directory.join("unmatched.csv"))?;
         Ok(Journal {
             disk,
             directory: directory.to_owned(),
@@ -143,6 +143,10 @@ impl<D: Disk> Journal<D> {
         now_ms: u64,
         mut wait: impl FnMut(&anyhow::Error) -> bool,
     ) -> Result<Option<Outcome>> {
+        // Before the rows: once an id is done, a conflict that comes again would be taken for a repeat.
+        if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
+            return Ok(None);
+        }
         let mut lines = lines();
         for row in &joined.rows {
             write_row(&mut lines, row, now_ms)?;
@@ -165,9 +169,6 @@ impl<D: Disk> Journal<D> {
         if rows > 0 {
             log::debug!("{rows} rows are durable");
         }
-        if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
-            return Ok(None);
-        }
         // A half that was just taken into memory soon becomes a row, which a write to the store would keep waiting.
         let is_due = self.rows_ahead > 0 || (rows == 0 && joined.held.is_empty());
         let is_late = is_due && self.stored_at.elapsed() >= BEHIND_MAX;
@@ -180,15 +181,15 @@ impl<D: Disk> Journal<D> {
         Ok(expired.map(|expired| Outcome { rows, repeats, rejected, expired, waiting }))
     }
 
-    /// Brings the store up to the log, unless a batch could not be made durable. `wait` as for [`Journal::commit_when_room`].
+    /// Brings the store up to the log, unless a batch could not be made durable; gives how many halves wait. `wait` as for [`Journal::commit_when_room`].
     ///
     /// # Errors
     /// As there.
-    pub fn catch_up(&mut self, now_ms: u64, mut wait: impl FnMut(&anyhow::Error) -> bool) -> Result<()> {
+    pub fn catch_up(&mut self, now_ms: u64, mut wait: impl FnMut(&anyhow::Error) -> bool) -> Result<u64> {
         if !self.is_joined && !self.is_stored() {
             when_room(&mut wait, || self.store(&[], now_ms))?;
         }
-        Ok(())
+        Ok(self.waiting)
     }
 
     /// Writes to the store what it lacks, which can be done twice; gives how many halves were given up.

@@ -5,18 +5,33 @@ use std::time::{Duration, Instant};
 
 pub const INTERVAL: Duration = Duration::from_secs(10);
 
-#[derive(Default)]
 pub struct Progress {
     rows: u64,
     repeats: u64,
     rejected: u64,
     expired: u64,
-    waiting: u64,
+    pub waiting: u64,
     changed: bool,
-    told_at: Option<Instant>,
+    /// The first row is news at once.
+    told_rows: bool,
+    told_at: Instant,
 }
 
 impl Progress {
+    pub fn new() -> Progress {
+        let told_at = Instant::now();
+        Progress {
+            rows: 0,
+            repeats: 0,
+            rejected: 0,
+            expired: 0,
+            waiting: 0,
+            changed: false,
+            told_rows: false,
+            told_at,
+        }
+    }
+
     pub fn add(&mut self, outcome: &Outcome) {
         self.rows += outcome.rows;
         self.repeats += outcome.repeats;
@@ -28,12 +43,10 @@ impl Progress {
 
     /// Says what changed, if the last line was long enough ago.
     pub fn tell(&mut self) {
-        // The first row is news at once.
-        let due = self.told_at.map_or(self.rows > 0, |at| at.elapsed() >= INTERVAL);
+        let due = self.told_at.elapsed() >= INTERVAL || (self.rows > 0 && !self.told_rows);
         if self.changed && due {
             log::info!("{self}");
-            self.changed = false;
-            self.told_at = Some(Instant::now());
+            (self.changed, self.told_rows, self.told_at) = (false, self.rows > 0, Instant::now());
         }
     }
 }

@@ -58,15 +58,7 @@ impl<'a> Service<'a> {
         health: Health,
         stop: &'a Stop,
     ) -> Service<'a> {
-        Service {
-            config,
-            model,
-            journal,
-            progress: Progress::default(),
-            health,
-            stop,
-            backoff: Backoff::new(),
-        }
+        Service { config, model, journal, progress: Progress::new(), health, stop, backoff: Backoff::new() }
     }
 
     /// Works until asked to stop, over as many connections as it takes.
@@ -93,7 +85,7 @@ impl<'a> Service<'a> {
                 break;
             }
         }
-        self.journal.catch_up(unix_time_ms(), |_| false)?;
+        self.progress.waiting = self.journal.catch_up(unix_time_ms(), |_| false)?;
         log::info!("stopped; {}", self.progress);
         Ok(())
     }
@@ -222,7 +214,12 @@ impl<'a> Service<'a> {
         let joined = self.journal.join(arrivals, now_ms, &mut wait);
         let mut joined = joined.map_err(End::Failed)?.ok_or(End::Stopped)?;
         let is_stuck = joined.rows.is_empty() && !intakes.iter().all(Intake::has_room);
-        if is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX) {
+        // A conflict is about to be written down: the value that stays must last as well, for a quorum queue may send the two
+        // again in the other order.
+        if is_stuck
+            || !joined.refused.is_empty()
+            || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX)
+        {
             self.journal.release(&mut joined);
         }
         *meet = joined.begun.is_empty() && (*meet || !joined.rows.is_empty());

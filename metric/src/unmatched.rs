@@ -2,12 +2,12 @@
 //! crash between the two writes them again.
 
 use crate::{
-    disk::Disk,
+    disk::{Disk, cannot_read},
     join::{Half, Side},
     line_file::LineFile,
     row_log::{finish, guarded, lines, unix_seconds},
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 const HEADER: [&str; 4] = ["id", "kind", "value", "received_at"];
@@ -20,8 +20,12 @@ pub struct Unmatched<D: Disk> {
 }
 
 impl<D: Disk> Unmatched<D> {
-    pub fn new(disk: &D, path: &Path) -> Unmatched<D> {
-        Unmatched { disk: disk.clone(), path: path.to_owned(), file: None }
+    /// # Errors
+    /// Names the file.
+    pub fn open(disk: &D, path: &Path) -> Result<Unmatched<D>> {
+        let exists = disk.find(path).with_context(|| cannot_read(path))?.is_some();
+        let file = if exists { Some(LineFile::open(disk, path)?) } else { None };
+        Ok(Unmatched { disk: disk.clone(), path: path.to_owned(), file })
     }
 
     /// Appends the halves and makes them durable.

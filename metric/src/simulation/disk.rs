@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What a disk writes whole or not at all.
-const SECTOR_BYTES: usize = 512;
+pub const SECTOR_BYTES: usize = 512;
 
 #[derive(Clone)]
 pub enum Change {
@@ -259,24 +259,32 @@ impl Image {
         self
     }
 
-    /// A power cut: each sector, change of length and (from the last on) name that was not synced survives if `keeps` says so.
-    pub fn power_cut(mut self, mut keeps: impl FnMut() -> bool) -> Image {
+    /// A power cut: each sector, change of length and (from the last on) name that was not synced survives if `keeps` says so, which
+    /// is given the number of the change.
+    pub fn power_cut(mut self, mut keeps: impl FnMut(usize) -> bool) -> Image {
+        let mut number = 0;
         for file in &mut self.files {
             let durable = Arc::make_mut(&mut file.durable);
             for change in file.unsynced.drain(..) {
                 for part in change.sectors() {
-                    if keeps() {
+                    if keeps(number) {
                         part.apply(durable);
                     }
                 }
+                number += 1;
             }
             file.seen = durable.clone();
         }
-        let survivors = self.unsynced_names.iter().take_while(|_| keeps());
-        survivors.for_each(|change| change.apply(&mut self.durable_names));
+        let survivors = self.unsynced_names.iter().enumerate().take_while(|(at, _)| keeps(number + at));
+        survivors.for_each(|(_, change)| change.apply(&mut self.durable_names));
         self.unsynced_names.clear();
         self.names = self.durable_names.clone();
         self
+    }
+
+    /// Changes that a power cut could lose.
+    pub fn unsynced(&self) -> usize {
+        self.files.iter().map(|file| file.unsynced.len()).sum::<usize>() + self.unsynced_names.len()
     }
 }
 

@@ -6,12 +6,14 @@ mod workload;
 
 use crate::{intake::Batch, journal::Journal, message::Sample, rejects::Reject};
 use anyhow::{Context, Result};
-use disk::{Call, Change, Fault, Image, Moment, SimDisk};
+use disk::{Call, Change, Fault, Image, Moment, SECTOR_BYTES, SimDisk};
 use std::{collections::HashSet, env, path::Path};
 use workload::{Row, Workload, batch, rows};
 
-/// States that `make test` tries per workload; `CHAOS` tries all.
+/// States that `make test` tries per workload. With CHAOS_EXHAUSTIVE it is all of them.
 const STATES: usize = 7000;
+/// Up to so many changes that were not synced, an exhaustive run tries every subset of them; of more, as many random ones.
+const SUBSET_CHANGES_MAX: usize = 8;
 /// First crashes whose recoveries die at every call, per workload.
 const RECOVERIES: usize = 3;
 const LOG: &str = "metric_log.csv";
@@ -101,7 +103,8 @@ impl<'w> Driver<'w> {
         }
         self.held = self.held + joined.held.len() - joined.released.len();
         let committed = journal.commit_when_room(&joined, &rejects, now_ms, wait)?;
-        committed.context("no room for ever")?;
+        let outcome = committed.context("no room for ever")?;
+        assert!(outcome.waiting <= self.workload.limits.halves, "{} halves wait", outcome.waiting);
         Ok(self.held > 0)
     }
 
@@ -166,6 +169,8 @@ enum Loss {
     Everything,
     /// A power cut: each sector survives with this probability.
     Some { seed: u64, kept: f64 },
+    /// A power cut: the changes whose bits are set survive.
+    Subset(u64),
 }
 
 /// How far the call had come.
@@ -186,11 +191,12 @@ fn crash(moment: &Moment<Seen>, progress: Progress, loss: Loss) -> (Image, Seen)
     seen.left.clear();
     let image = match loss {
         Loss::Nothing => image.killed(),
-        Loss::Everything => image.power_cut(|| false),
+        Loss::Everything => image.power_cut(|_| false),
         Loss::Some { seed, kept } => {
             let mut rng = fastrand::Rng::with_seed(seed);
-            image.power_cut(|| rng.f64() < kept)
+            image.power_cut(|_| rng.f64() < kept)
         }
+        Loss::Subset(kept) => image.power_cut(|number| kept >> number & 1 == 1),
     };
     if let (Loss::Nothing, Some(log)) = (loss, image.read(LOG)) {
         // A reader may have seen every whole line.
@@ -238,8 +244,31 @@ fn dies_at_every_call(make: fn(&mut fastrand::Rng) -> Workload) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let workload = make(&mut rng);
     let moments = moments(&workload, start(&workload), rng.u64(..));
-    let (wanted, mut states, mut round) = (count("CHAOS_STATES", STATES), 0, 0);
-    while states < wanted {
+    let (mut states, mut round) = (0, 0);
+    let mut dies = |at: usize, progress, loss, rng: &mut fastrand::Rng| {
+        let on_failure = OnFailure(format!("{}: call {at}, {progress:?}, {loss:?}", workload.name));
+        recovers(&workload, crash(&moments[at], progress, loss), rng.u64(..));
+        drop(on_failure);
+        states += 1;
+        states
+    };
+    if env::var_os("CHAOS_EXHAUSTIVE").is_some() {
+        for (at, moment) in moments.iter().enumerate() {
+            for progress in every_progress(&moment.call) {
+                dies(at, progress, Loss::Nothing, &mut rng);
+                dies(at, progress, Loss::Everything, &mut rng);
+            }
+            for loss in every_loss(&moment.image, &mut rng) {
+                dies(at, Progress::Before, loss, &mut rng);
+                dies(at, Progress::After, loss, &mut rng);
+            }
+        }
+        println!("{}: {} calls, {states} states, exhaustive", workload.name, moments.len());
+        return;
+    }
+    let wanted = count("CHAOS_STATES", STATES);
+    let mut done = 0;
+    while done < wanted {
         for (at, moment) in moments.iter().enumerate() {
             for progress in progresses(&moment.call, &mut rng) {
                 let kept = [0.5, 0.1, 0.9][round % 3];
@@ -248,17 +277,34 @@ fn dies_at_every_call(make: fn(&mut fastrand::Rng) -> Workload) {
                     losses.extend([Loss::Nothing, Loss::Everything]);
                 }
                 for loss in losses {
-                    let on_failure =
-                        OnFailure(format!("{}: call {at}, {progress:?}, {loss:?}", workload.name));
-                    recovers(&workload, crash(moment, progress, loss), rng.u64(..));
-                    drop(on_failure);
-                    states += 1;
+                    done = dies(at, progress, loss, &mut rng);
                 }
             }
         }
         round += 1;
     }
     println!("{}: {} calls, {states} states", workload.name, moments.len());
+}
+
+/// A line torn at every byte, a page of the store at every sector and one byte behind it.
+fn every_progress(call: &Call) -> Vec<Progress> {
+    let mut progresses = vec![Progress::Before, Progress::After];
+    if let Call::Change(_, Change::Write { bytes, .. }) = call {
+        let is_page = bytes.len().is_multiple_of(SECTOR_BYTES);
+        let torn = (1..bytes.len()).filter(|len| !is_page || len % SECTOR_BYTES < 2);
+        progresses.extend(torn.map(Progress::Torn));
+    }
+    progresses
+}
+
+fn every_loss(image: &Image, rng: &mut fastrand::Rng) -> Vec<Loss> {
+    let unsynced = image.unsynced();
+    // Of the changes to come, the one that the call makes is kept or lost too.
+    if unsynced < SUBSET_CHANGES_MAX {
+        (0..1 << (unsynced + 1)).map(Loss::Subset).collect()
+    } else {
+        (0..1 << SUBSET_CHANGES_MAX).map(|_| Loss::Subset(rng.u64(..))).collect()
+    }
 }
 
 /// Says in which state a check failed.
@@ -296,12 +342,18 @@ fn whatever_call_a_recovery_dies_in_the_next_one_comes_to_the_same_rows() {
     for make in [workload::mixed, workload::limited, workload::inherited] {
         let workload = make(&mut rng);
         let first = moments(&workload, start(&workload), rng.u64(..));
-        for _ in 0..count("CHAOS_RECOVERIES", RECOVERIES) {
-            let moment = &first[rng.usize(..first.len())];
-            let progresses_here = progresses(&moment.call, &mut rng);
-            let progress = progresses_here[rng.usize(..progresses_here.len())];
+        let syncs: Vec<&Moment<Seen>> = first.iter().filter(|m| matches!(m.call, Call::Sync(_))).collect();
+        for number in 0..count("CHAOS_RECOVERIES", RECOVERIES) {
             let kept = rng.f64();
-            let loss = if rng.bool() { Loss::Nothing } else { Loss::Some { seed: rng.u64(..), kept } };
+            // Every other one is killed before a sync: what it leaves is whole, and not yet durable.
+            let (moment, progress, loss) = if number % 2 == 0 {
+                (syncs[rng.usize(..syncs.len())], Progress::Before, Loss::Nothing)
+            } else {
+                let moment = &first[rng.usize(..first.len())];
+                let progresses = progresses(&moment.call, &mut rng);
+                let progress = progresses[rng.usize(..progresses.len())];
+                (moment, progress, Loss::Some { seed: rng.u64(..), kept })
+            };
             let (image, seen) = crash(moment, progress, loss);
             let acknowledged = seen.acknowledged;
             let second = moments(&workload, (image, seen), rng.u64(..));
@@ -343,7 +395,7 @@ fn an_error_at_any_call_ends_the_process_and_the_next_one_recovers() {
             assert!(result.is_err() || driver.seen.acknowledged == workload.messages.len(), "went on");
             let image = driver.disk.image();
             recovers(&workload, (image.clone().killed(), driver.seen.clone()), rng.u64(..));
-            recovers(&workload, (image.power_cut(|| false), driver.seen.clone()), rng.u64(..));
+            recovers(&workload, (image.power_cut(|_| false), driver.seen.clone()), rng.u64(..));
             drop(on_failure);
             errors += 1;
         }

@@ -61,8 +61,17 @@ pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
         let id = format!("k{alone}");
         let at = rng.usize(..messages.len());
         messages.insert(at, Message::Half(side, id.clone(), value(side, &id)));
-        // A second value for it, later: a conflict that must be set aside.
-        messages.push(Message::Half(side, id, -1.0));
+        // A second value for it, at once or later: a conflict that must be set aside, whether the other half comes or not.
+        let conflict = Message::Half(side, id.clone(), -1.0);
+        if alone == 100 {
+            messages.insert(at + 1, conflict);
+        } else {
+            messages.push(conflict);
+        }
+        if alone < 102 {
+            let other = if side == Side::YTrue { Side::YPred } else { Side::YTrue };
+            messages.push(Message::Half(other, id.clone(), value(other, &id)));
+        }
     }
     for number in 0..4 {
         messages.insert(rng.usize(..messages.len()), Message::Invalid(format!("invalid {number}")));
@@ -126,7 +135,7 @@ pub type Row = (String, f64, f64);
 pub fn rows(log: &[u8]) -> Vec<Row> {
     let text = std::str::from_utf8(log).unwrap();
     assert!(text.starts_with(HEADER), "no header: {text:?}");
-    assert!(text.ends_with('\n'), "torn: {text:?}");
+    assert!(text.ends_with('\n') && !text.contains('\0'), "torn: {text:?}");
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(log);
     let records = reader.records().map(Result::unwrap).filter(|record| record.len() == 5);
     records

@@ -14,6 +14,7 @@ mod health;
 mod hostile;
 mod kills;
 mod ledger;
+mod limits;
 mod log_directory;
 mod outages;
 mod pipeline;

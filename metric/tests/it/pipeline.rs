@@ -45,7 +45,7 @@ fn from_samples_to_rows_to_a_picture() {
         binary("plot"),
         &[("log-dir", log_dir), ("interval", "0.2"), ("size", "640x480"), ("listen", "none")],
     );
-    plot.wait_for_line("waiting for the first row");
+    plot.wait_for_line("pictures in");
     let count = SAMPLES.to_string();
     let settings =
         [("amqp-url", url.as_str()), ("queue-prefix", &prefix), ("interval", "0"), ("count", &count)];
