@@ -25,7 +25,9 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// The decimal that `bytes` begins with, and its length. None where there is none, or one of too many digits.
+    /// The decimal that `bytes` begins with, and its length. None where there is none, or one of too many digits. One with fewer than
+    /// eight bytes behind it may be left as well, so that eight can be read at any place.
+    #[inline]
     pub fn read(bytes: &[u8]) -> Option<(Decimal, usize)> {
         let negative = bytes.first() == Some(&b'-');
         let start = usize::from(negative);
@@ -62,6 +64,7 @@ impl Decimal {
 
     /// digits / 10^decimals by whole numbers: a quotient of at least 63 bits, whose last one also stands for the rest of the
     /// division, is rounded once.
+    #[cold]
     fn divided(self) -> f64 {
         let fives = (self.divisor() >> self.decimals) as u64;
         let shift = 63 + self.digits.leading_zeros() - fives.leading_zeros();
@@ -73,47 +76,51 @@ impl Decimal {
     }
 }
 
-/// `number` with all digits that `bytes` begins with behind its own, and how many these are. None where they cannot fit.
+/// `number` with all digits that `bytes` begins with behind its own, and how many these are. None where they cannot fit, or where
+/// `bytes` ends before eight could be read.
+#[inline]
 fn read_digits(bytes: &[u8], mut number: u64) -> Option<(u64, usize)> {
     let mut total = 0;
     while total <= MOST_DIGITS {
-        let (run, count) = read_eight(bytes.get(total..)?);
-        number = number.wrapping_mul(*TENS.get(count)? as u64).wrapping_add(run);
-        if count < 8 {
-            return Some((number, total + count));
+        let values = u64::from_le_bytes(*bytes.get(total..)?.first_chunk()?) ^ (EACH * 0x30);
+        // The first byte above 9; those behind it may be marked wrongly.
+        let others = (values.wrapping_add(EACH * 0x76) | values) & (EACH * 0x80);
+        if others != 0 {
+            let digits = others.trailing_zeros() / 8;
+            // Zeros go before the digits, so that there are always eight.
+            let last = join_eight(values << 8 << (56 - 8 * digits));
+            let count = digits as usize;
+            return Some((number.wrapping_mul(*TENS.get(count)? as u64).wrapping_add(last), total + count));
         }
+        number = number.wrapping_mul(100_000_000).wrapping_add(join_eight(values));
         total += 8;
     }
     None
 }
 
-/// The number that the first digits of `bytes` make, at most eight of them, and how many these are (Lemire, "Quickly parsing eight
-/// digits", 2022).
-fn read_eight(bytes: &[u8]) -> (u64, usize) {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let word = bytes.first_chunk().copied().unwrap_or_else(|| {
-        let mut padded = [0; 8];
-        padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        padded
-    });
-    let values = u64::from_le_bytes(word) ^ (EACH * 0x30);
-    // The first byte above 9; those behind it may be marked wrongly.
-    let others = (values.wrapping_add(EACH * 0x76) | values) & (EACH * 0x80);
-    let count = others.trailing_zeros() / 8;
-    // Zeros go before the digits, so that there are always eight.
-    let digits = values.checked_shl(64 - 8 * count).unwrap_or(0);
+/// One in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The number that eight digits make, the first in the lowest byte (Lemire, "Quickly parsing eight digits", 2022).
+#[inline]
+fn join_eight(digits: u64) -> u64 {
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
-    (low.wrapping_add(high) >> 32, count as usize)
+    low.wrapping_add(high) >> 32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// With enough behind it that it is not left for that.
+    fn read_before(text: &str, behind: &str) -> Option<(Decimal, usize)> {
+        Decimal::read(format!("{text}{behind}\nx,12345678").as_bytes())
+    }
+
     fn value(text: &str) -> Option<f64> {
-        let (decimal, length) = Decimal::read(text.as_bytes())?;
+        let (decimal, length) = read_before(text, "\n")?;
         (length == text.len()).then(|| decimal.value())
     }
 
@@ -128,7 +135,7 @@ mod tests {
             for text in [format!("{whole}.{decimals}"), format!("-{whole}.{decimals}"), digits.to_owned()] {
                 assert_eq!(value(&text), text.parse().ok(), "{text}");
                 for behind in [",", "\n12345678", "\r\n", "e5", "x,12345,678"] {
-                    let (decimal, length) = Decimal::read((text.clone() + behind).as_bytes()).unwrap();
+                    let (decimal, length) = read_before(&text, behind).unwrap();
                     assert_eq!(
                         (Some(decimal.value()), length),
                         (text.parse().ok(), text.len()),
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn a_rough_value_is_off_by_a_rounding_or_two() {
         for text in ["55.11706978999999", "-0.123456789012345678", "9007199254740993"] {
-            let (decimal, _) = Decimal::read(text.as_bytes()).unwrap();
+            let (decimal, _) = read_before(text, "").unwrap();
             assert!((decimal.rough_value() / decimal.value() - 1.0).abs() < 5e-16, "{text}");
         }
     }

@@ -38,6 +38,8 @@ impl Lines {
         lines
     }
 
+    /// What [`Columns::plain_row`] leaves.
+    #[cold]
     fn take(&mut self, columns: &Columns, line: &[u8], unquoted: &mut Vec<u8>) {
         match columns.row(line, unquoted) {
             Ok(row) => self.rows.push(row),
