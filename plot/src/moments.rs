@@ -89,14 +89,14 @@ impl Moments {
         self.squared_error.add(error * error);
         self.absolute_error.add(absolute, n);
         self.y_true.add(row.y_true, n);
-        self.y_true_least = self.y_true_least.min(row.y_true);
-        self.y_true_most = self.y_true_most.max(row.y_true);
-        self.absolute_error_least = self.absolute_error_least.min(absolute);
-        self.absolute_error_most = self.absolute_error_most.max(absolute);
+        self.y_true_least = lesser(self.y_true_least, row.y_true);
+        self.y_true_most = greater(self.y_true_most, row.y_true);
+        self.absolute_error_least = lesser(self.absolute_error_least, absolute);
+        self.absolute_error_most = greater(self.absolute_error_most, absolute);
         if let Some(time_s) = row.time_s() {
             self.timed += 1;
-            self.first_s = self.first_s.min(time_s);
-            self.last_s = self.last_s.max(time_s);
+            self.first_s = lesser(self.first_s, time_s);
+            self.last_s = greater(self.last_s, time_s);
         }
     }
 
@@ -145,6 +145,15 @@ impl Moments {
     fn mean(&self, sum: f64) -> Option<f64> {
         (self.n > 0).then(|| sum / self.n as f64)
     }
+}
+
+/// `f64::min` and `max` without their care for NaN, which no row holds: one instruction each.
+fn lesser(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+fn greater(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
 }
 
 #[cfg(test)]

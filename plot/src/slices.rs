@@ -79,6 +79,12 @@ impl Slices {
         {
             return slice.add(error);
         }
+        self.add_elsewhere(place, error);
+    }
+
+    /// Adds an error at a place that is not in the last slice.
+    #[cold]
+    fn add_elsewhere(&mut self, place: i64, error: f64) {
         while self.span_with(place) > MOST_SLICES {
             self.widen();
         }

@@ -57,7 +57,8 @@ impl Statistics {
         }
         self.window.push_back(*row);
         match row.time_s() {
-            Some(time_s) => self.by_time.add((time_s * 1000.0).round() as i64, row.error()),
+            // Believed times are positive, and `round` would be a call.
+            Some(time_s) => self.by_time.add((time_s * 1000.0 + 0.5) as i64, row.error()),
             None => self.by_row.add(self.n() as i64, row.error()),
         }
         self.sample.add(row);
