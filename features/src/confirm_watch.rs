@@ -21,16 +21,13 @@ impl ConfirmWatch {
         ConfirmWatch { health, well_at: Instant::now(), warned: false }
     }
 
-    pub fn connected(&mut self) {
+    /// A confirm came, or a connection that owes none yet.
+    pub fn begin_anew(&mut self) {
         self.well_at = Instant::now();
     }
 
     pub fn disconnected(&mut self, reason: String) {
         self.health.ill(reason);
-    }
-
-    pub fn confirmed(&mut self) {
-        self.well_at = Instant::now();
     }
 
     /// `unconfirmed` messages wait for their confirm; while the broker has blocked publishing none can be given to it.

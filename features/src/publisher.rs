@@ -117,7 +117,7 @@ impl<'a> Publisher<'a> {
             Err(error) => return Ok(End::Lost(error)),
         };
         log::info!("connected to {}; publishing to {}", broker.url, queues.join(" and "));
-        self.confirm_watch.connected();
+        self.confirm_watch.begin_anew();
         let mut is_blocked = false;
         // Until asked to stop; then confirms are waited for, and no longer than `give_up`.
         let mut may_make = true;
@@ -166,7 +166,7 @@ impl<'a> Publisher<'a> {
                         }
                         self.backoff.reset();
                     }
-                    self.confirm_watch.confirmed();
+                    self.confirm_watch.begin_anew();
                 }
                 recv(blocked) -> note => match note {
                     Ok(Notification::Blocked(reason)) => {

@@ -181,7 +181,8 @@ impl<D: Disk> Journal<D> {
         Ok(expired.map(|expired| Outcome { rows, repeats, rejected, expired, waiting }))
     }
 
-    /// Brings the store up to the log, unless a batch could not be made durable; gives how many halves wait. `wait` as for [`Journal::commit_when_room`].
+    /// Brings the store up to the log, unless a batch could not be made durable; gives how many halves wait. `wait` as for
+    /// [`Journal::commit_when_room`].
     ///
     /// # Errors
     /// As there.

@@ -44,14 +44,17 @@ impl<D: Disk> LineFile<D> {
         self.file.len().with_context(|| cannot_read(&self.path))
     }
 
-    /// Whether the path still leads to this file.
+    /// Begins another file where the path no longer leads to this one: somebody renamed or deleted it.
     ///
     /// # Errors
     /// Names the file.
-    pub fn is_there(&self) -> Result<bool> {
+    pub fn follow_path(&mut self) -> Result<()> {
         let named = || cannot_read(&self.path);
         let ours = self.file.identity().with_context(named)?;
-        Ok(self.disk.find(&self.path).with_context(named)? == Some(ours))
+        if self.disk.find(&self.path).with_context(named)? != Some(ours) {
+            *self = LineFile::open(&self.disk, &self.path)?;
+        }
+        Ok(())
     }
 
     /// Appends whole lines and makes them durable.

@@ -84,9 +84,7 @@ impl<D: Disk> Rejects<D> {
     }
 
     fn append_piece(&mut self, lines: &[u8]) -> Result<()> {
-        if !self.file.is_there()? {
-            self.file = LineFile::open(&self.disk, &self.path)?;
-        }
+        self.file.follow_path()?;
         if self.file.len()? + lines.len() as u64 > FILE_BYTES_MAX {
             let older = self.path.with_extension("jsonl.1");
             self.disk.rename(&self.path, &older).with_context(|| cannot_write(&older))?;

@@ -33,11 +33,11 @@ impl<D: Disk> Unmatched<D> {
     /// # Errors
     /// Names the file; it then ends as before.
     pub fn append(&mut self, halves: &[(String, Half)]) -> Result<()> {
-        let open = match self.file.take() {
-            Some(file) if file.is_there()? => file,
-            _ => LineFile::open(&self.disk, &self.path)?,
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(LineFile::open(&self.disk, &self.path)?),
         };
-        let file = self.file.insert(open);
+        file.follow_path()?;
         let mut text = lines();
         if file.len()? == 0 {
             text.write_record(HEADER)?;

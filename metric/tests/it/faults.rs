@@ -2,7 +2,7 @@
 //! Each run takes the next n, until one ends undisturbed: then every call that the work makes has had its turn.
 
 use crate::{
-    rows, settings,
+    HEADER, rows, settings,
     testing::{Directory, Peer, Service, count, figure, prefix, random, shared_broker, wait_for},
 };
 use std::{
@@ -18,7 +18,6 @@ use std::{
 const CALLS: [&str; 6] = ["write", "pwrite64", "fdatasync", "fsync", "ftruncate", "rename"];
 const FILES: [&str; 5] =
     ["metric_log.csv", "metric.redb", "metric.redb.new", "rejected.jsonl", "unmatched.csv"];
-const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 const PAIRS: usize = 10;
 const INVALID: usize = 2;
 
@@ -153,7 +152,6 @@ fn an_error_of_the_disk_at_any_call_ends_the_process_and_the_next_start_puts_it_
         Continue(())
     });
     // redb keeps quiet about an error while it closes its file, when all that was promised is on the disk.
-
     figure(
         "EIO at each call",
         &format!("{calls} calls, {ended} of which ended the process; the rest closed the store"),

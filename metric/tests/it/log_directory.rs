@@ -1,12 +1,10 @@
 //! What people and other processes do to the log directory.
 
 use crate::{
-    metric, rows,
+    HEADER, metric, rows,
     testing::{Directory, Peer, prefix, shared_broker, wait_for},
 };
 use std::{fs, io::Write, os::unix::fs::PermissionsExt};
-
-const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 
 struct Scene {
     url: String,

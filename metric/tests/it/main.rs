@@ -23,6 +23,8 @@ mod testing;
 
 use testing::{Directory, Service};
 
+const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+
 /// Starts `metric` on `directory` with a queue prefix and further settings.
 fn metric(url: &str, prefix: &str, directory: &Directory, more: &[(&str, &str)]) -> Service {
     Service::start(env!("CARGO_BIN_EXE_metric"), &settings(url, prefix, directory, more))
