@@ -55,8 +55,11 @@ pub struct Joined {
     pub begun: Vec<(String, Half)>,
     /// Halves that had been there before, with the same value.
     pub repeats: u64,
-    /// Samples that cannot be joined, and why.
+    /// Samples that cannot be joined with the half that was there before, and why.
     pub refused: Vec<(Side, Sample, String)>,
+    /// Those halves, as far as they were only held. They must be in the store before the refusal is written down: the broker may
+    /// send the two again in the other order, and then both would be refused.
+    pub kept: Vec<(String, Half)>,
     /// Deliveries by side and number, once for each half of theirs that is held from now on.
     pub held: Vec<(Side, u64)>,
     /// The same for each half that was held and is no longer.
@@ -70,6 +73,8 @@ pub struct Recent(HashMap<String, State>);
 enum State {
     /// Its delivery is not acknowledged: the other half is probably on its way.
     Held { half: Half, delivery: u64 },
+    /// Among [`Joined::kept`].
+    Kept(Half),
     /// Its row is in the log, or about to be; `waited`: the store still has its first half.
     Done { waited: bool },
 }
@@ -91,7 +96,7 @@ impl Recent {
             let recent = self.0.get_mut(&sample.id);
             let known = match &recent {
                 Some(State::Done { .. }) => Known::Done,
-                Some(State::Held { half, .. }) => Known::Waiting(*half),
+                Some(State::Held { half, .. } | State::Kept(half)) => Known::Waiting(*half),
                 None => lookup(&sample.id)?,
             };
             let other = match known {
@@ -109,12 +114,21 @@ impl Recent {
             };
             match pair(side, sample.value, other) {
                 Pair::Repeat => joined.repeats += 1,
-                Pair::Refused(reason) => joined.refused.push((side, sample, reason)),
+                Pair::Refused(reason) => {
+                    if let Some(state) = recent
+                        && let State::Held { half, delivery } = *state
+                    {
+                        *state = State::Kept(half);
+                        joined.released.push((half.side, delivery));
+                        joined.kept.push((sample.id.clone(), half));
+                    }
+                    joined.refused.push((side, sample, reason));
+                }
                 Pair::Row { y_true, y_pred, absolute_error } => {
                     let id = sample.id.clone();
                     match recent {
                         Some(state) => {
-                            let done = State::Done { waited: false };
+                            let done = State::Done { waited: matches!(state, State::Kept(_)) };
                             if let State::Held { half, delivery } = std::mem::replace(state, done) {
                                 joined.released.push((half.side, delivery));
                             }
@@ -152,15 +166,15 @@ impl Recent {
     pub fn done(&self) -> Vec<(&str, bool)> {
         let done = self.0.iter().filter_map(|(id, state)| match state {
             State::Done { waited } => Some((id.as_str(), *waited)),
-            State::Held { .. } => None,
+            State::Held { .. } | State::Kept(_) => None,
         });
         let mut ids: Vec<(&str, bool)> = done.collect();
         ids.sort_unstable();
         ids
     }
 
-    /// Forgets the ids that [`Recent::done`] gives: the store knows them.
-    pub fn drop_done(&mut self) {
+    /// Forgets all but the halves that are held: the store knows the rest.
+    pub fn drop_stored(&mut self) {
         self.0.retain(|_, state| matches!(state, State::Held { .. }));
     }
 }
@@ -264,7 +278,7 @@ mod tests {
         let again =
             join_with(&mut recent, vec![half(Side::YTrue, "a", 1.0), half(Side::YPred, "b", 1.0)], &[]);
         assert_eq!((again.repeats, again.rows.len(), again.held.len()), (1, 0, 1));
-        recent.drop_done();
+        recent.drop_stored();
         assert!(recent.done().is_empty());
     }
 
@@ -288,12 +302,24 @@ mod tests {
     }
 
     #[test]
+    fn the_half_that_stays_in_a_conflict_is_given_to_the_store_even_if_its_row_comes_at_once() {
+        use Side::*;
+        let mut recent = Recent::default();
+        let halves = vec![half(YTrue, "a", 1.0), half(YTrue, "a", 2.0), half(YTrue, "a", 3.0)];
+        let joined = join_with(&mut recent, halves, &[]);
+        let stays = Half { side: YTrue, value: 1.0, received_at_ms: 5 };
+        assert_eq!((joined.kept, joined.released), (vec![("a".to_owned(), stays)], vec![(YTrue, 0)]));
+        assert_eq!(joined.refused.len(), 2);
+        let second = join_with(&mut recent, vec![half(YPred, "a", 0.5)], &[]);
+        assert_eq!((second.rows[0].y_true, recent.done()), (1.0, vec![("a", true)]));
+    }
+
+    #[test]
     fn an_error_that_overflows_is_refused_and_the_first_half_stays() {
         let mut recent = Recent::default();
         let halves = vec![half(Side::YTrue, "a", f64::MAX), half(Side::YPred, "a", -f64::MAX)];
-        let mut joined = join_with(&mut recent, halves, &[]);
-        recent.release(&mut joined);
+        let joined = join_with(&mut recent, halves, &[]);
         assert!(joined.rows.is_empty());
-        assert_eq!((joined.refused.len(), joined.begun.len()), (1, 1));
+        assert_eq!((joined.refused.len(), joined.kept.len()), (1, 1));
     }
 }

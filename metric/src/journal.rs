@@ -143,6 +143,9 @@ impl<D: Disk> Journal<D> {
         now_ms: u64,
         mut wait: impl FnMut(&anyhow::Error) -> bool,
     ) -> Result<Option<Outcome>> {
+        if !joined.kept.is_empty() && when_room(&mut wait, || self.keep(&joined.kept))?.is_none() {
+            return Ok(None);
+        }
         // Before the rows: once an id is done, a conflict that comes again would be taken for a repeat.
         if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
             return Ok(None);
@@ -173,7 +176,8 @@ impl<D: Disk> Journal<D> {
         let is_due = self.rows_ahead > 0 || (rows == 0 && joined.held.is_empty());
         let is_late = is_due && self.stored_at.elapsed() >= BEHIND_MAX;
         let mut expired = Some(0);
-        if is_late || self.rows_ahead >= ROWS_AHEAD_MAX || !joined.begun.is_empty() {
+        let begins_waiting = !joined.begun.is_empty() || !joined.kept.is_empty();
+        if is_late || self.rows_ahead >= ROWS_AHEAD_MAX || begins_waiting {
             expired = when_room(&mut wait, || self.store(&joined.begun, now_ms))?;
         }
         let (rejected, waiting) = (rejects.len() as u64, self.waiting);
@@ -191,6 +195,15 @@ impl<D: Disk> Journal<D> {
             when_room(&mut wait, || self.store(&[], now_ms))?;
         }
         Ok(self.waiting)
+    }
+
+    /// Writes halves to the store, and nothing of what is not durable in the log yet.
+    fn keep(&mut self, halves: &[(String, Half)]) -> Result<()> {
+        self.open_store()?;
+        self.store_failed = true;
+        self.store.write(|tables| halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half)))?;
+        self.store_failed = false;
+        Ok(())
     }
 
     /// Writes to the store what it lacks, which can be done twice; gives how many halves were given up.
@@ -213,7 +226,7 @@ impl<D: Disk> Journal<D> {
             Ok((expired, tables.waiting()?))
         })?;
         self.store_failed = false;
-        self.recent.drop_done();
+        self.recent.drop_stored();
         (self.waiting, self.rows_ahead, self.stored_at) = (waiting, 0, Instant::now());
         Ok(expired)
     }

@@ -214,12 +214,7 @@ impl<'a> Service<'a> {
         let joined = self.journal.join(arrivals, now_ms, &mut wait);
         let mut joined = joined.map_err(End::Failed)?.ok_or(End::Stopped)?;
         let is_stuck = joined.rows.is_empty() && !intakes.iter().all(Intake::has_room);
-        // A conflict is about to be written down: the value that stays must last as well, for a quorum queue may send the two
-        // again in the other order.
-        if is_stuck
-            || !joined.refused.is_empty()
-            || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX)
-        {
+        if is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX) {
             self.journal.release(&mut joined);
         }
         *meet = joined.begun.is_empty() && (*meet || !joined.rows.is_empty());

@@ -7,8 +7,8 @@ mod workload;
 use crate::{intake::Batch, journal::Journal, message::Sample, rejects::Reject};
 use anyhow::{Context, Result};
 use disk::{Call, Change, Fault, Image, Moment, SECTOR_BYTES, SimDisk};
-use std::{collections::HashSet, env, path::Path};
-use workload::{Row, Workload, batch, rows};
+use std::{collections::HashSet, env, path::Path, sync::Arc};
+use workload::{Message, Row, Workload, batch, rows};
 
 /// States that `make test` tries per workload. With CHAOS_EXHAUSTIVE it is all of them.
 const STATES: usize = 7000;
@@ -16,11 +16,15 @@ const STATES: usize = 7000;
 const SUBSET_CHANGES_MAX: usize = 8;
 /// First crashes whose recoveries die at every call, per workload.
 const RECOVERIES: usize = 3;
+/// Messages sent and not yet acknowledged.
+const ON_THEIR_WAY: usize = 12;
 const LOG: &str = "metric_log.csv";
 
 /// What outlives a crash: the broker's and the readers' view.
 #[derive(Clone, Default)]
 struct Seen {
+    /// In the order in which the broker sends them.
+    messages: Arc<Vec<Message>>,
     /// Messages acknowledged, from the first on.
     acknowledged: usize,
     /// The log at the last acknowledgement: a reader may rely on it.
@@ -50,6 +54,7 @@ impl<'w> Driver<'w> {
         let mut journal = Journal::open(self.disk.clone(), Path::new(""), self.workload.limits)?;
         assert!(self.log().starts_with(&self.seen.log), "a row that was acknowledged is gone or changed");
         assert!(self.log().starts_with(&self.seen.left), "a row that a SIGKILL left is gone or changed");
+        self.reorder();
         // Lost acknowledgements: the broker sends again what it did not hear of.
         let again = self.rng.usize(..4).min(self.seen.acknowledged);
         if again > 0 {
@@ -57,15 +62,15 @@ impl<'w> Driver<'w> {
             self.deliver(&mut journal, begin..self.seen.acknowledged, true)?;
         }
         let mut taken = self.seen.acknowledged;
-        while taken < self.workload.messages.len() {
+        while taken < self.seen.messages.len() {
             self.rename_log(&mut journal)?;
-            let mut end = (taken + self.rng.usize(1..12)).min(self.workload.messages.len());
+            let mut end = (taken + self.rng.usize(1..12)).min(self.seen.messages.len());
             let renamed_at = self.workload.renamed_at;
             if let Some(at) = renamed_at.filter(|at| (taken + 1..end).contains(at)) {
                 end = at;
             }
             // Some halves are held for a while; then nothing is acknowledged.
-            let is_last = end == self.workload.messages.len() || renamed_at == Some(end);
+            let is_last = end == self.seen.messages.len() || renamed_at == Some(end);
             let must_release = is_last || self.rng.bool();
             let holds = self.deliver(&mut journal, taken..end, must_release)?;
             taken = end;
@@ -78,6 +83,14 @@ impl<'w> Driver<'w> {
         Ok(())
     }
 
+    /// What was on its way when a consumer died, a quorum queue may send in another order.
+    fn reorder(&mut self) {
+        let from = self.seen.acknowledged;
+        let until = (from + ON_THEIR_WAY).min(self.workload.late_from).max(from);
+        self.rng.shuffle(&mut Arc::make_mut(&mut self.seen.messages)[from..until]);
+        self.disk.note(self.seen.clone());
+    }
+
     /// Gives whether halves of this or of an earlier batch are held.
     fn deliver(
         &mut self,
@@ -87,7 +100,7 @@ impl<'w> Driver<'w> {
     ) -> Result<bool> {
         // A second for each message, so that halves grow old.
         let now_ms = messages.end as u64 * 1000;
-        let Batch { arrivals, mut rejects } = batch(&self.workload.messages[messages]);
+        let Batch { arrivals, mut rejects } = batch(&self.seen.messages[messages]);
         let mut tries = 0;
         let mut wait = |_: &anyhow::Error| {
             tries += 1;
@@ -98,7 +111,7 @@ impl<'w> Driver<'w> {
             journal.release(&mut joined);
         }
         for (_, Sample { id, value }, reason) in joined.refused.drain(..) {
-            let body = serde_json::json!({"id": id, "body": value}).to_string();
+            let body = workload::body(&id, value);
             rejects.push(Reject::new(now_ms, "y_true", reason, body.as_bytes(), None));
         }
         self.held = self.held + joined.held.len() - joined.released.len();
@@ -135,17 +148,16 @@ impl<'w> Driver<'w> {
             assert_eq!(record.len(), 4);
             unmatched.insert((record[0].trim_start_matches('\'').to_owned(), &record[1] == "y_true"));
         }
-        self.workload.check_rows(&rows, &unmatched);
-        let rejects: Vec<serde_json::Value> =
-            text("rejected.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rejects = text("rejected.jsonl").lines().map(|line| {
+            let reject: serde_json::Value = serde_json::from_str(line).unwrap();
+            reject["body"].as_str().unwrap().to_owned()
+        });
+        let rejects: HashSet<String> = rejects.collect();
+        self.workload.check_rows(&rows, &unmatched, &rejects);
         for message in &self.workload.messages {
-            let (what, times) = match message {
-                workload::Message::Invalid(body) => (body.clone(), 1),
-                workload::Message::Half(_, id, -1.0) => (format!(r#"{{"body":-1.0,"id":"{id}"}}"#), 1),
-                _ => continue,
-            };
-            let found = rejects.iter().filter(|reject| reject["body"] == *what).count();
-            assert!(found >= times, "{what} is not in rejected.jsonl");
+            if let Message::Invalid(body) = message {
+                assert!(rejects.contains(body), "{body} is not in rejected.jsonl");
+            }
         }
     }
 }
@@ -217,7 +229,8 @@ fn progresses(call: &Call, rng: &mut fastrand::Rng) -> Vec<Progress> {
 }
 
 fn start(workload: &Workload) -> (Image, Seen) {
-    let (mut image, mut seen) = (Image::default(), Seen::default());
+    let messages = Arc::new(workload.messages.clone());
+    let (mut image, mut seen) = (Image::default(), Seen { messages, ..Seen::default() });
     for (name, text) in &workload.files {
         image.put(name, text.as_bytes());
         seen.log = text.as_bytes()[..text.rfind('\n').map_or(0, |at| at + 1)].to_vec();

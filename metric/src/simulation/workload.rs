@@ -25,10 +25,19 @@ pub struct Workload {
     pub rows_before: Vec<String>,
     /// Before so many messages a person renames the log.
     pub renamed_at: Option<usize>,
+    /// Messages from this one on come once those before are acknowledged.
+    pub late_from: usize,
 }
 
 const UNLIMITED: Limits = Limits { halves: u64::MAX, age_ms: u64::MAX, done_ids: u64::MAX };
+/// A second value for a half.
+pub const CONFLICT: f64 = -1.0;
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+
+/// As the reject of a conflict has it.
+pub fn body(id: &str, value: f64) -> String {
+    serde_json::json!({"id": id, "body": value}).to_string()
+}
 
 pub fn value(side: Side, id: &str) -> f64 {
     let number: f64 = id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
@@ -62,29 +71,32 @@ pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
         let at = rng.usize(..messages.len());
         messages.insert(at, Message::Half(side, id.clone(), value(side, &id)));
         // A second value for it, at once or later: a conflict that must be set aside, whether the other half comes or not.
-        let conflict = Message::Half(side, id.clone(), -1.0);
-        if alone == 100 {
+        let conflict = Message::Half(side, id, CONFLICT);
+        if alone % 2 == 0 {
             messages.insert(at + 1, conflict);
         } else {
             messages.push(conflict);
-        }
-        if alone < 102 {
-            let other = if side == Side::YTrue { Side::YPred } else { Side::YTrue };
-            messages.push(Message::Half(other, id.clone(), value(other, &id)));
         }
     }
     for number in 0..4 {
         messages.insert(rng.usize(..messages.len()), Message::Invalid(format!("invalid {number}")));
     }
-    let renamed_at = Some(messages.len() / 2);
-    Workload { name: "mixed", messages, limits: UNLIMITED, files: vec![], rows_before: vec![], renamed_at }
+    let (renamed_at, late_from) = (Some(messages.len() / 2), messages.len());
+    for alone in 100..102 {
+        let side = if alone % 2 == 0 { Side::YPred } else { Side::YTrue };
+        let id = format!("k{alone}");
+        messages.push(Message::Half(side, id.clone(), value(side, &id)));
+    }
+    let (files, rows_before) = (vec![], vec![]);
+    Workload { name: "mixed", messages, limits: UNLIMITED, files, rows_before, renamed_at, late_from }
 }
 
 /// Few halves may wait, so that some expire.
 pub fn limited(rng: &mut fastrand::Rng) -> Workload {
     let messages = pairs(0..30, 12, rng);
     let limits = Limits { halves: 5, age_ms: 4000, ..UNLIMITED };
-    Workload { name: "limited", messages, limits, files: vec![], rows_before: vec![], renamed_at: None }
+    let (files, rows_before, late_from) = (vec![], vec![], messages.len());
+    Workload { name: "limited", messages, limits, files, rows_before, renamed_at: None, late_from }
 }
 
 /// Onto the log of an earlier life whose store is gone, with a person's text in it and a torn row at its end; few done ids are kept.
@@ -105,8 +117,8 @@ pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
         messages.insert(0, Message::Half(Side::YPred, id.clone(), value(Side::YPred, id)));
     }
     let limits = Limits { done_ids: 16, ..UNLIMITED };
-    let files = vec![("metric_log.csv", text)];
-    Workload { name: "inherited", messages, limits, files, rows_before, renamed_at: None }
+    let (files, late_from) = (vec![("metric_log.csv", text)], messages.len());
+    Workload { name: "inherited", messages, limits, files, rows_before, renamed_at: None, late_from }
 }
 
 impl Message {
@@ -148,18 +160,33 @@ pub fn rows(log: &[u8]) -> Vec<Row> {
 }
 
 impl Workload {
-    /// The rows of all logs against what was delivered.
-    pub fn check_rows(&self, rows: &[Row], unmatched: &HashSet<(String, bool)>) {
+    /// The rows of all logs against what was delivered. `refused` are the bodies of conflicts.
+    pub fn check_rows(&self, rows: &[Row], unmatched: &HashSet<(String, bool)>, refused: &HashSet<String>) {
         let mut halves: HashMap<&str, [bool; 2]> = HashMap::new();
+        let mut conflicts: HashMap<&str, Side> = HashMap::new();
         for message in &self.messages {
-            if let Message::Half(side, id, _) = message {
-                halves.entry(id).or_default()[(*side == Side::YPred) as usize] = true;
+            let Message::Half(side, id, value) = message else { continue };
+            halves.entry(id).or_default()[(*side == Side::YPred) as usize] = true;
+            if *value == CONFLICT {
+                conflicts.insert(id, *side);
             }
+        }
+        // After a crash the broker may send the two in the other order. One of them stays, the other is refused, for good.
+        let mut stays: HashMap<&str, f64> = HashMap::new();
+        for (&id, &side) in &conflicts {
+            let of_conflict = [value(side, id), CONFLICT];
+            let is_refused = of_conflict.map(|value| refused.contains(&body(id, value)));
+            assert_ne!(is_refused[0], is_refused[1], "{id}: which of {of_conflict:?} is refused: {is_refused:?}");
+            stays.insert(id, if is_refused[0] { CONFLICT } else { of_conflict[0] });
         }
         let mut seen = HashSet::new();
         for (id, y_true, y_pred) in rows {
             assert!(seen.insert(id.as_str()), "{id} has two rows");
-            assert_eq!((*y_true, *y_pred), (value(Side::YTrue, id), value(Side::YPred, id)), "{id}");
+            let expected = [Side::YTrue, Side::YPred].map(|side| match stays.get(id.as_str()) {
+                Some(stays) if conflicts.get(id.as_str()) == Some(&side) => *stays,
+                _ => value(side, id),
+            });
+            assert_eq!([*y_true, *y_pred], expected, "{id}");
             let known = halves.get(id.as_str()) == Some(&[true; 2]) || self.rows_before.contains(id);
             assert!(known, "a row for {id}, which never was complete");
         }
