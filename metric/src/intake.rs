@@ -2,7 +2,7 @@
 
 use crate::{
     join::{Arrival, Side},
-    message::{self, Content},
+    message::{self, Content, Sample},
     rejects::Reject,
 };
 use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
@@ -35,6 +35,18 @@ pub struct Intake<'c> {
     /// The number of the first of `in_hand`.
     first: u64,
     samples: usize,
+    /// Its halves had to wait in the store, and the others come now: nothing more is taken until those have caught up, so that
+    /// halves meet in memory.
+    pub is_ahead: bool,
+    /// Of the delivery that is being decoded; kept for its memory.
+    decoded: Vec<Sample>,
+}
+
+/// When a batch is taken, by both clocks: what is written down must be a date, what is waited for must not jump.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    pub unix_ms: u64,
+    pub instant: Instant,
 }
 
 struct InHand {
@@ -69,6 +81,8 @@ impl<'c> Intake<'c> {
             in_hand,
             first: 0,
             samples: 0,
+            is_ahead: false,
+            decoded: Vec::new(),
         })
     }
 
@@ -79,6 +93,11 @@ impl<'c> Intake<'c> {
     pub fn has_room(&self) -> bool {
         let most = (usize::from(self.prefetch) / HANDS_PER_PREFETCH).max(1);
         self.in_hand.len() < most && self.samples < SAMPLES_MAX
+    }
+
+    /// Whether more is to be taken.
+    pub fn takes(&self) -> bool {
+        self.has_room() && !self.is_ahead
     }
 
     /// How long the first delivery in hand has been there.
@@ -94,7 +113,7 @@ impl<'c> Intake<'c> {
         &mut self,
         message: Option<ConsumerMessage>,
         content: &Content,
-        now_ms: u64,
+        now: Moment,
         batch: &mut Batch,
     ) -> Result<()> {
         let mut delivery = match message {
@@ -108,14 +127,18 @@ impl<'c> Intake<'c> {
             Some(_) | None => bail!("connection lost"),
         };
         let body = std::mem::take(&mut delivery.body);
-        let (mut samples, mut refused) = (Vec::new(), Vec::new());
-        message::decode(&body, content, &mut samples, &mut refused);
+        let mut refused = Vec::new();
+        message::decode(&body, content, &mut self.decoded, &mut refused);
         let (side, number) = (self.side, self.first + self.in_hand.len() as u64);
-        self.samples += samples.len();
+        self.samples += self.decoded.len();
         self.seen = (self.seen.0 + 1, self.seen.1 + body.len());
-        self.in_hand.push_back(InHand { delivery, taken_at: Instant::now(), held: 0 });
-        batch.arrivals.extend(samples.into_iter().map(|sample| Arrival { side, delivery: number, sample }));
-        let reject = |r: message::Refused| Reject::new(now_ms, &self.queue, r.reason, r.body, r.index);
+        self.in_hand.push_back(InHand { delivery, taken_at: now.instant, held: 0 });
+        batch.arrivals.extend(self.decoded.drain(..).map(|sample| Arrival {
+            side,
+            delivery: number,
+            sample,
+        }));
+        let reject = |r: message::Refused| Reject::new(now.unix_ms, &self.queue, r.reason, r.body, r.index);
         batch.rejects.extend(refused.into_iter().map(reject));
         Ok(())
     }
@@ -124,11 +147,11 @@ impl<'c> Intake<'c> {
     ///
     /// # Errors
     /// As of [`Intake::take`].
-    pub fn fill(&mut self, content: &Content, now_ms: u64, batch: &mut Batch) -> Result<()> {
-        while self.has_room()
+    pub fn fill(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<()> {
+        while self.takes()
             && let Ok(message) = self.receiver().try_recv()
         {
-            self.take(Some(message), content, now_ms, batch)?;
+            self.take(Some(message), content, now, batch)?;
         }
         Ok(())
     }
@@ -162,7 +185,7 @@ impl<'c> Intake<'c> {
     ///
     /// # Errors
     /// As of [`Intake::take`].
-    pub fn adapt(&mut self, content: &Content, now_ms: u64, batch: &mut Batch) -> Result<()> {
+    pub fn adapt(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<()> {
         let (deliveries, bytes) = self.seen;
         if deliveries < usize::from(FIRST_PREFETCH.min(self.prefetch)) {
             return Ok(());
@@ -178,7 +201,7 @@ impl<'c> Intake<'c> {
             match self.receiver().recv() {
                 // Comes last. Dropping the receiver before would end amiquip's I/O thread.
                 Ok(ConsumerMessage::ClientCancelled) => break,
-                message => self.take(message.ok(), content, now_ms, batch)?,
+                message => self.take(message.ok(), content, now, batch)?,
             }
         }
         self.consumer = subscribe(self.channel, &self.queue, wanted)?;

@@ -64,7 +64,12 @@ pub struct Joined {
     pub held: Vec<(Side, u64)>,
     /// The same for each half that was held and is no longer.
     pub released: Vec<(Side, u64)>,
+    /// The side whose halves are a little too early to be met in memory.
+    pub ahead: Option<Side>,
 }
+
+/// A half that was met in the store so soon after its arrival says that its queue runs ahead of the other one.
+const AHEAD_MAX_MS: u64 = 5000;
 
 /// Ids that the store does not know yet.
 #[derive(Default)]
@@ -125,18 +130,22 @@ impl Recent {
                     joined.refused.push((side, sample, reason));
                 }
                 Pair::Row { y_true, y_pred, absolute_error } => {
-                    let id = sample.id.clone();
-                    match recent {
+                    let id = match recent {
                         Some(state) => {
                             let done = State::Done { waited: matches!(state, State::Kept(_)) };
                             if let State::Held { half, delivery } = std::mem::replace(state, done) {
                                 joined.released.push((half.side, delivery));
                             }
+                            sample.id
                         }
                         None => {
-                            self.0.insert(sample.id, State::Done { waited: true });
+                            if received_at_ms.saturating_sub(other.received_at_ms) <= AHEAD_MAX_MS {
+                                joined.ahead = Some(other.side);
+                            }
+                            self.0.insert(sample.id.clone(), State::Done { waited: true });
+                            sample.id
                         }
-                    }
+                    };
                     joined.rows.push(Row { id, y_true, y_pred, absolute_error });
                 }
             }
@@ -263,9 +272,21 @@ mod tests {
         assert_eq!(first.held.len(), first.released.len());
         let known = [("a", Known::Waiting(waiting(2.0)))];
         let second = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
-        assert_eq!((second.rows.len(), recent.done()), (1, vec![("a", true)]));
+        assert_eq!((second.rows.len(), second.ahead), (1, Some(Side::YTrue)));
+        assert_eq!(recent.done(), [("a", true)]);
         let third = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
         assert_eq!((third.rows.len(), third.repeats), (0, 1));
+    }
+
+    #[test]
+    fn only_a_half_that_has_waited_for_a_moment_says_that_its_queue_runs_ahead() {
+        let half_of = |received_at_ms| Known::Waiting(Half { side: Side::YTrue, value: 2.0, received_at_ms });
+        for (now_ms, ahead) in [(5 + AHEAD_MAX_MS, Some(Side::YTrue)), (6 + AHEAD_MAX_MS, None)] {
+            let (side, sample) = half(Side::YPred, "a", 0.0);
+            let arrival = Arrival { side, delivery: 0, sample };
+            let lookup = |_: &str| Ok::<_, Infallible>(half_of(5));
+            assert_eq!(Recent::default().join([arrival], now_ms, lookup).unwrap().ahead, ahead);
+        }
     }
 
     #[test]

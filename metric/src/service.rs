@@ -6,7 +6,7 @@ use crate::{
     config::{Config, Predictions},
     disk::RealDisk,
     health::Health,
-    intake::{Batch, Intake},
+    intake::{Batch, Intake, Moment},
     join::Side,
     journal::{self, Journal},
     message::Content,
@@ -19,11 +19,15 @@ use anyhow::Result;
 use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
 use std::{
     convert::Infallible,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How long the other halves are waited for when no more can be held, if some came before.
-const GRACE: Duration = Duration::from_millis(20);
+/// How long the other halves are waited for while one queue is not taken from, if halves lately met in memory.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// After a batch of so many halves more are gathered for this time before the next: fewer syncs, fewer acknowledgements.
+const GATHERED_FROM: usize = 32;
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// Longest time between two looks at whether a full disk has room.
 const FULL_DISK_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -133,33 +137,37 @@ impl<'a> Service<'a> {
 
     fn consume(&mut self, mut intakes: [Intake; 2]) -> End {
         let never = never();
-        // Whether halves met since some were last given to the store.
-        let mut meet = false;
+        // Whether halves met in memory since some were last given to the store.
+        let mut meet = true;
+        let mut gathers = false;
         loop {
             self.health.well();
-            let full = intakes.iter().filter(|intake| !intake.has_room()).count();
             let is_quiet = self.journal.is_stored() && intakes.iter().all(|intake| intake.age().is_zero());
-            let wait = match full {
-                0 if is_quiet => progress::INTERVAL,
-                0 => journal::BEHIND_MAX,
-                1 if meet => GRACE,
+            let wait = match intakes.iter().filter(|intake| intake.takes()).count() {
+                2 if is_quiet => progress::INTERVAL,
+                2 => journal::BEHIND_MAX,
+                1 if meet || intakes.iter().any(|intake| intake.is_ahead) => GRACE,
                 _ => Duration::ZERO,
             };
-            let [first, second] =
-                intakes.each_ref().map(|i| if i.has_room() { i.receiver() } else { &never });
+            let [first, second] = intakes.each_ref().map(|i| if i.takes() { i.receiver() } else { &never });
+            gathers &= intakes.iter().all(Intake::takes);
+            if gathers && self.stop.recv_timeout(GATHERING) == Err(RecvTimeoutError::Disconnected) {
+                return End::Stopped;
+            }
             let (woken, message) = select! {
                 recv(first) -> message => (Some(Side::YTrue), message.ok()),
                 recv(second) -> message => (Some(Side::YPred), message.ok()),
                 recv(self.stop) -> _ => return End::Stopped,
                 default(wait) => (None, None),
             };
-            let now_ms = unix_time_ms();
+            let now = Moment { unix_ms: unix_time_ms(), instant: Instant::now() };
             let mut batch = Batch::default();
             // Deliveries that came before the end of a connection come again on the next one.
-            if let Err(error) = self.take(&mut intakes, woken, message, now_ms, &mut batch) {
+            if let Err(error) = self.take(&mut intakes, woken, message, now, &mut batch) {
                 return End::Lost(error);
             }
-            if let Err(end) = self.digest(&mut intakes, batch, now_ms, &mut meet) {
+            gathers = batch.arrivals.len() >= GATHERED_FROM;
+            if let Err(end) = self.digest(&mut intakes, batch, now.unix_ms, &mut meet) {
                 return end;
             }
             if let Err(error) = intakes.iter_mut().try_for_each(Intake::acknowledge) {
@@ -175,7 +183,7 @@ impl<'a> Service<'a> {
         intakes: &mut [Intake; 2],
         woken: Option<Side>,
         mut message: Option<ConsumerMessage>,
-        now_ms: u64,
+        now: Moment,
         batch: &mut Batch,
     ) -> Result<()> {
         for intake in intakes {
@@ -184,10 +192,10 @@ impl<'a> Service<'a> {
                 _ => Content::Number,
             };
             if woken == Some(intake.side) {
-                intake.take(message.take(), &content, now_ms, batch)?;
+                intake.take(message.take(), &content, now, batch)?;
             }
-            intake.fill(&content, now_ms, batch)?;
-            intake.adapt(&content, now_ms, batch)?;
+            intake.fill(&content, now, batch)?;
+            intake.adapt(&content, now, batch)?;
         }
         Ok(())
     }
@@ -211,13 +219,15 @@ impl<'a> Service<'a> {
             stop.recv_timeout(backoff.next().min(FULL_DISK_WAIT_MAX)) != Err(RecvTimeoutError::Disconnected)
         };
         let Batch { arrivals, mut rejects } = batch;
+        let nothing_came = arrivals.is_empty();
         let joined = self.journal.join(arrivals, now_ms, &mut wait);
         let mut joined = joined.map_err(End::Failed)?.ok_or(End::Stopped)?;
-        let is_stuck = joined.rows.is_empty() && !intakes.iter().all(Intake::has_room);
+        let met_in_memory = !joined.released.is_empty();
+        let is_stuck = nothing_came && !intakes.iter().all(Intake::has_room);
         if is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX) {
             self.journal.release(&mut joined);
         }
-        *meet = joined.begun.is_empty() && (*meet || !joined.rows.is_empty());
+        *meet = joined.begun.is_empty() && (*meet || met_in_memory);
         for (side, sample, reason) in joined.refused.drain(..) {
             let queue = intakes.iter().find(|intake| intake.side == side).map_or("", |intake| &intake.queue);
             let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
@@ -231,6 +241,7 @@ impl<'a> Service<'a> {
         for intake in intakes {
             intake.note(&joined.held, true);
             intake.note(&joined.released, false);
+            intake.is_ahead = joined.ahead == Some(intake.side);
         }
         self.progress.add(&outcome);
         self.backoff.reset();
