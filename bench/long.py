@@ -3,7 +3,7 @@ import json, time
 
 import pika
 
-from measure import wait_for_rows
+from measure import peak_memory_mb, wait_for_rows
 from table import Row
 
 FORMS = {  # rounds; samples per run; waiting halves; rows in the log before the start; seconds of full speed, and of its first part
@@ -15,9 +15,12 @@ BATCH = 10_000
 
 def rows(bench, form):
     counts = FORMS[form]
-    full = against_fresh(bench, "waiting", fill_waiting, **counts)
+    memory, restarts = [], []
+    full = against_fresh(bench, "waiting", lambda *args, **more: fill_waiting(*args, memory, restarts, **more), **counts)
     cap = against_fresh(bench, "done", fill_done, **counts)
     return [
+        Row(f"resident memory of metric while it takes {counts['waiting']:,} halves that wait", " MB", memory, 64, False, "the store's cache, deliveries on their way"),
+        Row("its restart with them, until it consumes", " s", restarts, 1, False, "opening the store, the broker's handshake"),
         Row(f"metric, single samples, with {counts['waiting']:,} halves waiting, against none", "", full, 0.8, True, "the store's pages"),
         Row(f"metric, single samples, with {counts['done']:,} ids done, against none", "", cap, 0.8, True, "the store's pages"),
         at_full_speed(bench, **counts),
@@ -39,7 +42,7 @@ def against_fresh(bench, name, fill, rounds, samples, **counts):
     return values
 
 
-def fill_waiting(bench, directory, waiting, **_):
+def fill_waiting(bench, directory, memory, restarts, waiting, rounds, **_):
     """True values whose predictions never come; their ids lie before and among those that features makes."""
     bench.depth("y_true")
     channel = bench.connection.channel()
@@ -57,9 +60,24 @@ def fill_waiting(bench, directory, waiting, **_):
         while bench.depth("y_true"):
             time.sleep(0.1)
         time.sleep(2)
+        memory.append(peak_memory_mb(process.pid))
         process.terminate()
         bench.end(process, begun)
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        process = start_to_consume(bench, directory)
+        restarts.append(time.perf_counter() - begun)
+        process.kill()
+        process.wait()
     return 0
+
+
+def start_to_consume(bench, directory):
+    process = bench.start(bench.metric(directory))
+    while "connected to" not in bench.stderr.read_text():
+        assert process.poll() is None, bench.stderr.read_text()
+        time.sleep(0.01)
+    return process
 
 
 def fill_done(bench, directory, done, **_):
@@ -71,13 +89,9 @@ def fill_done(bench, directory, done, **_):
         for i in range(done):
             time_s = (now_us + i) / 1e6
             file.write(f"{time_s:.6f}-5f3a9c01,1,2,1,{time_s:.3f}\n")
-    begun = time.perf_counter()
-    process = bench.start(bench.metric(directory))
-    while "connected to" not in bench.stderr.read_text():
-        assert process.poll() is None, bench.stderr.read_text()
-        time.sleep(0.1)
+    process = start_to_consume(bench, directory)
     process.terminate()
-    bench.end(process, begun)
+    bench.end(process, 0)
     return done
 
 

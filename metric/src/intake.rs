@@ -19,8 +19,10 @@ const HANDS_PER_PREFETCH: usize = 2;
 const SAMPLES_MAX: usize = 8_000;
 /// Bodies on their way at most; fewer deliveries are asked for where they are large.
 const AHEAD_BYTES: usize = 3 << 20;
-/// The prefetch until the size of bodies is known, and deliveries from which it is then taken.
-const FIRST_PREFETCH: u16 = 32;
+/// The prefetch until the size of bodies is known: each of them may have 10,000 samples.
+const FIRST_PREFETCH: u16 = 4;
+/// Deliveries from which the size of bodies is taken, if so many are sent ahead.
+const SIZED_DELIVERIES: u16 = 32;
 
 pub struct Intake<'c> {
     pub side: Side,
@@ -187,7 +189,7 @@ impl<'c> Intake<'c> {
     /// As of [`Intake::take`].
     pub fn adapt(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<()> {
         let (deliveries, bytes) = self.seen;
-        if deliveries < usize::from(FIRST_PREFETCH.min(self.prefetch)) {
+        if deliveries < usize::from(SIZED_DELIVERIES.min(self.prefetch)) {
             return Ok(());
         }
         self.seen = (0, 0);
