@@ -276,7 +276,11 @@ fn dies_at_every_call(make: fn(&mut fastrand::Rng) -> Workload) {
                 dies(at, Progress::After, loss, &mut rng);
             }
         }
-        println!("{}: {} calls, {states} states, exhaustive", workload.name, moments.len());
+        println!(
+            "figure\tsimulated disk, {}: every call, torn, and what a power cut takes\t{} calls, {states} states\t{seed}",
+            workload.name,
+            moments.len()
+        );
         return;
     }
     let wanted = count("CHAOS_STATES", STATES);
