@@ -25,9 +25,10 @@ chaos: ## the tests that kill, cut and disturb, with large counts: hours; ends w
 	@scripts/chaos $(ARGS)
 
 lint: ## rustfmt, clippy and shellcheck; a warning is an error
-	@scripts/ensure-packages gcc shellcheck
+	@scripts/ensure-packages gcc g++ shellcheck
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
 	shellcheck --external-sources .ci/run $$(find scripts -maxdepth 1 -type f)
 
 run-features: ## one service in the foreground, against AMQP_URL; ARGS="--interval 1" gives flags

@@ -6,6 +6,8 @@
 mod message;
 #[path = "../../metric/src/model.rs"]
 mod model;
+#[path = "../../metric/src/plain.rs"]
+mod plain;
 
 use libfuzzer_sys::fuzz_target;
 use message::{Content, decode};
