@@ -201,7 +201,8 @@ impl<D: Disk> Journal<D> {
     fn keep(&mut self, halves: &[(String, Half)]) -> Result<()> {
         self.open_store()?;
         self.store_failed = true;
-        self.store.write(|tables| halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half)))?;
+        self.store
+            .write(|tables| halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half)))?;
         self.store_failed = false;
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! Never computes a number.
 
 use crate::chart;
-use crate::live::{Live, Moment, State};
+use crate::live::{Live, Moment, STALLED, State};
 use crate::number::{clock, count, percent, short};
 use crate::row::Fault;
 use crate::summary::{Histogram, Over, Summary};
@@ -61,15 +61,24 @@ fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
 fn state(moment: &Moment, live: &Live) -> String {
     let logs = escape(&live.config.logs.join(", "));
     let n = moment.summary.all.n;
+    if live.stalled_s().is_some() {
+        // No more seconds than that: screen readers say every change.
+        let stalled_s = STALLED.as_secs();
+        return format!(
+            "<p class=bad>{logs} was not looked at for more than {stalled_s} s. What is shown is old.</p>"
+        );
+    }
     match &moment.state {
         State::Starting => format!("<p class=wait>Reading {logs} for the first time.</p>"),
         State::Trouble(reason) if n == 0 => {
-            format!("<p class=bad>Nothing yet, and the log cannot be read: {}.</p>", escape(reason))
+            format!("<p class=bad>Nothing yet, and not all there is can be read: {}.</p>", escape(reason))
         }
-        State::Trouble(reason) => format!(
-            "<p class=bad>The log cannot be read: {}. What is shown was read before.</p>",
-            escape(reason)
-        ),
+        State::Trouble(reason) => {
+            format!(
+                "<p class=bad>Not all there is can be read: {}. What is shown could be.</p>",
+                escape(reason)
+            )
+        }
         State::Waiting(name) if n == 0 => {
             format!("<p class=wait>Nothing yet: waiting for {}, which is not there.</p>", escape(name))
         }
@@ -177,6 +186,9 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{self, Command};
+    use crate::live::now_s;
+    use crate::statistics::Statistics;
 
     #[test]
     fn the_document_is_small_and_needs_nothing_from_outside() {
@@ -185,6 +197,16 @@ mod tests {
         for word in outside {
             assert!(!DOCUMENT.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_loop_that_hangs_is_said_first() {
+        let Ok(Command::Run(config)) = config::read([], |_| None) else { panic!("the defaults") };
+        let live = Live::new(config, Summary::of(&Statistics::new(10)));
+        assert!(!state(&live.moment(), &live).contains("looked at"));
+        live.beat(now_s() - 40.0);
+        assert!(state(&live.moment(), &live).contains("not looked at for more than 30 s"));
+        assert!(live.health().is_err());
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     server::start(&live)?;
     let stopping = Cell::new(false);
     let told_to_stop = || {
-        live.beat();
+        live.beat(now_s());
         stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
         stopping.get()
     };
@@ -161,7 +161,7 @@ impl<'a> Service<'a> {
         }
         let kept = if self.statistics.n() > 0 { "; keeping what was read" } else { "" };
         match &state {
-            State::Trouble(reason) => warn!("cannot read {reason}{kept}"),
+            State::Trouble(reason) => warn!("cannot read all there is: {reason}{kept}"),
             State::Waiting(name) => info!("waiting for {name}{kept}"),
             State::Following if self.state != State::Starting => info!("reading the log again"),
             State::Following | State::Starting => {}

@@ -176,7 +176,10 @@ impl Workload {
         for (&id, &side) in &conflicts {
             let of_conflict = [value(side, id), CONFLICT];
             let is_refused = of_conflict.map(|value| refused.contains(&body(id, value)));
-            assert_ne!(is_refused[0], is_refused[1], "{id}: which of {of_conflict:?} is refused: {is_refused:?}");
+            assert_ne!(
+                is_refused[0], is_refused[1],
+                "{id}: which of {of_conflict:?} is refused: {is_refused:?}"
+            );
             stays.insert(id, if is_refused[0] { CONFLICT } else { of_conflict[0] });
         }
         let mut seen = HashSet::new();

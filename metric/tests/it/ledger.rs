@@ -142,7 +142,8 @@ impl Ledger {
             "an id has two rows or is of another test"
         );
         let (mut refused, invalid) = rejected(directory);
-        let late: HashMap<usize, &str> = self.late.iter().map(|message| (message.id, message.queue)).collect();
+        let late: HashMap<usize, &str> =
+            self.late.iter().map(|message| (message.id, message.queue)).collect();
         for id in 0..self.pairs {
             let (_, y_true, y_pred, error) =
                 by_id.get(format!("k{id}").as_str()).unwrap_or_else(|| panic!("k{id} has no row"));
@@ -151,7 +152,8 @@ impl Ledger {
                 // Which of the two came first is the broker's to say: after a kill it may send them in the other order. One stays, and
                 // only the other one is ever refused.
                 if late.get(&id).is_some_and(|late| *late != queue) {
-                    let [first, second] = [expected, CONFLICT].map(|value| refused.remove(&(id, value.to_bits())));
+                    let [first, second] =
+                        [expected, CONFLICT].map(|value| refused.remove(&(id, value.to_bits())));
                     assert_ne!(first, second, "k{id}: refused are {first} and {second}");
                     expected = if first { CONFLICT } else { expected };
                 }

@@ -130,7 +130,7 @@ fn the_page_says_how_it_goes() {
     browser.screenshot("nothing-yet");
     fs::remove_file(&log).unwrap();
     fs::create_dir(&log).unwrap();
-    browser.until(&format!("{STATE}.includes('cannot be read') && {STATE}.includes('directory')"));
+    browser.until(&format!("{STATE}.includes('can be read') && {STATE}.includes('is not a regular file')"));
     fs::remove_dir(&log).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(0..500) + "x,1,2,9\n"));
     browser.until(&format!("{STATE}.includes('Following')"));
@@ -141,7 +141,7 @@ fn the_page_says_how_it_goes() {
     fs::remove_file(&log).unwrap();
     browser.until(&format!("{STATE}.includes('is not there. What is shown')"));
     fs::create_dir(&log).unwrap();
-    browser.until(&format!("{STATE}.includes('cannot be read')"));
+    browser.until(&format!("{STATE}.includes('Not all there is can be read')"));
     browser.screenshot("unreadable");
     drop(plot);
     browser.until("!document.querySelector('#gone').hidden");
