@@ -28,6 +28,20 @@ def wide(n=2500):
     return rows
 
 
+def far_truth(n=5000):
+    """y_true = 1e9 ± 1, where a mean of 64 bits is off by 1e-7."""
+    rows = []
+    for i in range(n):
+        y = 1e9 + ((i * 7919) % 2001 - 1000) / 1024
+        rows.append((y, y + ((i * 104729) % 997 - 498) / 2048))
+    return rows
+
+
+def far_error(n=5000):
+    """Errors of 1e6 ± 0.5."""
+    return [(0.0, 1e6 + ((i * 7919) % 1025 - 512) / 1024) for i in range(n)]
+
+
 def diabetes():
     x, y = load_diabetes(return_X_y=True)
     return [(float(a), float(b)) for a, b in zip(y, LinearRegression().fit(x, y).predict(x))]
@@ -91,5 +105,7 @@ sets = {
     "equal": [(0.1, 0.4)] * 50,
     "zero": [(0.1, 0.1)] * 50,
     "one": [(151.0, 206.11706979)],
+    "far_truth": far_truth(),
+    "far_error": far_error(),
 }
 (HERE / "golden.json").write_text(json.dumps({name: golden(rows) for name, rows in sets.items()}, indent=1) + "\n")
