@@ -16,6 +16,8 @@ pub struct Moment {
     pub state: State,
     /// Unix seconds at which rows were last read; none before.
     pub last_rows_s: Option<f64>,
+    /// Why the picture could not be written; none where it could.
+    pub picture_trouble: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +49,8 @@ pub struct Live {
 
 impl Live {
     pub fn new(config: Config, summary: Summary) -> Self {
-        let moment = Moment { version: 0, summary, state: State::Starting, last_rows_s: None };
+        let moment =
+            Moment { version: 0, summary, state: State::Starting, last_rows_s: None, picture_trouble: None };
         let started_s = now_s() as u64;
         let moment = Mutex::new(Arc::new(moment));
         Live { config, started_s, moment, heartbeat_s: AtomicU64::new(started_s) }

@@ -3,16 +3,20 @@
 
 mod buckets;
 mod chart;
+mod clock;
 mod columns;
 mod config;
+mod course;
 mod decimal;
 mod density;
+mod drawing;
 mod files;
 mod frame;
 mod health;
 mod histogram;
 mod intake;
 mod json;
+mod label;
 mod lines;
 mod live;
 mod log_file;
@@ -23,6 +27,7 @@ mod number;
 mod owner;
 mod page;
 mod picture;
+mod reach;
 mod record;
 mod rolling;
 mod row;

@@ -72,8 +72,8 @@ struct Service<'a> {
     /// How it is with the logs, as last said.
     state: State,
     version: u64,
-    /// Changes and state as last published.
-    published: (u64, State),
+    /// Changes, state and trouble with the picture as last published.
+    published: (u64, State, Option<String>),
     last_rows_s: Option<f64>,
     health_written: Option<Instant>,
     /// Events so far; differs from `drawn` when there is something new to draw.
@@ -95,7 +95,7 @@ impl<'a> Service<'a> {
             statistics,
             state: State::Starting,
             version: 0,
-            published: (0, State::Starting),
+            published: (0, State::Starting, None),
             last_rows_s: None,
             health_written: None,
             changes: 0,
@@ -140,7 +140,7 @@ impl<'a> Service<'a> {
 
     /// Hands what changed to the page.
     fn publish(&mut self) {
-        let now = (self.changes, self.state.clone());
+        let now = (self.changes, self.state.clone(), self.picture_trouble.clone());
         if self.published == now {
             return;
         }
@@ -149,9 +149,13 @@ impl<'a> Service<'a> {
         }
         self.published = now;
         self.version += 1;
-        let state = self.state.clone();
-        let summary = Summary::of(&self.statistics);
-        self.live.publish(Moment { version: self.version, summary, state, last_rows_s: self.last_rows_s });
+        self.live.publish(Moment {
+            version: self.version,
+            summary: Summary::of(&self.statistics),
+            state: self.state.clone(),
+            last_rows_s: self.last_rows_s,
+            picture_trouble: self.picture_trouble.clone(),
+        });
     }
 
     /// One line for each change of state.

@@ -172,6 +172,34 @@ fn pictures_show_the_counts() {
 }
 
 #[test]
+fn picture_and_page_say_what_lies_beyond_the_axis() {
+    // A tenth of the errors lies far away, and so does p95.
+    let heavy: String = (0..1000).map(|i| if i % 10 == 0 { 500 + i } else { i % 7 }).map(row_of).collect();
+    let far: String = (0..1000).map(|i| 1000 + i % 7).map(row_of).collect();
+    let cases = [
+        (heavy, vec!["p95 99", "→", "≥ 620: 88", "91.2 % quantile"]),
+        (far, vec!["(zero is out of view)", "1002"]),
+    ];
+    for (log, words) in cases {
+        let directory = Directory::new();
+        directory.write(LOG, &(HEADER.to_owned() + &log));
+        let plot = Plot::start(&directory, &[]);
+        plot.rows(1000);
+        until("there is a picture", || directory.path("error_distribution.svg").exists());
+        let page = String::from_utf8(plot.ask("GET", "/").2).unwrap();
+        for (shown, text) in [("picture", directory.read("error_distribution.svg")), ("page", page)] {
+            for word in &words {
+                assert!(text.contains(word), "{shown}: {word}\n{text}");
+            }
+        }
+    }
+}
+
+fn row_of(error: i32) -> String {
+    format!("x,0,{error},{error}\n")
+}
+
+#[test]
 fn usage_errors_end_with_2_and_name_what_is_wrong() {
     let directory = Directory::new();
     for (args, word) in [(["--window", "0"], "--window"), (["--no-such", "1"], "--no-such")] {
