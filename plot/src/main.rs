@@ -10,6 +10,7 @@ mod course;
 mod decimal;
 mod density;
 mod drawing;
+mod faults_told;
 mod files;
 mod frame;
 mod health;

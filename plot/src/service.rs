@@ -2,6 +2,7 @@
 //! Never decides what the numbers are.
 
 use crate::config::Config;
+use crate::faults_told::FaultsTold;
 use crate::files;
 use crate::health;
 use crate::intake;
@@ -26,9 +27,8 @@ pub const SVG_NAME: &str = "error_distribution.svg";
 /// How often the logs are looked at. The page promises new rows within 2 s.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// At most one line of progress, and of warnings of one kind, in this time.
+/// At most one line of progress in this time.
 const PROGRESS: Duration = Duration::from_secs(10);
-const FAULTS: Duration = Duration::from_secs(60);
 
 /// Runs until `stop` delivers.
 ///
@@ -82,7 +82,7 @@ struct Service<'a> {
     last_drawn: Option<Instant>,
     picture_trouble: Option<String>,
     progress: Option<Instant>,
-    faults_told: (u64, Option<Instant>),
+    faults_told: FaultsTold,
 }
 
 impl<'a> Service<'a> {
@@ -103,17 +103,18 @@ impl<'a> Service<'a> {
             last_drawn: None,
             picture_trouble: None,
             progress: None,
-            faults_told: (0, None),
+            faults_told: FaultsTold::default(),
         }
     }
 
     fn look(&mut self, stop: &impl Fn() -> bool) {
         let started = Instant::now();
-        let Service { logs, statistics, changes, .. } = self;
+        let Service { logs, statistics, changes, faults_told, .. } = self;
         let state = intake::take(statistics, |tell| {
             logs.follow(stop, |event| {
                 if matches!(event, Event::StartOver) {
                     warn!("a log was replaced, truncated or removed: starting over");
+                    faults_told.start_over();
                 }
                 *changes += 1;
                 tell(event);
@@ -176,13 +177,11 @@ impl<'a> Service<'a> {
     fn tell_faults(&mut self) {
         let faults = self.statistics.faults();
         let total = faults.iter().map(|(_, n)| n).sum();
-        let (told, at) = self.faults_told;
-        if total > told && at.is_none_or(|at| at.elapsed() >= FAULTS) {
+        if self.faults_told.is_due(total, Instant::now()) {
             let kinds = faults.iter().filter(|(_, n)| *n > 0);
             let kinds: Vec<String> =
                 kinds.map(|(fault, n)| format!("{} {}", count(*n), Fault::name(*fault))).collect();
             warn!("lines that are not rows: {}", kinds.join(", "));
-            self.faults_told = (total, Some(Instant::now()));
         }
     }
 

@@ -60,6 +60,12 @@ fn what_is_not_a_row_is_counted_by_kind() {
     let expected =
         serde_json::json!({"malformed": 3, "not_finite": 1, "negative_error": 1, "contradictory": 1});
     assert_eq!(stats["not_rows"], expected);
+    // They are told of once, however many more come at once.
+    for n in 2..7 {
+        directory.append(LOG, "x,1,2\nx,1,2,1\n");
+        plot.rows(n + 1);
+    }
+    assert_eq!(directory.read("stderr").matches("lines that are not rows").count(), 1);
 }
 
 #[test]
