@@ -30,6 +30,7 @@ mod page;
 mod picture;
 mod reach;
 mod record;
+mod rendered;
 mod rolling;
 mod row;
 mod server;
