@@ -124,8 +124,8 @@ pub fn draw<B: DrawingBackend>(
             if is_within { lone_tick_name(*x, (first, last)) } else { String::new() }
         })
         .y_label_formatter(&|y| if *y <= 100.0 { short(Some(*y)) } else { String::new() })
-        // plotters leaves out the room to the left of a letter, which is all there is before this one; SVG has one space for two.
-        .x_desc(format!("absolute error =  |y_pred − y_true|{off_zero}"))
+        // Bars for the absolute value would stand askew: plotters leaves out the room to the left of a letter.
+        .x_desc(format!("absolute error = abs(y_pred − y_true){off_zero}"))
         .y_desc("share of rows (%)")
         .draw()?;
     draw_bars(&mut chart, &bars, &layout)?;

@@ -8,7 +8,7 @@ use crate::health;
 use crate::intake;
 use crate::live::{Live, Moment, State, now_s};
 use crate::logs::{Event, Logs, plain};
-use crate::number::{count, short};
+use crate::number::{count, rows, short};
 use crate::picture;
 use crate::row::Fault;
 use crate::server;
@@ -198,8 +198,8 @@ impl<'a> Service<'a> {
                     self.progress = Some(Instant::now());
                     let numbers = &summary.all;
                     info!(
-                        "{} rows drawn, MAE {}, RMSE {}",
-                        count(numbers.n),
+                        "{} drawn, MAE {}, RMSE {}",
+                        rows(numbers.n),
                         short(numbers.mae),
                         short(numbers.rmse)
                     );
