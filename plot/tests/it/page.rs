@@ -189,21 +189,24 @@ fn words_in_charts_are_whole_and_apart() {
             / 4_294_967_296.0
     };
     let normal = |i: u32| (0..12).map(|k| even(i * 12 + k)).sum::<f64>() - 6.0;
-    let log = |errors: &dyn Fn(u32) -> f64, y_true: &dyn Fn(u32) -> f64, n: u32| -> String {
+    let log = |every_s: u32, errors: &dyn Fn(u32) -> f64, y_true: &dyn Fn(u32) -> f64, n: u32| -> String {
         let row = |i: u32| {
             let (y_true, y_pred) = (y_true(i), y_true(i) + errors(i));
-            format!("{i},{y_true},{y_pred},{},{}\n", (y_pred - y_true).abs(), 1_732_341_600 + i * 7)
+            let time_s = 1_732_341_600 + i * every_s;
+            format!("{i},{y_true},{y_pred},{},{time_s}\n", (y_pred - y_true).abs())
         };
         "id,y_true,y_pred,absolute_error,logged_at\n".to_owned() + &(0..n).map(row).collect::<String>()
     };
-    let spread = |sd: f64, n: u32| log(&|i| sd * normal(i), &|i| 3.0 * sd * normal(i + 5000), n);
+    let spread = |sd: f64, n: u32| log(7, &|i| sd * normal(i), &|i| 3.0 * sd * normal(i + 5000), n);
     let cases = [
         ("50", spread(50.0, 2000)),
-        ("one", log(&|_| 3.0, &|_| 5.0, 1)),
+        ("one", log(7, &|_| 3.0, &|_| 5.0, 1)),
         ("2e4", spread(2e4, 2001)),
         ("2e-4", spread(2e-4, 2002)),
-        ("heavy", log(&|i| (even(i) - 0.5) / (even(i + 1) + 1e-4), &|i| even(i), 5000)),
-        ("far", log(&|i| 1000.0 + normal(i), &|i| 1e9 + even(i), 2100)),
+        ("heavy", log(7, &|i| (even(i) - 0.5) / (even(i + 1) + 1e-4), &|i| even(i), 5000)),
+        ("far", log(7, &|i| 1000.0 + normal(i), &|i| 1e9 + even(i), 2100)),
+        ("seldom", log(5 * 3600, &normal, &even, 30)),
+        ("years", log(86_400, &|i| -normal(i).exp() * 1e6, &even, 2200)),
     ];
     let directory = Directory::new();
     directory.write(LOG, HEADER);
