@@ -84,6 +84,17 @@ fn locate(magnitude: f64) -> Option<(usize, usize)> {
     Some((decade, bucket))
 }
 
+/// Width of the bucket that holds a magnitude, as 1, 2 or 5 and its power of ten.
+pub fn width_at(magnitude: f64) -> (i64, i32) {
+    let decade = magnitude.log10().floor() as i32;
+    let digit = match magnitude / 10_f64.powi(decade) {
+        ..2.0 => 1,
+        2.0..5.0 => 2,
+        _ => 5,
+    };
+    (digit, decade - 3)
+}
+
 /// The value that stands for a bucket: inside it, and as far (relatively) from one end as from the other.
 fn middle(decade: usize, bucket: usize) -> f64 {
     let (low, width) = match bucket {

@@ -206,7 +206,14 @@ mod tests {
         ] {
             assert!(read_usual(line).is_ok(), "{line}");
         }
-        for line in ["x,151,206.11706979,55.120,", "x,0,1234567,1.2350e6,", "x,151,2.0611706979E2,55.0,"] {
+        for line in [
+            "x,151,206.11706979,55.120,",
+            "x,0,1234567,1.2350e6,",
+            "x,151,2.0611706979E2,55.0,",
+            "x,1e2,2e2,0,",
+            "x,1e16,2e16,0,",
+            "x,100,200,0e999,",
+        ] {
             assert_eq!(read_usual(line), Err(Fault::Contradictory), "{line}");
         }
     }

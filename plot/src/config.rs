@@ -21,7 +21,7 @@ pub const TABLE: &[Setting] = &[
         variable: "PLOT_LOG",
         default: "",
         value: "FILE,...",
-        help: "other logs to read, or patterns of them; rows are merged",
+        help: "other logs to read, or patterns of them, at most 256 files; rows are merged",
     },
     Setting {
         flag: "interval",

@@ -2,31 +2,46 @@
 //! Colours come from the page's style sheet, so that they follow light and dark.
 
 use crate::histogram::Width;
-use crate::number::short;
+use crate::label::{Anchor, Labels, Place, width};
+use crate::number::tick_names;
 use std::fmt::{Arguments, Write};
 
 pub const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 56.0;
+const HEIGHT: f64 = 320.0;
 const RIGHT: f64 = 22.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 42.0;
+/// Above it the name of the y axis; half of the uppermost tick's label reaches into it.
+pub const TOP: f64 = 36.0;
+/// Below it the labels of the ticks, lower than half of the lowest one on the y axis, and the name of the x axis.
+const BOTTOM: f64 = 58.0;
 
 /// Maps values to the drawing, and collects it.
 pub struct Frame {
     pub x: (f64, f64),
     y: (f64, f64),
+    /// Ticks of the y axis and their labels, which set the left margin.
+    ticks_y: Vec<(f64, String)>,
+    left: f64,
     text: String,
+    labels: Labels,
 }
 
 impl Frame {
     pub fn new(x: (f64, f64), y: (f64, f64)) -> Self {
         let widen = |(low, high): (f64, f64)| if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
-        Frame { x: widen(x), y: widen(y), text: String::new() }
+        let y = widen(y);
+        let ticks_y = named(ticks(y, 5.0));
+        let widest = ticks_y.iter().map(|(_, name)| width(name)).fold(0.0, f64::max);
+        let labels = Labels::new(WIDTH, HEIGHT);
+        Frame { x: widen(x), y, ticks_y, left: widest + 10.0, text: String::new(), labels }
+    }
+
+    /// Leaves out the ticks of the y axis above `y`, where no value can be.
+    pub fn end_ticks_at(&mut self, y: f64) {
+        self.ticks_y.retain(|(tick, _)| *tick <= y);
     }
 
     pub fn across(&self, x: f64) -> f64 {
-        LEFT + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT)
+        self.left + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - self.left - RIGHT)
     }
 
     pub fn down(&self, y: f64) -> f64 {
@@ -52,36 +67,54 @@ impl Frame {
         self.put(format_args!("<polyline class={class} points=\"{}\" />", points.trim_end()));
     }
 
-    /// Grid lines, tick labels and the axes' names. `name_x` writes a tick of the x axis.
-    pub fn axes(&mut self, x_title: &str, y_title: &str, name_x: impl Fn(f64) -> String, ticks_x: &[f64]) {
-        for y in ticks(self.y, 5.0) {
+    pub fn dot(&mut self, (x, y): (f64, f64)) {
+        let (across, down) = (self.across(x), self.down(y));
+        self.put(format_args!("<circle class=dot cx={across:.1} cy={down:.1} r=3 />"));
+    }
+
+    /// Writes `name` at the first of `places` that is free, with room around its letters; nowhere if none is.
+    pub fn name(&mut self, name: &str, places: &[Place]) {
+        if let Some(svg) = self.labels.put(name, places, "halo") {
+            self.text.push_str(&svg);
+        }
+    }
+
+    /// Grid lines, ticks and the axes' names. `choices`: ticks of the x axis with their labels, from many to few; the first whose labels
+    /// do not touch is taken.
+    pub fn axes(
+        &mut self,
+        x_title: &str,
+        y_title: &str,
+        choices: impl IntoIterator<Item = Vec<(f64, String)>>,
+    ) {
+        let (left, right, bottom) = (self.left, WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let write = |frame: &mut Frame, name: &str, anchor, across, top| {
+            let svg = frame.labels.put(name, &[Place { anchor, across, top }], "");
+            frame.text.push_str(&svg.unwrap_or_default());
+        };
+        write(self, y_title, Anchor::Start, 0.0, 0.0);
+        for (y, name) in std::mem::take(&mut self.ticks_y) {
             let down = self.down(y);
-            self.put(format_args!(
-                "<path class=grid d=\"M{LEFT} {down:.1}H{}\" /><text x={} y={:.1} class=end>{}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                down + 4.0,
-                short(Some(y))
-            ));
+            self.put(format_args!("<path class=grid d=\"M{left:.1} {down:.1}H{right}\" />"));
+            let svg = self.labels.put_beside(&name, left - 6.0, down);
+            self.text.push_str(&svg);
         }
-        for &x in ticks_x {
+        let mut fitting = None;
+        for choice in choices {
+            let spans = choice.iter().map(|(x, name)| (self.across(*x), width(name)));
+            let touch = crate::label::touch(spans);
+            fitting = Some(choice);
+            if !touch {
+                break;
+            }
+        }
+        for (x, name) in fitting.unwrap_or_default() {
             let across = self.across(x);
-            let bottom = HEIGHT - BOTTOM;
-            self.put(format_args!(
-                "<path class=axis d=\"M{across:.1} {bottom}v4\" /><text x={across:.1} y={} class=middle>{}</text>",
-                bottom + 17.0,
-                name_x(x)
-            ));
+            self.put(format_args!("<path class=axis d=\"M{across:.1} {bottom}v4\" />"));
+            write(self, &name, Anchor::Middle, across, bottom + 12.0);
         }
-        let middle = (LEFT + WIDTH - RIGHT) / 2.0;
-        let half = (TOP + HEIGHT - BOTTOM) / 2.0;
-        self.put(format_args!(
-            "<path class=axis d=\"M{LEFT} {TOP}V{}H{}\" /><text x={middle} y={} class=middle>{x_title}</text>\
-             <text x=0 y=0 class=middle transform=\"translate(13 {half}) rotate(-90)\">{y_title}</text>",
-            HEIGHT - BOTTOM,
-            WIDTH - RIGHT,
-            HEIGHT - 6.0
-        ));
+        write(self, x_title, Anchor::Middle, WIDTH / 2.0, bottom + 35.0);
+        self.put(format_args!("<path class=axis d=\"M{left:.1} {TOP}V{bottom}H{right}\" />"));
     }
 
     /// `label` is what a screen reader says; it must not hold quotes.
@@ -93,8 +126,22 @@ impl Frame {
     }
 }
 
+/// Ticks of numbers with their labels, from many to few. `whole`: of numbers that have no decimals.
+pub fn numbers(range: (f64, f64), whole: bool) -> impl Iterator<Item = Vec<(f64, String)>> {
+    [7.0, 5.0, 4.0, 3.0, 2.0, 1.0].into_iter().map(move |wanted| {
+        let mut ticks = ticks(range, wanted);
+        ticks.retain(|tick| !whole || tick.fract() == 0.0);
+        named(ticks)
+    })
+}
+
+fn named(ticks: Vec<f64>) -> Vec<(f64, String)> {
+    let names = tick_names(&ticks);
+    ticks.into_iter().zip(names).collect()
+}
+
 /// Round numbers within a range, about `wanted` of them.
-pub fn ticks((low, high): (f64, f64), wanted: f64) -> Vec<f64> {
+fn ticks((low, high): (f64, f64), wanted: f64) -> Vec<f64> {
     let range = high - low;
     if !(range.is_finite() && range > 0.0) {
         return Vec::new();

@@ -3,9 +3,10 @@
 
 use crate::config::Config;
 use crate::live::Live;
+use crate::logs::plain;
 use crate::{files, server};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -36,11 +37,21 @@ pub fn write(live: &Live) {
 fn read(config: &Config) -> Result<String, String> {
     let path = config.log_dir.join(FILE);
     let name = path.display();
-    let state = fs::read_to_string(&path).map_err(|e| format!("unhealthy: {name}: {e}"))?;
+    let state = fs::read_to_string(&path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => {
+            format!("unhealthy: there is no {name}: plot does not run without a page, or cannot write there")
+        }
+        _ => format!("unhealthy: {name}: {}", plain(&e)),
+    })?;
     let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
     let age = modified.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
     match state.trim() {
-        _ if age > FRESH => Err(format!("unhealthy: {name} was last written {} s ago", age.as_secs())),
+        _ if age > FRESH => {
+            let age_s = age.as_secs();
+            Err(format!(
+                "unhealthy: {name} was last written {age_s} s ago: plot has ended, or cannot write there"
+            ))
+        }
         "ok" => Ok("ok".to_owned()),
         reason => Err(format!("unhealthy: {reason}")),
     }

@@ -1,32 +1,24 @@
-//! Chooses round bin edges and where a long tail is cut, and counts into them.
+//! Chooses round bin edges, and counts into them. Which values they span is `reach.rs`'s to say.
 //! Works on ascending (value, count) pairs; never draws.
 
-use crate::tally::{lower_quantile, quantile};
+use crate::buckets;
+use crate::reach::{self, Reach};
+use crate::tally::quantile;
 
 /// Bins of one range: more than 60 cannot be told apart in a small picture, fewer than 10 hide the shape.
 const FEWEST_BINS: f64 = 10.0;
 const MOST_BINS: f64 = 60.0;
 
-/// Where a tail may be cut. At the smallest share only if nothing else keeps the bulk in sight.
-const CUTS: [f64; 5] = [1.0, 0.999, 0.99, 0.95, 0.9];
-
-/// A tail is cut where it reaches further than this multiple of the third quartile: a normal distribution (4.2 at a million rows) is
-/// not, an exponential one (10) is.
-const REACH: f64 = 6.0;
-
 /// (value, count) pairs in ascending order.
 pub type Ascending = [(f64, u64)];
 
-/// Round edges, and the quantiles beyond which values are gathered in a bar of their own.
+/// Round edges. Values beyond them are gathered in a bar of their own at each end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bins {
     pub width: Width,
     /// Edges are the multiples of the width from `first` to `last`.
     first: i64,
     last: i64,
-    /// Share of the values up to which the right (left) end reaches; 1 where nothing is cut.
-    pub kept_right: f64,
-    pub kept_left: f64,
 }
 
 /// A round bin width: 1, 2 or 5 × 10^exponent.
@@ -66,6 +58,19 @@ impl Width {
         nearest.unwrap_or_else(|| Width::nearest(target))
     }
 
+    /// The narrowest width from this one on whose edges around `value` are edges of buckets.
+    fn resolved_at(self, value: f64) -> Width {
+        let (digit, exponent) = buckets::width_at(value.abs());
+        let bucket = Width { digit, exponent };
+        if self.value() < bucket.value() {
+            bucket
+        } else if (self.digit, bucket.digit) == (5, 2) && self.exponent == bucket.exponent {
+            Width { digit: 1, exponent: self.exponent + 1 }
+        } else {
+            self
+        }
+    }
+
     pub fn value(self) -> f64 {
         self.multiple(1)
     }
@@ -94,23 +99,31 @@ impl Counts {
 }
 
 impl Bins {
-    /// Bins for `values`; zero is always an edge. None without values.
+    /// Bins for `values`; zero is an edge or out of view. None without values.
     pub fn choose(values: &Ascending) -> Option<Bins> {
-        let (right, kept_right) = reach(values.iter().filter(|(value, _)| *value > 0.0).copied(), values);
-        let mirrored = values.iter().rev().map(|(value, count)| (-value, *count));
-        let mirrored: Vec<_> = mirrored.collect();
-        let (left, kept_left) = reach(mirrored.iter().filter(|(value, _)| *value > 0.0).copied(), &mirrored);
-        values.first()?;
-        let range = if left + right > 0.0 { left + right } else { 1.0 };
+        let reach = reach::of(values)?;
+        let Reach { low, high } = reach;
+        let range = if high > low { high - low } else { 1.0 };
         let width = Width::near(freedman_diaconis(values, range), range);
         // The edge beyond the outermost value that is kept, which itself may lie on an edge.
-        let beyond = |reach: f64| {
-            let edges = (reach / width.value()).floor() as i64;
-            if reach > 0.0 { edges + 1 } else { 0 }
+        let beyond = |value: f64, width: Width| (value / width.value()).floor() as i64 + 1;
+        if reach.has_zero() {
+            let edges = |value: f64| if value > 0.0 { beyond(value, width) } else { 0 };
+            let (first, last) = (-edges(-low), edges(high));
+            return Some(Bins { width, first, last: if first == last { 10 } else { last } });
+        }
+        let width = width.resolved_at(low).resolved_at(high).resolved_at(low);
+        let (first, last) = if low > 0.0 {
+            (beyond(low, width) - 1, beyond(high, width))
+        } else {
+            (-beyond(-low, width), 1 - beyond(-high, width))
         };
-        let (first, last) = (-beyond(left), beyond(right));
-        let last = if first == last { 10 } else { last };
-        Some(Bins { width, first, last, kept_right, kept_left })
+        Some(Bins { width, first, last })
+    }
+
+    /// All of them lie to one side of zero.
+    pub fn zero_is_out_of_view(&self) -> bool {
+        self.first > 0 || self.last < 0
     }
 
     /// All edges, ascending: one more than bins.
@@ -134,18 +147,6 @@ impl Bins {
     }
 }
 
-/// How far to the right the bins must reach, and which share of all `values` that keeps.
-fn reach(positive: impl Iterator<Item = (f64, u64)>, values: &Ascending) -> (f64, f64) {
-    let positive: Vec<_> = positive.collect();
-    let n: u64 = values.iter().map(|(_, count)| count).sum();
-    let quantile = |q: f64| lower_quantile(&positive, q).unwrap_or(0.0);
-    let quartile = quantile(0.75);
-    let cut = CUTS.into_iter().find(|q| quantile(*q) <= REACH * quartile).unwrap_or(0.9);
-    let reach = quantile(cut);
-    let beyond: u64 = positive.iter().filter(|(value, _)| *value > reach).map(|(_, count)| count).sum();
-    (reach, if n == 0 { 1.0 } else { 1.0 - beyond as f64 / n as f64 })
-}
-
 /// Bin width as numpy's `bins='fd'` (Freedman, Diaconis 1981): 2 × interquartile range / n^(1/3); where that is zero, Sturges' as numpy's
 /// `auto` does.
 fn freedman_diaconis(values: &Ascending, range: f64) -> f64 {
@@ -153,4 +154,67 @@ fn freedman_diaconis(values: &Ascending, range: f64) -> f64 {
     let between = quantile(values, 0.75).zip(quantile(values, 0.25)).map_or(0.0, |(high, low)| high - low);
     let width = 2.0 * between / n.cbrt();
     if width > 0.0 { width } else { range / (n.log2() + 1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::Row;
+    use crate::tally::Tally;
+
+    /// Edges, counts, and values beyond both ends, of errors.
+    fn signed(errors: impl IntoIterator<Item = f64>) -> (Vec<f64>, Counts) {
+        let rows: Vec<Row> = errors.into_iter().map(|error| Row::new(0.0, error, None)).collect();
+        let values = Tally::of(&rows).signed();
+        let bins = Bins::choose(&values).unwrap();
+        (bins.edges(), bins.count(&values))
+    }
+
+    /// Evenly from `low` to `high`.
+    fn even(low: f64, high: f64) -> impl Iterator<Item = f64> {
+        (0..1000).map(move |i| low + (high - low) * (f64::from(i) + 0.5) / 1000.0)
+    }
+
+    #[test]
+    fn one_outlier_on_a_side_of_its_own_is_cut() {
+        for sign in [1.0, -1.0] {
+            let (edges, counts) = signed(even(0.0, 10.0).chain([-5000.0]).map(|error| error * sign));
+            let beyond = if sign > 0.0 { counts.left } else { counts.right };
+            assert_eq!((beyond, counts.left + counts.right), (1, 1));
+            let span = edges[edges.len() - 1] - edges[0];
+            assert!((10.0..=11.0).contains(&span) && edges.contains(&0.0), "{edges:?}");
+        }
+        let (edges, counts) = signed(even(-1.0, 10.0));
+        assert_eq!((counts.left, counts.right), (0, 0));
+        assert_eq!((edges[0], edges[edges.len() - 1]), (-1.0, 10.0));
+    }
+
+    #[test]
+    fn errors_far_from_zero_leave_it_out_of_view() {
+        for outliers in [vec![], vec![0.0], vec![3000.0], vec![0.0, 3000.0], vec![-9.0]] {
+            let beyond = outliers.len() as u64;
+            let errors: Vec<f64> = even(990.0, 1010.0).chain(outliers).collect();
+            let (edges, counts) = signed(errors.iter().copied());
+            assert_eq!(edges, (990..=1010).step_by(2).map(f64::from).collect::<Vec<_>>());
+            assert!(counts.bins.iter().all(|n| (90..=110).contains(n)), "{counts:?}");
+            assert_eq!(counts.left + counts.right, beyond);
+            let (mirrored, _) = signed(errors.iter().map(|error| -error));
+            assert_eq!(mirrored, edges.iter().rev().map(|edge| -edge).collect::<Vec<_>>());
+        }
+        assert_eq!(signed(even(10.0, 20.0)).0[0], 10.0);
+        assert_eq!(signed(even(5.0, 20.0)).0[0], 0.0);
+    }
+
+    #[test]
+    fn no_bin_is_finer_than_what_was_counted() {
+        for (low, high) in [(999.0, 1001.0), (4990.0, 5010.0), (1990.0, 2020.0), (3000.0, 3018.0)] {
+            let errors: Vec<f64> = even(low, high).collect();
+            let (edges, counts) = signed(errors.iter().copied());
+            assert!(edges.len() >= 3, "{edges:?}");
+            for (bin, edges) in counts.bins.iter().zip(edges.windows(2)) {
+                let within = errors.iter().filter(|error| (edges[0]..edges[1]).contains(*error));
+                assert_eq!(*bin, within.count() as u64, "{edges:?}");
+            }
+        }
+    }
 }

@@ -21,6 +21,7 @@ pub fn stats(moment: &Moment, window_rows: usize) -> Value {
     json!({
         "state": state,
         "reason": reason,
+        "picture_trouble": moment.picture_trouble,
         "last_rows_at": moment.last_rows_s,
         "window_rows": window_rows,
         "quantile_relative_error": crate::buckets::RELATIVE_ERROR,
@@ -69,4 +70,42 @@ fn slices(slices: &Slices, unit: f64) -> Value {
         json!({ "start": start as f64 / unit, "n": slice.n, "mean": slice.mean, "standard_deviation": slice.deviation() })
     });
     json!({ "width": slices.width as f64 / unit, "slices": rows.collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lines::Lines;
+    use crate::logs::Event;
+    use crate::row::{Faults, Row};
+    use crate::statistics::Statistics;
+    use std::collections::BTreeSet;
+
+    fn keys(value: &Value, all: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                all.insert(key.clone());
+                keys(value, all);
+            }),
+            Value::Array(values) => values.iter().for_each(|value| keys(value, all)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let documented = include_str!("../STATS.md");
+        let mut all = BTreeSet::new();
+        for time_s in [None, Some(1_732_341_600.0)] {
+            let mut statistics = Statistics::new(10);
+            let rows = vec![Row::new(1.0, 2.0, time_s), Row::new(2.0, 5.0, time_s)];
+            statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+            let (state, summary) = (State::Following, Summary::of(&statistics));
+            let moment = Moment { version: 1, summary, state, last_rows_s: None, picture_trouble: None };
+            keys(&stats(&moment, 10), &mut all);
+        }
+        assert!(all.len() > 40, "{all:?}");
+        let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

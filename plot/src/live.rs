@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64, atomic::Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The loop looks at the logs twice a second, and between two chunks of a long read.
-const STALLED: Duration = Duration::from_secs(30);
+pub const STALLED: Duration = Duration::from_secs(30);
 
 /// One moment. Two of the same `version` show the same.
 pub struct Moment {
@@ -16,6 +16,8 @@ pub struct Moment {
     pub state: State,
     /// Unix seconds at which rows were last read; none before.
     pub last_rows_s: Option<f64>,
+    /// Why the picture could not be written; none where it could.
+    pub picture_trouble: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +49,8 @@ pub struct Live {
 
 impl Live {
     pub fn new(config: Config, summary: Summary) -> Self {
-        let moment = Moment { version: 0, summary, state: State::Starting, last_rows_s: None };
+        let moment =
+            Moment { version: 0, summary, state: State::Starting, last_rows_s: None, picture_trouble: None };
         let started_s = now_s() as u64;
         let moment = Mutex::new(Arc::new(moment));
         Live { config, started_s, moment, heartbeat_s: AtomicU64::new(started_s) }
@@ -61,22 +64,27 @@ impl Live {
         *self.moment.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
     }
 
-    /// The loop is alive.
-    pub fn beat(&self) {
-        self.heartbeat_s.store(now_s() as u64, Ordering::Relaxed);
+    /// The loop is alive at this Unix time.
+    pub fn beat(&self, now_s: f64) {
+        self.heartbeat_s.store(now_s as u64, Ordering::Relaxed);
+    }
+
+    /// The loop has not looked at the logs for too long; since when, in seconds.
+    pub fn stalled_s(&self) -> Option<f64> {
+        let silent_s = now_s() - self.heartbeat_s.load(Ordering::Relaxed) as f64;
+        (silent_s > STALLED.as_secs_f64()).then_some(silent_s)
     }
 
     /// # Errors
     /// Why the log is not being followed.
     pub fn health(&self) -> Result<(), String> {
-        let silent_s = now_s() - self.heartbeat_s.load(Ordering::Relaxed) as f64;
-        if silent_s > STALLED.as_secs_f64() {
+        if let Some(silent_s) = self.stalled_s() {
             return Err(format!("has not looked at the log for {silent_s:.0} s"));
         }
         match &self.moment().state {
             State::Starting => Err("reading the log for the first time".to_owned()),
             State::Following | State::Waiting(_) => Ok(()),
-            State::Trouble(reason) => Err(format!("cannot read {reason}")),
+            State::Trouble(reason) => Err(format!("cannot read all there is: {reason}")),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::row::{Faults, Row, add_faults};
 use std::{fs, io, mem, path::Path, path::PathBuf};
 
 /// At most so many logs are read at once; each costs an open file.
-const MOST_LOGS: usize = 256;
+pub const MOST_LOGS: usize = 256;
 
 /// The logs, in the order of their names.
 pub struct Logs {
@@ -80,11 +80,17 @@ impl Logs {
             }
             for path in paths {
                 match fs::metadata(&path) {
+                    // To open a pipe would wait for a writer.
+                    Ok(metadata) if !metadata.is_file() => state = not_regular(&path),
                     Ok(metadata) => {
                         let identity = Identity::of(&metadata);
-                        if present.len() < MOST_LOGS && present.iter().all(|(_, known)| *known != identity) {
-                            present.push((path, identity));
+                        if present.iter().any(|(_, known)| *known == identity) {
+                            continue;
                         }
+                        if present.len() == MOST_LOGS {
+                            return (present, state.or(self.too_many()));
+                        }
+                        present.push((path, identity));
                     }
                     Err(e) if e.kind() == io::ErrorKind::NotFound => state = state.or(missing(name)),
                     Err(e) => state = trouble(&path, &e),
@@ -92,6 +98,11 @@ impl Logs {
             }
         }
         (present, state)
+    }
+
+    fn too_many(&self) -> State {
+        let names = self.names.join(", ");
+        State::Trouble(format!("more than {MOST_LOGS} logs match {names}; the others are left out"))
     }
 
     /// Reads a chunk of each log that has no row waiting, and tells the rows up to where the first log runs out; whether there was
@@ -151,6 +162,10 @@ struct Replaced;
 
 fn trouble(path: &Path, error: &io::Error) -> State {
     State::Trouble(format!("{}: {}", path.display(), plain(error)))
+}
+
+fn not_regular(path: &Path) -> State {
+    State::Trouble(format!("{} is not a regular file", path.display()))
 }
 
 /// A log that is not there can come, unless its directory is not there or cannot be read.

@@ -24,24 +24,41 @@ impl Sum {
     }
 }
 
-/// Mean and sum of squared deviations from it, added to one value at a time (Welford 1962, with an exact mean).
+/// Sum of squared deviations from the mean, by deviations from a reference: no division for a value, and exact however far from 0
+/// the values are (Chan, Golub, LeVeque 1983, "shifted data"). The reference is the mean of the first 1, 2, 4, 8, … values, so that the
+/// squares around it never are more than about twice those around the mean, and nothing cancels.
 #[derive(Clone, Copy, Default)]
 struct Spread {
-    sum: Sum,
-    mean: f64,
+    reference: f64,
+    deviations: Sum,
     squares: Sum,
 }
 
 impl Spread {
-    /// `n`: how many values there are with this one.
-    fn add(&mut self, value: f64, n: f64) {
-        let before = value - self.mean;
-        self.sum.add(value);
-        self.mean = self.sum.value() / n;
-        // The first value is the mean: without this its difference to 0 would count.
-        if n > 1.0 {
-            self.squares.add(before * (value - self.mean));
+    fn add(&mut self, value: f64) {
+        let deviation = value - self.reference;
+        self.deviations.add(deviation);
+        self.squares.add(deviation * deviation);
+    }
+
+    /// Moves the reference to the mean of the `n` values so far.
+    fn centre(&mut self, n: f64) {
+        let deviations = self.deviations.value();
+        let reference = self.reference + deviations / n;
+        // Rounded to where the reference can be; what is left stays in the deviations.
+        let shift = reference - self.reference;
+        let less = shift * (2.0 * deviations - n * shift);
+        if less.is_finite() {
+            self.reference = reference;
+            self.deviations.add(-n * shift);
+            self.squares.add(-less);
         }
+    }
+
+    /// Sum of squared deviations from the mean of the `n` values. Infinite where it overflows.
+    fn squares(&self, n: f64) -> f64 {
+        let (squares, deviations) = (self.squares.value(), self.deviations.value());
+        if squares.is_finite() { (squares - deviations * deviations / n).max(0.0) } else { f64::INFINITY }
     }
 }
 
@@ -51,8 +68,9 @@ pub struct Moments {
     pub n: u64,
     error: Sum,
     squared_error: Sum,
-    absolute_error: Spread,
-    y_true: Spread,
+    absolute_error: Sum,
+    absolute_spread: Spread,
+    y_true_spread: Spread,
     y_true_least: f64,
     y_true_most: f64,
     pub absolute_error_least: f64,
@@ -68,8 +86,9 @@ impl Moments {
             n: 0,
             error: Sum::default(),
             squared_error: Sum::default(),
-            absolute_error: Spread::default(),
-            y_true: Spread::default(),
+            absolute_error: Sum::default(),
+            absolute_spread: Spread::default(),
+            y_true_spread: Spread::default(),
             y_true_least: f64::INFINITY,
             y_true_most: f64::NEG_INFINITY,
             absolute_error_least: f64::INFINITY,
@@ -81,14 +100,18 @@ impl Moments {
     }
 
     pub fn add(&mut self, row: &Row) {
-        self.n += 1;
-        let n = self.n as f64;
         let error = row.error();
         let absolute = error.abs();
+        // 0 or a power of two.
+        if self.n & self.n.wrapping_sub(1) == 0 {
+            self.centre(row.y_true, absolute);
+        }
+        self.n += 1;
         self.error.add(error);
         self.squared_error.add(error * error);
-        self.absolute_error.add(absolute, n);
-        self.y_true.add(row.y_true, n);
+        self.absolute_error.add(absolute);
+        self.absolute_spread.add(absolute);
+        self.y_true_spread.add(row.y_true);
         self.y_true_least = lesser(self.y_true_least, row.y_true);
         self.y_true_most = greater(self.y_true_most, row.y_true);
         self.absolute_error_least = lesser(self.absolute_error_least, absolute);
@@ -100,15 +123,27 @@ impl Moments {
         }
     }
 
+    /// `y_true` and `absolute`: of the row that comes next.
+    #[cold]
+    fn centre(&mut self, y_true: f64, absolute: f64) {
+        if self.n == 0 {
+            self.y_true_spread.reference = y_true;
+            self.absolute_spread.reference = absolute;
+        } else {
+            self.y_true_spread.centre(self.n as f64);
+            self.absolute_spread.centre(self.n as f64);
+        }
+    }
+
     /// Mean absolute error. None without rows, like everything here that needs one.
     pub fn mae(&self) -> Option<f64> {
-        self.mean(self.absolute_error.sum.value())
+        self.mean(self.absolute_error.value())
     }
 
     /// Standard error of the MAE: sample standard deviation of the absolute error over √n. None below two rows.
     pub fn mae_standard_error(&self) -> Option<f64> {
         let n = self.n as f64;
-        (self.n >= 2).then(|| (self.absolute_error.squares.value() / (n - 1.0) / n).sqrt())
+        (self.n >= 2).then(|| (self.absolute_spread.squares(n) / (n - 1.0) / n).sqrt())
     }
 
     /// Square root of the mean squared error.
@@ -131,7 +166,7 @@ impl Moments {
         let r2 = match residual {
             0.0 => 1.0,
             _ if self.y_true_least == self.y_true_most => 0.0,
-            _ => 1.0 - residual / self.y_true.squares.value(),
+            _ => 1.0 - residual / self.y_true_spread.squares(self.n as f64),
         };
         (!r2.is_nan()).then_some(r2)
     }
@@ -194,6 +229,27 @@ mod tests {
     fn values_far_from_zero_keep_their_spread() {
         let r2 = of(&[(1e9 + 1.0, 1e9 + 1.0), (1e9 + 2.0, 1e9 + 2.0), (1e9 + 3.0, 1e9 + 4.0)]).r2();
         assert_eq!(r2, Some(0.5));
+    }
+
+    #[test]
+    fn an_outlier_at_the_start_takes_no_digits_from_the_spread() {
+        let n = 1 << 20;
+        let values = |i: i32| if i == 0 { 1e12 } else { f64::from(i % 3 - 1) };
+        let mut moments = Moments::new();
+        (0..n).for_each(|i| moments.add(&Row::new(values(i), 0.0, None)));
+        // By whole numbers: sum of squares less the square of the sum over n.
+        let sum: i128 = (0..n).map(|i| values(i) as i128).sum();
+        let squares: i128 = (0..n).map(|i| (values(i) as i128).pow(2)).sum();
+        let exact = (squares * i128::from(n) - sum * sum) as f64 / f64::from(n);
+        let found = moments.y_true_spread.squares(f64::from(n));
+        assert!((found / exact - 1.0).abs() < 1e-14, "{found}, exactly {exact}");
+    }
+
+    #[test]
+    fn a_spread_that_overflows_is_infinite() {
+        let rows = of(&[(0.0, 2e300), (0.0, 1.0), (0.0, 3e300), (5.0, -1e300)]);
+        assert_eq!(rows.mae_standard_error(), Some(f64::INFINITY));
+        assert_eq!(rows.mae(), Some(6e300 / 4.0));
     }
 
     #[test]

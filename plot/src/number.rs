@@ -37,34 +37,73 @@ pub fn percent(share: f64) -> String {
         0.0 => "0 %".to_owned(),
         ..0.01 => "< 0.01 %".to_owned(),
         ..10.0 => format!("{percent:.2} %"),
+        99.95..100.0 => "> 99.9 %".to_owned(),
         _ => format!("{percent:.1} %"),
     }
 }
 
-/// A time of day in UTC, or a date where the whole spans days. Both in milliseconds, the time since 1970.
-pub fn clock(time_ms: f64, span_ms: f64) -> String {
-    let seconds = (time_ms / 1000.0).floor() as i64;
-    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    match span_ms {
-        ..600_000.0 => format!("{hour:02}:{minute:02}:{second:02}"),
-        ..86_400_000.0 => format!("{hour:02}:{minute:02}"),
-        ..864_000_000.0 => format!("{} {hour:02}:{minute:02}", date(day)),
-        _ => date(day),
+/// How many rows: `1 row`, `1,234 rows`.
+pub fn rows(n: u64) -> String {
+    format!("{} {}", count(n), if n == 1 { "row" } else { "rows" })
+}
+
+/// The quantile below which `below` of `total` lie, with as many digits as tell it from 0 % and 100 %: `99.9 %`, `99.9992 %`.
+fn quantile(below: u64, total: u64) -> String {
+    let share = below as f64 / total.max(1) as f64 * 100.0;
+    let from_end = share.min(100.0 - share);
+    let decimals = if from_end > 0.0 { (-(from_end.log10() + 1e-9).floor()).clamp(1.0, 12.0) } else { 0.0 };
+    format!("{share:.*} %", decimals as usize)
+}
+
+/// Where an axis is cut that leaves out so many of `total` at its left and right end: `99.9 % quantile`. None where it is not.
+pub fn cut(left: u64, right: u64, total: u64) -> Option<String> {
+    let (low, high) = (quantile(left, total), quantile(total.saturating_sub(right), total));
+    match (left, right) {
+        (0, 0) => None,
+        (0, _) => Some(format!("{high} quantile")),
+        (_, 0) => Some(format!("{low} quantile")),
+        _ => Some(format!("{low} and {high} quantiles")),
     }
 }
 
-/// ISO date of a day since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
-fn date(day: i64) -> String {
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
+/// Labels of ticks at equal distances, alike in form and as short as tells them apart: `0.5`, `20k`, `2e-4`.
+pub fn tick_names(ticks: &[f64]) -> Vec<String> {
+    let most = ticks.iter().fold(0.0, |most: f64, tick| most.max(tick.abs()));
+    let step = ticks.iter().zip(ticks.iter().skip(1)).map(|(a, b)| (b - a).abs()).next().unwrap_or(most);
+    ticks.iter().map(|&tick| tick_name(tick, most, step)).collect()
+}
+
+/// The label of one tick by itself, of an axis between two values, without zeros that say nothing.
+pub fn lone_tick_name(tick: f64, (low, high): (f64, f64)) -> String {
+    // It may come from a sum: 6.000000000000001e-4.
+    let tick = format!("{tick:.8e}").parse().unwrap_or(tick);
+    let name = tick_name(tick, low.abs().max(high.abs()), (high - low) / 100.0);
+    let end = name.find(['k', 'M', 'G', 'e']).unwrap_or(name.len());
+    let (digits, unit) = name.split_at(end);
+    if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.').to_owned() + unit
+    } else {
+        name
+    }
+}
+
+/// `most`: the greatest magnitude on the axis; `step`: what must be told apart.
+fn tick_name(tick: f64, most: f64, step: f64) -> String {
+    let (unit, sign) = match most {
+        1e9.. => (1e9, "G"),
+        1e6..1e9 => (1e6, "M"),
+        1e4..1e6 => (1e3, "k"),
+        _ => (1.0, ""),
+    };
+    // A step is 1, 2 or 5 of something; a logarithm may fall a little short of a whole number.
+    let decimals = -((step / unit).log10() + 1e-9).floor();
+    let is_short = (1e-3..1e12).contains(&most) && decimals < 6.0;
+    let name = match tick.abs() {
+        0.0 => "0".to_owned(),
+        magnitude if is_short => format!("{:.*}{sign}", decimals.max(0.0) as usize, magnitude / unit),
+        magnitude => format!("{magnitude:e}"),
+    };
+    if tick < 0.0 { format!("−{name}") } else { name }
 }
 
 #[cfg(test)]
@@ -89,11 +128,47 @@ mod tests {
     }
 
     #[test]
-    fn times_are_utc() {
-        let time_ms = 1_732_341_600_123.0;
-        assert_eq!(clock(time_ms, 1000.0), "06:00:00");
-        assert_eq!(clock(time_ms, 1e8), "2024-11-23 06:00");
-        assert_eq!(clock(951_782_400_000.0, 1e12), "2000-02-29");
+    fn ticks_are_short_and_differ() {
+        let cases: [(&[f64], &[&str]); 9] = [
+            (&[-0.5, 0.0, 0.5, 1.0], &["−0.5", "0", "0.5", "1.0"]),
+            (&[-200.0, 0.0, 200.0], &["−200", "0", "200"]),
+            (&[0.0, 5_000.0], &["0", "5000"]),
+            (&[-20_000.0, 20_000.0], &["−20k", "20k"]),
+            (&[2_000_000.0, 2_500_000.0], &["2.0M", "2.5M"]),
+            (&[0.0, 2e-4, 4e-4], &["0", "2e-4", "4e-4"]),
+            (&[0.0, 2e12], &["0", "2e12"]),
+            (&[999.98, 1000.0, 1000.02], &["999.98", "1000.00", "1000.02"]),
+            (&[999_999_998.0, 1e9], &["9.99999998e8", "1e9"]),
+        ];
+        for (ticks, names) in cases {
+            assert_eq!(tick_names(ticks), names);
+        }
+    }
+
+    #[test]
+    fn a_lone_tick_has_what_tells_it_from_others() {
+        let cases = [
+            (5.0, (0.0, 16.0), "5"),
+            (2.5, (0.0, 16.0), "2.5"),
+            (1000.5, (995.0, 1005.0), "1000.5"),
+            (6.000_000_000_000_001e-4, (0.0, 8e-4), "6e-4"),
+        ];
+        for (tick, axis, name) in cases.into_iter().chain([(100_020.0, (1e5, 100_100.0), "100.02k")]) {
+            assert_eq!(lone_tick_name(tick, axis), name);
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_told_from_all() {
+        assert_eq!(
+            [0, 1, 10, 500].map(|n| quantile(1000 - n, 1000)),
+            ["100 %", "99.9 %", "99.0 %", "50.0 %"]
+        );
+        assert_eq!(cut(0, 8, 1_000_000).unwrap(), "99.9992 % quantile");
+        assert_eq!(cut(1, 1, 10_000).unwrap(), "0.01 % and 99.99 % quantiles");
+        assert_eq!(cut(0, 0, 5), None);
+        assert_eq!(percent(0.999_999), "> 99.9 %");
+        assert_eq!([rows(1), rows(1_000)], ["1 row", "1,000 rows"]);
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! The live page: one HTML document, and the parts of it that change, as HTML by the id of their element.
 //! Never computes a number.
 
-use crate::chart;
-use crate::live::{Live, Moment, State};
-use crate::number::{clock, count, percent, short};
+use crate::chart::{self, Mark};
+use crate::live::{Live, Moment, STALLED, State};
+use crate::number::{count, cut, percent, rows, short};
 use crate::row::Fault;
 use crate::summary::{Histogram, Over, Summary};
+use crate::{clock, course};
 use serde_json::{Map, Value};
 
 /// Where the page asks for what changed.
 pub const PARTS: &str = "/parts.json";
+
+/// More than one of so many lines is not a row: worth a warning.
+const NOTABLE: u64 = 100;
 
 const DOCUMENT: &str = include_str!("page.html");
 
@@ -35,25 +39,27 @@ fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
     let numbers = &summary.all;
     let absolute = summary.absolute.as_ref();
     let signed = summary.signed.as_ref();
-    let marks = [("median", numbers.p50), ("p95", numbers.p95)];
+    let mark = |name, value| Mark { name, value };
+    let marks = [mark("median", numbers.p50), mark("p95", numbers.p95)];
+    let mean = [mark("mean", numbers.bias)];
     vec![
         ("state", state(moment, live)),
+        ("warning", warning(moment)),
         ("news", news(moment)),
         ("tiles", tiles(summary)),
         ("absolute", chart(absolute.map(|h| chart::histogram(h, "absolute error", &marks)))),
+        ("absolute-cut", absolute.map_or(String::new(), cut_text)),
         ("absolute-numbers", absolute.map_or(String::new(), histogram_table)),
-        (
-            "signed",
-            chart(signed.map(|h| chart::histogram(h, "error = y_pred − y_true", &[("mean", numbers.bias)]))),
-        ),
+        ("signed", chart(signed.map(|h| chart::histogram(h, "error = y_pred − y_true", &mean)))),
+        ("signed-cut", signed.map_or(String::new(), cut_text)),
         ("signed-numbers", signed.map_or(String::new(), histogram_table)),
-        ("over", chart(Some(chart::over(&summary.over)))),
+        ("over", chart(Some(course::over(&summary.over)))),
         ("over-numbers", over_table(&summary.over)),
         ("rolling", chart(Some(chart::rolling(&summary.rolling, window_rows)))),
         ("rolling-numbers", rolling_table(&summary.rolling)),
         ("density", chart(summary.density.as_ref().map(chart::density))),
         ("density-numbers", density_table(summary)),
-        ("faults", faults(summary)),
+        ("faults", faults(summary).unwrap_or_else(|| "none".to_owned())),
     ]
 }
 
@@ -61,31 +67,66 @@ fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
 fn state(moment: &Moment, live: &Live) -> String {
     let logs = escape(&live.config.logs.join(", "));
     let n = moment.summary.all.n;
+    if live.stalled_s().is_some() {
+        // No more seconds than that: screen readers say every change.
+        let stalled_s = STALLED.as_secs();
+        return format!(
+            "<p class=bad>{logs} was not looked at for more than {stalled_s} s. What is shown is old.</p>"
+        );
+    }
     match &moment.state {
         State::Starting => format!("<p class=wait>Reading {logs} for the first time.</p>"),
         State::Trouble(reason) if n == 0 => {
-            format!("<p class=bad>Nothing yet, and the log cannot be read: {}.</p>", escape(reason))
+            format!("<p class=bad>Nothing yet, and not all there is can be read: {}.</p>", escape(reason))
         }
-        State::Trouble(reason) => format!(
-            "<p class=bad>The log cannot be read: {}. What is shown was read before.</p>",
-            escape(reason)
-        ),
+        State::Trouble(reason) => {
+            format!(
+                "<p class=bad>Not all there is can be read: {}. What is shown could be.</p>",
+                escape(reason)
+            )
+        }
         State::Waiting(name) if n == 0 => {
             format!("<p class=wait>Nothing yet: waiting for {}, which is not there.</p>", escape(name))
         }
         State::Waiting(name) => {
             format!("<p class=wait>{} is not there. What is shown was read before.</p>", escape(name))
         }
-        State::Following if n == 0 => format!("<p class=wait>Nothing yet: {logs} has no rows.</p>"),
+        State::Following if n == 0 => match faults(&moment.summary) {
+            Some(kinds) => {
+                let lines = count(not_rows(&moment.summary));
+                format!(
+                    "<p class=bad>Nothing yet: {logs} has {lines} lines, none of them a row: {kinds}.</p>"
+                )
+            }
+            None => format!("<p class=wait>Nothing yet: {logs} has no rows.</p>"),
+        },
         State::Following => format!("<p class=good>Following {logs}.</p>"),
     }
+}
+
+/// What is wrong although it follows.
+fn warning(moment: &Moment) -> String {
+    let (n, not_rows) = (moment.summary.all.n, not_rows(&moment.summary));
+    let mut warnings = Vec::new();
+    if n > 0 && not_rows * NOTABLE > n + not_rows {
+        let share = percent(not_rows as f64 / (n + not_rows) as f64);
+        warnings.push(format!(
+            "{share} of the lines are not rows: {}.",
+            faults(&moment.summary).unwrap_or_default()
+        ));
+    }
+    if let Some(reason) = &moment.picture_trouble {
+        warnings.push(format!("The picture cannot be written: {}. The last one stays.", escape(reason)));
+    }
+    if warnings.is_empty() { String::new() } else { format!("<span class=bad>{}</span>", warnings.join(" ")) }
 }
 
 /// How far it got. Apart from the state, which screen readers say whenever it changes.
 fn news(moment: &Moment) -> String {
     match (moment.summary.all.n, moment.last_rows_s) {
         (n @ 1.., Some(last_s)) => {
-            format!("{} rows, the last of them read at {} UTC.", count(n), clock(last_s * 1000.0, 0.0))
+            let at = clock::stamp((last_s * 1000.0) as i64);
+            format!("{}, the last of them read at {at} UTC.", rows(n))
         }
         _ => String::new(),
     }
@@ -138,7 +179,7 @@ fn over_table(over: &Over) -> String {
     let (Over::Time(slices) | Over::Rows(slices)) = over;
     let is_time = matches!(over, Over::Time(_));
     let rows = slices.filled().map(|(start, slice)| {
-        let start = if is_time { clock(start as f64, 864e5) } else { count(start.max(1) as u64) };
+        let start = if is_time { clock::stamp(start) } else { count(start.max(1) as u64) };
         vec![start, count(slice.n), short(Some(slice.mean)), short(Some(slice.deviation()))]
     });
     table(&["from", "rows", "mean error", "standard deviation"], rows)
@@ -163,11 +204,25 @@ fn density_table(summary: &Summary) -> String {
     table(&["y_true from", "rows of the sample", "mean y_pred, about"], rows)
 }
 
-fn faults(summary: &Summary) -> String {
+/// What a grey bar is.
+fn cut_text(histogram: &Histogram) -> String {
+    let all = &histogram.all;
+    match cut(all.left, all.right, all.total()) {
+        Some(place) => format!("Grey: beyond the {place}."),
+        None => String::new(),
+    }
+}
+
+fn not_rows(summary: &Summary) -> u64 {
+    summary.faults.iter().map(|(_, n)| n).sum()
+}
+
+/// How many lines are not rows, by kind. None where all are.
+fn faults(summary: &Summary) -> Option<String> {
     let kinds = summary.faults.iter().filter(|(_, n)| *n > 0);
     let kinds: Vec<String> =
         kinds.map(|(fault, n)| format!("{} {}", count(*n), Fault::name(*fault).replace('_', " "))).collect();
-    if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") }
+    (!kinds.is_empty()).then(|| kinds.join(", "))
 }
 
 fn escape(text: &str) -> String {
@@ -177,6 +232,9 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{self, Command};
+    use crate::live::now_s;
+    use crate::statistics::Statistics;
 
     #[test]
     fn the_document_is_small_and_needs_nothing_from_outside() {
@@ -185,6 +243,16 @@ mod tests {
         for word in outside {
             assert!(!DOCUMENT.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_loop_that_hangs_is_said_first() {
+        let Ok(Command::Run(config)) = config::read([], |_| None) else { panic!("the defaults") };
+        let live = Live::new(config, Summary::of(&Statistics::new(10)));
+        assert!(!state(&live.moment(), &live).contains("looked at"));
+        live.beat(now_s() - 40.0);
+        assert!(state(&live.moment(), &live).contains("not looked at for more than 30 s"));
+        assert!(live.health().is_err());
     }
 
     #[test]

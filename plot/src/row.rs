@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// `absolute_error` contradicts its two values when it differs from |y_pred − y_true| by more than this share of the largest of the
-/// three, and by more than the rounding with which they are written explains. It lets single-precision writers pass.
+/// three, and by more than the digits with which they are written explain. It lets single-precision writers pass.
 const TOLERANCE: f64 = 1e-6;
 
 /// `logged_at` is believed between the years 2000 and 2100; a row with another one counts as one without.
@@ -27,9 +27,15 @@ pub struct Written {
 }
 
 impl Written {
-    /// What rounding may have changed: half a unit of the last decimal.
-    fn half_unit(self) -> f64 {
-        0.5 * 10_f64.powi(-self.decimals)
+    /// How far rounding may have moved a value: half a unit of its last decimal. One without decimals is taken as exact.
+    fn rounded_by(self) -> f64 {
+        if self.decimals > 0 { 0.5 * 10_f64.powi(-self.decimals) } else { 0.0 }
+    }
+
+    /// A unit of the last digit of an error. That of zero is never one of tens: `0e999` says no more than `0`.
+    fn unit(self) -> f64 {
+        let decimals = if self.value == 0.0 { self.decimals.max(0) } else { self.decimals };
+        10_f64.powi(-decimals)
     }
 }
 
@@ -54,13 +60,13 @@ impl Row {
             return Err(Fault::NotFinite);
         }
         let largest = y_true.value.abs().max(y_pred.value.abs()).max(absolute_error.value);
-        let apart = (absolute_error.value - expected).abs() - TOLERANCE * largest;
-        // The two values may be rounded as well; a whole number is not.
-        let rounding = || {
-            let decimal = [y_true, y_pred].into_iter().filter(|number| number.decimals != 0);
-            absolute_error.half_unit() + decimal.map(Written::half_unit).sum::<f64>()
+        let apart = (absolute_error.value - expected).abs();
+        // Cut off, an error is too small by less than a unit; rounded, off by half of one. So 0 is not 1 cut off.
+        let explained = || {
+            let units = if absolute_error.value < expected { 1.0 } else { 0.5 };
+            apart < units * absolute_error.unit() + y_true.rounded_by() + y_pred.rounded_by()
         };
-        if apart <= 0.0 || apart <= rounding() { Ok(row) } else { Err(Fault::Contradictory) }
+        if apart <= TOLERANCE * largest || explained() { Ok(row) } else { Err(Fault::Contradictory) }
     }
 
     pub fn new(y_true: f64, y_pred: f64, time_s: Option<f64>) -> Self {
@@ -137,6 +143,10 @@ mod tests {
             // 0.014 and 0.996 differ by 0.982.
             ((0.01, 2), (1.0, 2), (0.98, 2)),
             ((0.0, 0), (1_234_567.0, 0), (1.235e6, -3)),
+            // Cut off.
+            ((151.0, 0), (206.117_069_79, 8), (55.11, 2)),
+            ((151.0, 0), (206.917_069_79, 8), (55.0, 0)),
+            ((0.0, 0), (1_234_567.0, 0), (1.234e6, -3)),
         ] {
             assert!(row([y_true, y_pred, absolute_error]).is_ok(), "{absolute_error:?}");
         }
@@ -145,11 +155,20 @@ mod tests {
     #[test]
     fn what_rounding_does_not_explain_is_a_contradiction() {
         for (y_true, y_pred, absolute_error) in [
-            ((151.0, 0), (206.117_069_79, 8), (55.11, 2)),
+            ((151.0, 0), (206.117_069_79, 8), (55.10, 2)),
+            ((151.0, 0), (206.117_069_79, 8), (55.13, 2)),
             ((0.0, 0), (0.3, 1), (0.7, 1)),
             ((1.0, 0), (2.0, 0), (0.0, 0)),
+            ((5.0, 0), (7.0, 0), (1.0, 0)),
+            // Values without decimals are exact, however they are written.
+            ((1e2, -2), (2e2, -2), (0.0, 0)),
+            ((1e16, -16), (2e16, -16), (0.0, 0)),
+            ((1e2, -2), (2e2, -2), (0.0, -999)),
+            ((1.0, 0), (200.0, 0), (0.0, -3)),
+            ((0.0, -999), (5.0, 0), (0.0, 0)),
             ((0.0, 0), (0.000_012_345, 9), (0.000_013, 6)),
             ((0.0, 0), (1_234_567.0, 0), (1.236e6, -3)),
+            ((0.0, 0), (1_234_567.0, 0), (1.233e6, -3)),
         ] {
             let found = row([y_true, y_pred, absolute_error]);
             assert_eq!(found, Err(Fault::Contradictory), "{absolute_error:?}");

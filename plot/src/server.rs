@@ -1,10 +1,12 @@
 //! The live page's HTTP server: GET and HEAD only, one thread for each connection, one request for each.
 //! Bounded in everything: connections, bytes and seconds. When there are too many connections the oldest gives way, so that slow
-//! clients never keep others out.
+//! clients never keep others out. That is why it is not `tiny_http`: in 0.12 that sets no time limit on its sockets, and each client that
+//! sends nothing holds one of its threads, whose number has no limit.
 
 use crate::live::{Live, State};
+use crate::page;
+use crate::rendered::{Document, Rendered};
 use crate::service::{PNG_NAME, SVG_NAME};
-use crate::{json, page};
 use anyhow::{Context, Result};
 use log::warn;
 use std::collections::BTreeMap;
@@ -34,12 +36,12 @@ type Open = Arc<Mutex<BTreeMap<u64, TcpStream>>>;
 pub fn start(live: &Arc<Live>) -> Result<()> {
     let Some(address) = live.config.listen else { return Ok(()) };
     let listener = TcpListener::bind(address).with_context(|| format!("listening at {address}"))?;
-    let live = Arc::clone(live);
-    thread::Builder::new().name("accept".to_owned()).spawn(move || accept(&listener, &live))?;
+    let rendered = Arc::new(Rendered::new(Arc::clone(live)));
+    thread::Builder::new().name("accept".to_owned()).spawn(move || accept(&listener, &rendered))?;
     Ok(())
 }
 
-fn accept(listener: &TcpListener, live: &Arc<Live>) {
+fn accept(listener: &TcpListener, rendered: &Arc<Rendered>) {
     let open = Open::default();
     for number in 0.. {
         let stream = match listener.accept() {
@@ -61,10 +63,10 @@ fn accept(listener: &TcpListener, live: &Arc<Live>) {
             }
             open.insert(number, clone);
         }
-        let (live, registry) = (Arc::clone(live), Arc::clone(&open));
+        let (rendered, registry) = (Arc::clone(rendered), Arc::clone(&open));
         let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             // A client that went away or was too slow needs no answer and no line.
-            let _ = serve(stream, &live);
+            let _ = serve(stream, &rendered);
             registry.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
         });
         if spawned.is_err() {
@@ -73,10 +75,10 @@ fn accept(listener: &TcpListener, live: &Arc<Live>) {
     }
 }
 
-fn serve(mut stream: TcpStream, live: &Live) -> io::Result<()> {
+fn serve(mut stream: TcpStream, rendered: &Rendered) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let answer = match read_head(&mut stream)? {
-        Head::Complete(head) => answer(&head, live),
+        Head::Complete(head) => answer(&head, rendered),
         Head::TooLong => Answer::text("431 Request Header Fields Too Large", "the request is too long"),
         Head::TooSlow => Answer::text("408 Request Timeout", "the request took too long"),
     };
@@ -129,22 +131,23 @@ struct Answer {
     status: &'static str,
     content_type: &'static str,
     extra: String,
-    body: Vec<u8>,
+    /// The same bytes for every client that asks for the same.
+    body: Arc<[u8]>,
     /// HEAD: the body's length without the body.
     head_only: bool,
 }
 
 impl Answer {
-    fn new(status: &'static str, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    fn new(status: &'static str, content_type: &'static str, body: impl Into<Arc<[u8]>>) -> Self {
         Answer { status, content_type, extra: String::new(), body: body.into(), head_only: false }
     }
 
     fn text(status: &'static str, line: &str) -> Self {
-        Answer::new(status, "text/plain; charset=utf-8", format!("{line}\n"))
+        Answer::new(status, "text/plain; charset=utf-8", format!("{line}\n").into_bytes())
     }
 }
 
-fn answer(head: &str, live: &Live) -> Answer {
+fn answer(head: &str, rendered: &Rendered) -> Answer {
     let mut lines = head.split("\r\n");
     let mut request = lines.next().unwrap_or_default().split(' ');
     let (method, target, version) = (request.next(), request.next(), request.next());
@@ -163,28 +166,25 @@ fn answer(head: &str, live: &Live) -> Answer {
         name.eq_ignore_ascii_case("if-none-match").then_some(value.trim())
     });
     let path = target.split('?').next().unwrap_or_default();
-    let mut answer = route(path, known, live);
+    let mut answer = route(path, known, rendered);
     answer.head_only = method == "HEAD";
     answer
 }
 
-fn route(path: &str, known: Option<&str>, live: &Live) -> Answer {
-    let moment = live.moment();
+fn route(path: &str, known: Option<&str>, rendered: &Rendered) -> Answer {
+    let live = &rendered.live;
     match path {
-        "/" => Answer::new("200 OK", "text/html; charset=utf-8", page::document(&moment, live)),
+        "/" => Answer::new("200 OK", "text/html; charset=utf-8", rendered.document(Document::Page)),
         page::PARTS => {
-            let tag = format!("\"{}-{}\"", live.started_s, moment.version);
+            let tag = rendered.tag();
             let mut answer = match known {
-                Some(known) if known == tag => Answer::new("304 Not Modified", "application/json", ""),
-                _ => Answer::new("200 OK", "application/json", page::parts_json(&moment, live)),
+                Some(known) if known == tag => Answer::new("304 Not Modified", "application/json", []),
+                _ => Answer::new("200 OK", "application/json", rendered.document(Document::Parts)),
             };
             answer.extra = format!("ETag: {tag}\r\n");
             answer
         }
-        "/stats.json" => {
-            let stats = json::stats(&moment, live.config.window);
-            Answer::new("200 OK", "application/json", stats.to_string())
-        }
+        "/stats.json" => Answer::new("200 OK", "application/json", rendered.document(Document::Stats)),
         "/error_distribution.png" => picture(live, PNG_NAME, "image/png"),
         "/error_distribution.svg" => picture(live, SVG_NAME, "image/svg+xml"),
         HEALTH => match live.health() {
@@ -215,17 +215,17 @@ fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<()> {
          Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
          connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'\r\n\r\n"
     );
-    let mut bytes = head.into_bytes();
-    if !head_only {
-        bytes.extend(body);
-    }
     let deadline = Instant::now() + ANSWER_TIME;
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
+    send_all(stream, head.as_bytes(), deadline)?;
+    if *head_only { Ok(()) } else { send_all(stream, body, deadline) }
+}
+
+fn send_all(stream: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
         let left = left_until(deadline).ok_or(io::ErrorKind::TimedOut)?;
         stream.set_write_timeout(Some(left))?;
-        let written = stream.write(rest)?;
-        rest = rest.get(written..).unwrap_or_default();
+        let written = stream.write(bytes)?;
+        bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())
 }

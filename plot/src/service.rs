@@ -2,12 +2,13 @@
 //! Never decides what the numbers are.
 
 use crate::config::Config;
+use crate::faults_told::FaultsTold;
 use crate::files;
 use crate::health;
 use crate::intake;
 use crate::live::{Live, Moment, State, now_s};
 use crate::logs::{Event, Logs, plain};
-use crate::number::{count, short};
+use crate::number::{count, rows, short};
 use crate::picture;
 use crate::row::Fault;
 use crate::server;
@@ -26,9 +27,8 @@ pub const SVG_NAME: &str = "error_distribution.svg";
 /// How often the logs are looked at. The page promises new rows within 2 s.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// At most one line of progress, and of warnings of one kind, in this time.
+/// At most one line of progress in this time.
 const PROGRESS: Duration = Duration::from_secs(10);
-const FAULTS: Duration = Duration::from_secs(60);
 
 /// Runs until `stop` delivers.
 ///
@@ -45,7 +45,7 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     server::start(&live)?;
     let stopping = Cell::new(false);
     let told_to_stop = || {
-        live.beat();
+        live.beat(now_s());
         stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
         stopping.get()
     };
@@ -72,8 +72,8 @@ struct Service<'a> {
     /// How it is with the logs, as last said.
     state: State,
     version: u64,
-    /// Changes and state as last published.
-    published: (u64, State),
+    /// Changes, state and trouble with the picture as last published.
+    published: (u64, State, Option<String>),
     last_rows_s: Option<f64>,
     health_written: Option<Instant>,
     /// Events so far; differs from `drawn` when there is something new to draw.
@@ -82,7 +82,7 @@ struct Service<'a> {
     last_drawn: Option<Instant>,
     picture_trouble: Option<String>,
     progress: Option<Instant>,
-    faults_told: (u64, Option<Instant>),
+    faults_told: FaultsTold,
 }
 
 impl<'a> Service<'a> {
@@ -95,7 +95,7 @@ impl<'a> Service<'a> {
             statistics,
             state: State::Starting,
             version: 0,
-            published: (0, State::Starting),
+            published: (0, State::Starting, None),
             last_rows_s: None,
             health_written: None,
             changes: 0,
@@ -103,17 +103,18 @@ impl<'a> Service<'a> {
             last_drawn: None,
             picture_trouble: None,
             progress: None,
-            faults_told: (0, None),
+            faults_told: FaultsTold::default(),
         }
     }
 
     fn look(&mut self, stop: &impl Fn() -> bool) {
         let started = Instant::now();
-        let Service { logs, statistics, changes, .. } = self;
+        let Service { logs, statistics, changes, faults_told, .. } = self;
         let state = intake::take(statistics, |tell| {
             logs.follow(stop, |event| {
                 if matches!(event, Event::StartOver) {
                     warn!("a log was replaced, truncated or removed: starting over");
+                    faults_told.start_over();
                 }
                 *changes += 1;
                 tell(event);
@@ -140,7 +141,7 @@ impl<'a> Service<'a> {
 
     /// Hands what changed to the page.
     fn publish(&mut self) {
-        let now = (self.changes, self.state.clone());
+        let now = (self.changes, self.state.clone(), self.picture_trouble.clone());
         if self.published == now {
             return;
         }
@@ -149,9 +150,13 @@ impl<'a> Service<'a> {
         }
         self.published = now;
         self.version += 1;
-        let state = self.state.clone();
-        let summary = Summary::of(&self.statistics);
-        self.live.publish(Moment { version: self.version, summary, state, last_rows_s: self.last_rows_s });
+        self.live.publish(Moment {
+            version: self.version,
+            summary: Summary::of(&self.statistics),
+            state: self.state.clone(),
+            last_rows_s: self.last_rows_s,
+            picture_trouble: self.picture_trouble.clone(),
+        });
     }
 
     /// One line for each change of state.
@@ -161,7 +166,7 @@ impl<'a> Service<'a> {
         }
         let kept = if self.statistics.n() > 0 { "; keeping what was read" } else { "" };
         match &state {
-            State::Trouble(reason) => warn!("cannot read {reason}{kept}"),
+            State::Trouble(reason) => warn!("cannot read all there is: {reason}{kept}"),
             State::Waiting(name) => info!("waiting for {name}{kept}"),
             State::Following if self.state != State::Starting => info!("reading the log again"),
             State::Following | State::Starting => {}
@@ -172,13 +177,11 @@ impl<'a> Service<'a> {
     fn tell_faults(&mut self) {
         let faults = self.statistics.faults();
         let total = faults.iter().map(|(_, n)| n).sum();
-        let (told, at) = self.faults_told;
-        if total > told && at.is_none_or(|at| at.elapsed() >= FAULTS) {
+        if self.faults_told.is_due(total, Instant::now()) {
             let kinds = faults.iter().filter(|(_, n)| *n > 0);
             let kinds: Vec<String> =
                 kinds.map(|(fault, n)| format!("{} {}", count(*n), Fault::name(*fault))).collect();
             warn!("lines that are not rows: {}", kinds.join(", "));
-            self.faults_told = (total, Some(Instant::now()));
         }
     }
 
@@ -195,8 +198,8 @@ impl<'a> Service<'a> {
                     self.progress = Some(Instant::now());
                     let numbers = &summary.all;
                     info!(
-                        "{} rows drawn, MAE {}, RMSE {}",
-                        count(numbers.n),
+                        "{} drawn, MAE {}, RMSE {}",
+                        rows(numbers.n),
                         short(numbers.mae),
                         short(numbers.rmse)
                     );

@@ -130,6 +130,19 @@ impl Slices {
         let starts = (self.first..).map(|slot| slot * self.width);
         starts.zip(&self.slices).filter(|(_, slice)| slice.n > 0)
     }
+
+    /// Likewise; but a last slice that is not half as full as the one before it has only begun, and is joined to that one.
+    pub fn settled(&self) -> Vec<(i64, Slice)> {
+        let mut filled: Vec<_> = self.filled().map(|(start, slice)| (start, *slice)).collect();
+        if let [.., (before, full), (start, last)] = filled.as_mut_slice()
+            && *start == *before + self.width
+            && last.n * 2 < full.n
+        {
+            full.merge(last);
+            filled.pop();
+        }
+        filled
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +161,18 @@ mod tests {
         for (_, slice) in slices.filled().skip(1).take(50) {
             assert!((slice.mean - 4.5).abs() < 0.02 && (slice.deviation() - 8.25_f64.sqrt()).abs() < 0.01);
         }
+    }
+
+    #[test]
+    fn a_last_slice_that_has_only_begun_is_joined() {
+        let mut slices = Slices::new(ROWS);
+        (1..=1201).for_each(|row| slices.add(row, if row > 1200 { 99.0 } else { 0.0 }));
+        assert_eq!((slices.width, slices.filled().last().unwrap().1.n), (10, 2));
+        let settled = slices.settled();
+        assert_eq!(settled.last().unwrap().1.n, 12);
+        assert_eq!(settled.iter().map(|(_, slice)| slice.n).sum::<u64>(), 1201);
+        (1202..=1206).for_each(|row| slices.add(row, 0.0));
+        assert_eq!(slices.settled().last().unwrap().1.n, 7);
     }
 
     #[test]

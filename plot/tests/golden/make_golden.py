@@ -28,27 +28,57 @@ def wide(n=2500):
     return rows
 
 
+def far_truth(n=5000):
+    """y_true = 1e9 ± 1, where a mean of 64 bits is off by 1e-7."""
+    rows = []
+    for i in range(n):
+        y = 1e9 + ((i * 7919) % 2001 - 1000) / 1024
+        rows.append((y, y + ((i * 104729) % 997 - 498) / 2048))
+    return rows
+
+
+def far_error(n=5000):
+    """Errors of 1e6 ± 0.5."""
+    return [(0.0, 1e6 + ((i * 7919) % 1025 - 512) / 1024) for i in range(n)]
+
+
 def diabetes():
     x, y = load_diabetes(return_X_y=True)
     return [(float(a), float(b)) for a, b in zip(y, LinearRegression().fit(x, y).predict(x))]
 
 
+def resolution(value):
+    """Width of the buckets around a value, as 1, 2 or 5 and a power of ten."""
+    power = math.floor(math.log10(value))
+    digit = value / 10.0**power
+    return (1 if digit < 2 else 2 if digit < 5 else 5), power - 3
+
+
 def edges(a):
-    """The documented rule: Freedman-Diaconis as numpy has it, rounded to 1-2-5, 10 to 60 bins, a far tail cut."""
-    positive, reach = a[a > 0], 0.0
+    """The documented rule: Freedman-Diaconis as numpy has it, rounded to 1-2-5, 10 to 60 bins, a far tail cut, zero in view or not."""
+    cuts = (1, 0.999, 0.99, 0.95, 0.9)
+    end = lambda x, fence: next((v for v in (np.quantile(x, q, method="lower") for q in cuts) if v <= fence), np.quantile(x, 0.9, method="lower"))
+    value = lambda width: float(f"{width[0]}e{width[1]}")
+    positive, low, high = a[a > 0], 0.0, 0.0
     if len(positive):
-        lower = lambda q: np.quantile(positive, q, method="lower")
-        reach = next((lower(q) for q in (1, 0.999, 0.99, 0.95, 0.9) if lower(q) <= 6 * lower(0.75)), lower(0.9))
-    spread = reach or 1.0
+        low, high = a.min(), end(positive, 6 * np.quantile(positive, 0.75, method="lower"))
+    first, third = np.quantile(a, [0.25, 0.75], method="lower")
+    if first > 6 * (third - first):
+        low, high = -end(-a, 6 * (third - first) - first), end(a, third + 6 * (third - first))
+    away = high > low > (high - low) / 2
+    low = low if away else 0.0
+    spread = high - low or 1.0
     width = 2.0 * np.subtract(*np.percentile(a, [75, 25])) * a.size ** (-1 / 3)
     width = width if width > 0 else spread / (math.log2(a.size) + 1)
     target = min(max(width, spread / 60), spread / 10)
-    low = math.floor(math.log10(target))
-    widths = [(d, k) for k in range(low - 1, low + 2) for d in (1, 2, 5)]
-    fitting = [w for w in widths if 10 <= math.ceil(spread / float(f"{w[0]}e{w[1]}")) <= 60]
-    digit, power = min(fitting, key=lambda w: abs(math.log(float(f"{w[0]}e{w[1]}") / target)))
-    last = math.floor(reach / float(f"{digit}e{power}")) + 1 if reach else 10
-    return [float(f"{j * digit}e{power}") for j in range(last + 1)]
+    power = math.floor(math.log10(target))
+    widths = [(d, k) for k in range(power - 1, power + 2) for d in (1, 2, 5)]
+    fitting = [w for w in widths if 10 <= math.ceil(spread / value(w)) <= 60]
+    width = min(fitting, key=lambda w: abs(math.log(value(w) / target)))
+    if away:
+        width = max(width, resolution(low), resolution(high), key=value)
+    last = math.floor(high / value(width)) + 1 if high else 10
+    return [float(f"{j * width[0]}e{width[1]}") for j in range(math.floor(low / value(width)), last + 1)]
 
 
 def r2(y, p):
@@ -91,5 +121,7 @@ sets = {
     "equal": [(0.1, 0.4)] * 50,
     "zero": [(0.1, 0.1)] * 50,
     "one": [(151.0, 206.11706979)],
+    "far_truth": far_truth(),
+    "far_error": far_error(),
 }
 (HERE / "golden.json").write_text(json.dumps({name: golden(rows) for name, rows in sets.items()}, indent=1) + "\n")

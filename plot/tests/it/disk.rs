@@ -44,8 +44,15 @@ fn a_picture_that_cannot_take_its_place_leaves_nothing() {
     plot.rows(1);
     until("it says so", || directory.read("stderr").contains("the last picture stays"));
     assert!(temporary_files(&directory.0).is_empty());
+    until("programs see it", || plot.stats()["picture_trouble"].to_string().contains("irectory"));
+    let page = || String::from_utf8(plot.ask("GET", "/").2).unwrap();
+    assert!(page().contains("The picture cannot be written: "));
+    assert_eq!(plot.ask("GET", "/healthz").0, 200);
     fs::remove_dir_all(directory.path(PNG)).unwrap();
     until("it draws again", || directory.path(PNG).is_file());
+    until("all is well", || {
+        plot.stats()["picture_trouble"].is_null() && !page().contains("cannot be written")
+    });
 }
 
 /// `plot` with a small file system of its own for the pictures, in a mount namespace, where users may have one without being root.

@@ -39,7 +39,9 @@ fn a_log_is_followed_through_everything_that_happens_to_logs() {
     assert_eq!(plot.ask("GET", "/healthz").0, 503);
     fs::remove_file(directory.path(LOG)).unwrap();
     fs::create_dir(directory.path(LOG)).unwrap();
-    until("what cannot be read is named", || plot.stats()["reason"].to_string().contains("directory"));
+    until("what is no file is named", || {
+        plot.stats()["reason"].to_string().contains("is not a regular file")
+    });
     assert_eq!(plot.ask("GET", "/healthz").0, 503);
     fs::remove_dir(directory.path(LOG)).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
@@ -58,6 +60,12 @@ fn what_is_not_a_row_is_counted_by_kind() {
     let expected =
         serde_json::json!({"malformed": 3, "not_finite": 1, "negative_error": 1, "contradictory": 1});
     assert_eq!(stats["not_rows"], expected);
+    // They are told of once, however many more come at once.
+    for n in 2..7 {
+        directory.append(LOG, "x,1,2\nx,1,2,1\n");
+        plot.rows(n + 1);
+    }
+    assert_eq!(directory.read("stderr").matches("lines that are not rows").count(), 1);
 }
 
 #[test]
@@ -89,6 +97,39 @@ fn several_logs_are_merged() {
     plot.rows(300);
     directory.write("a3.csv", "y_true,y_pred,absolute_error\n");
     plot.rows(200);
+}
+
+#[test]
+fn more_logs_than_can_be_open_are_not_dropped_in_silence() {
+    let directory = Directory::new();
+    for n in 0..257 {
+        directory.write(&format!("a{n:03}.csv"), &(HEADER.to_owned() + "x,0,1,1\n"));
+    }
+    let pattern = directory.path("a*.csv");
+    let plot = Plot::start(&directory, &["--log", pattern.to_str().unwrap()]);
+    plot.rows(256);
+    let (status, _, body) = plot.ask("GET", "/healthz");
+    let reason = String::from_utf8(body).unwrap();
+    assert_eq!(status, 503);
+    assert!(reason.contains("more than 256 logs match") && reason.contains("a*.csv"), "{reason}");
+    fs::remove_file(directory.path("a000.csv")).unwrap();
+    until("the last one fits", || plot.ask("GET", "/healthz").0 == 200);
+    assert_eq!(plot.stats()["all"]["n"], 256);
+}
+
+#[test]
+fn a_pipe_named_as_a_log_does_not_stop_the_others() {
+    let directory = Directory::new();
+    let (pipe, log) = (directory.path("pipe"), directory.path(LOG));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
+    let both = format!("{},{}", pipe.display(), log.display());
+    let plot = Plot::start(&directory, &["--log", &both]);
+    assert_eq!(plot.rows(3)["state"], "trouble");
+    assert!(plot.stats()["reason"].as_str().unwrap().ends_with("pipe is not a regular file"));
+    directory.append(LOG, "x,1,2,1\n");
+    plot.rows(4);
+    assert!(plot.end("TERM").success());
 }
 
 #[test]
@@ -134,6 +175,34 @@ fn pictures_show_the_counts() {
     assert_eq!((status, &body[1..4]), (200, b"PNG".as_slice()));
     let svg = fs::read_to_string(directory.path("error_distribution.svg")).unwrap();
     assert!(svg.contains("n = 1,000"), "{svg}");
+}
+
+#[test]
+fn picture_and_page_say_what_lies_beyond_the_axis() {
+    // A tenth of the errors lies far away, and so does p95.
+    let heavy: String = (0..1000).map(|i| if i % 10 == 0 { 500 + i } else { i % 7 }).map(row_of).collect();
+    let far: String = (0..1000).map(|i| 1000 + i % 7).map(row_of).collect();
+    let cases = [
+        (heavy, vec!["p95 99", "→", "≥ 620: 88", "91.2 % quantile"]),
+        (far, vec!["(zero is out of view)", "1002"]),
+    ];
+    for (log, words) in cases {
+        let directory = Directory::new();
+        directory.write(LOG, &(HEADER.to_owned() + &log));
+        let plot = Plot::start(&directory, &[]);
+        plot.rows(1000);
+        until("there is a picture", || directory.path("error_distribution.svg").exists());
+        let page = String::from_utf8(plot.ask("GET", "/").2).unwrap();
+        for (shown, text) in [("picture", directory.read("error_distribution.svg")), ("page", page)] {
+            for word in &words {
+                assert!(text.contains(word), "{shown}: {word}\n{text}");
+            }
+        }
+    }
+}
+
+fn row_of(error: i32) -> String {
+    format!("x,0,{error},{error}\n")
 }
 
 #[test]

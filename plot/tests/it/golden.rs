@@ -73,6 +73,17 @@ fn errors_from_1e_minus_12_to_1e12() {
 }
 
 #[test]
+fn values_and_errors_far_from_zero() {
+    let truth = (0..5000_i32).map(|i| {
+        let y_true = 1e9 + f64::from(i * 7919 % 2001 - 1000) / 1024.0;
+        (y_true, y_true + f64::from(i * 104_729 % 997 - 498) / 2048.0)
+    });
+    check("far_truth", &log_of(truth));
+    let errors = (0..5000_i32).map(|i| (0.0, 1e6 + f64::from(i * 7919 % 1025 - 512) / 1024.0));
+    check("far_error", &log_of(errors));
+}
+
+#[test]
 fn equal_zero_and_single_errors() {
     check("equal", &log_of([(0.1, 0.4); 50]));
     check("zero", &log_of([(0.1, 0.1); 50]));

@@ -62,5 +62,19 @@ fn the_health_check_asks_the_page_or_reads_the_file() {
     let address = plot.address.clone();
     drop(plot);
     assert_eq!(check(&address).0, Some(1));
-    assert_eq!(check("none").0, Some(1));
+    let (status, line) = check("none");
+    assert_eq!(status, Some(1));
+    assert!(line.contains(".plot_health") && line.contains("cannot write there"), "{line}");
+    directory.write(".plot_health", "ok\n");
+    assert_eq!(check("none"), (Some(0), "ok\n".to_owned()));
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
+    std::fs::File::options()
+        .write(true)
+        .open(directory.path(".plot_health"))
+        .unwrap()
+        .set_modified(past)
+        .unwrap();
+    let (status, line) = check("none");
+    assert_eq!(status, Some(1));
+    assert!(line.contains(" s ago") && line.contains("cannot write there"), "{line}");
 }
