@@ -28,7 +28,7 @@ lint: ## rustfmt, clippy and shellcheck; a warning is an error
 	@scripts/ensure-packages gcc shellcheck
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	shellcheck --external-sources .ci/run $$(find scripts -maxdepth 1 -type f)
+	shellcheck --external-sources --check-sourced .ci/run $$(find scripts -maxdepth 1 -type f)
 
 run-features: ## one service in the foreground, against AMQP_URL; ARGS="--interval 1" gives flags
 run-metric: ## the same for metric
