@@ -49,7 +49,7 @@ bench-full: ## the long ones: a full store, and half an hour at full speed
 bench-plot: ## plot and pandas side by side over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
 	@scripts/bench-plot
 
-clean: ## remove what was built and the private broker with its queues; logs stay
-	@scripts/down
+clean: ## remove what was built and the private broker with its queues; logs and containers stay
+	@scripts/down processes
 	cargo clean
 	rm -rf .run
