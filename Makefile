@@ -29,7 +29,7 @@ lint: ## rustfmt, clippy and shellcheck; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
-	shellcheck --external-sources .ci/run $$(find scripts -maxdepth 1 -type f)
+	shellcheck --external-sources --check-sourced .ci/run $$(find scripts -maxdepth 1 -type f)
 
 run-features: ## one service in the foreground, against AMQP_URL; ARGS="--interval 1" gives flags
 run-metric: ## the same for metric
@@ -50,7 +50,7 @@ bench-full: ## the long ones: a full store, and half an hour at full speed
 bench-plot: ## plot and pandas side by side over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
 	@scripts/bench-plot
 
-clean: ## remove what was built and the private broker with its queues; logs stay
-	@scripts/down
+clean: ## remove what was built and the private broker with its queues; logs and containers stay
+	@scripts/down processes
 	cargo clean
 	rm -rf .run

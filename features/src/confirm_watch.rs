@@ -3,7 +3,7 @@
 use crate::health::Health;
 use std::time::{Duration, Instant};
 
-/// How long nothing may be confirmed until the operator is told, and until the process counts as unhealthy.
+/// How long the oldest message may wait for its confirm until the operator is told, and until the process counts as unhealthy.
 const WARN: Duration = Duration::from_secs(10);
 const UNHEALTHY: Duration = Duration::from_secs(30);
 /// How often [`ConfirmWatch::look`] wants to be called at least.
@@ -11,7 +11,7 @@ pub const LOOK: Duration = Duration::from_secs(5);
 
 pub struct ConfirmWatch {
     health: Health,
-    /// When a confirm came last, or none was owed.
+    /// When the oldest message was confirmed last, or no confirm was owed.
     well_at: Instant,
     warned: bool,
 }
@@ -21,7 +21,7 @@ impl ConfirmWatch {
         ConfirmWatch { health, well_at: Instant::now(), warned: false }
     }
 
-    /// A confirm came, or a connection that owes none yet.
+    /// The oldest message was confirmed, or a connection came that owes no confirm yet.
     pub fn begin_anew(&mut self) {
         self.well_at = Instant::now();
     }
@@ -37,24 +37,23 @@ impl ConfirmWatch {
             self.well_at = now;
         }
         let waited = now.duration_since(self.well_at);
-        let reason = if is_blocked {
-            "the broker has blocked publishing"
-        } else {
-            "a queue may be without a leader, or the broker overloaded"
+        let waited_s = waited.as_secs();
+        let reason = || match is_blocked {
+            true => format!("the broker has blocked publishing for {waited_s} s"),
+            false => format!(
+                "a message is unconfirmed for {waited_s} s: a queue may be without a leader, or the broker overloaded"
+            ),
         };
         if waited < WARN && self.warned {
             log::info!("the broker confirms again");
             self.warned = false;
         }
         if waited >= WARN && !self.warned {
-            log::warn!(
-                "nothing was confirmed for {} s: {reason}; waiting, nothing is lost",
-                waited.as_secs()
-            );
+            log::warn!("{}; waiting, nothing is lost", reason());
             self.warned = true;
         }
         if waited >= UNHEALTHY {
-            self.health.ill(format!("nothing was confirmed for {} s: {reason}", waited.as_secs()));
+            self.health.ill(reason());
         } else {
             self.health.well();
         }

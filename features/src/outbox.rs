@@ -53,9 +53,11 @@ impl Outbox {
         self.unconfirmed.back()?.as_ref()
     }
 
-    /// The broker has the message with this delivery tag, or (`multiple`) all up to it.
-    pub fn confirm(&mut self, delivery_tag: u64, multiple: bool) {
-        let Some(last) = delivery_tag.checked_sub(self.first_tag) else { return };
+    /// The broker has the message with this delivery tag, or (`multiple`) all up to it. Says whether the oldest unconfirmed one is
+    /// among them: one queue that confirms nothing keeps its own in front, whatever the other one confirms.
+    pub fn confirm(&mut self, delivery_tag: u64, multiple: bool) -> bool {
+        let oldest = self.first_tag;
+        let Some(last) = delivery_tag.checked_sub(oldest) else { return false };
         let last = last as usize;
         let first = if multiple { 0 } else { last };
         for message in self.unconfirmed.iter_mut().skip(first).take(last + 1 - first) {
@@ -74,6 +76,7 @@ impl Outbox {
             self.unconfirmed.pop_front();
             self.first_tag += 1;
         }
+        self.first_tag > oldest
     }
 
     /// The connection is gone: what it did not confirm is to be published again, on a channel with new tags.
@@ -120,12 +123,11 @@ mod tests {
     fn a_sample_is_sent_when_both_halves_are_confirmed() {
         let mut outbox = outbox(2);
         assert_eq!(publish_all(&mut outbox), [[0, 0], [0, 1], [1, 0], [1, 1]]);
-        outbox.confirm(2, false);
-        outbox.confirm(3, false);
+        assert!(!outbox.confirm(2, false) && !outbox.confirm(3, false), "the oldest waits");
         assert_eq!((outbox.sent(), outbox.unconfirmed_samples()), (0, 2));
-        outbox.confirm(1, false);
+        assert!(outbox.confirm(1, false));
         assert_eq!((outbox.sent(), outbox.messages()), (1, 1));
-        outbox.confirm(4, true);
+        assert!(outbox.confirm(4, true));
         assert_eq!((outbox.sent(), outbox.messages()), (2, 0));
     }
 
@@ -147,10 +149,9 @@ mod tests {
     fn repeated_and_unknown_tags_change_nothing() {
         let mut outbox = outbox(1);
         publish_all(&mut outbox);
-        outbox.confirm(0, true);
-        outbox.confirm(9, false);
-        outbox.confirm(1, false);
-        outbox.confirm(1, false);
+        assert!(!outbox.confirm(0, true) && !outbox.confirm(9, false));
+        assert!(outbox.confirm(1, false));
+        assert!(!outbox.confirm(1, false));
         assert_eq!((outbox.sent(), outbox.messages()), (0, 1));
     }
 }

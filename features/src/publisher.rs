@@ -152,6 +152,7 @@ impl<'a> Publisher<'a> {
             };
             select! {
                 recv(confirms) -> confirm => {
+                    let mut oldest_is_confirmed = false;
                     // The broker returns a message that no queue took before it confirms it: such a confirm counts for nothing.
                     let confirms = std::iter::once(confirm.ok()).chain(confirms.try_iter().map(Some));
                     for confirm in confirms {
@@ -160,13 +161,15 @@ impl<'a> Publisher<'a> {
                             return Ok(End::Lost(reason));
                         }
                         match confirm {
-                            Some(Confirm::Ack(ack)) => self.outbox.confirm(ack.delivery_tag, ack.multiple),
+                            Some(Confirm::Ack(ack)) => oldest_is_confirmed |= self.outbox.confirm(ack.delivery_tag, ack.multiple),
                             Some(Confirm::Nack(_)) => return Ok(End::Lost(anyhow!("the broker refused a message (nack)"))),
                             None => return Ok(End::Lost(why_closed(&channel))),
                         }
                         self.backoff.reset();
                     }
-                    self.confirm_watch.begin_anew();
+                    if oldest_is_confirmed {
+                        self.confirm_watch.begin_anew();
+                    }
                 }
                 recv(blocked) -> note => match note {
                     Ok(Notification::Blocked(reason)) => {
