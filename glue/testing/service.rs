@@ -6,7 +6,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,8 @@ use std::{
 pub struct Service {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Reads them, until the end of the process.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -44,12 +46,12 @@ impl Service {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 sink.lock().unwrap().push(line);
             }
         });
-        Service { child, lines }
+        Service { child, lines, reader: Some(reader) }
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -84,8 +86,13 @@ impl Service {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Until it has ended; all its lines are there then.
     pub fn wait(&mut self) -> ExitStatus {
-        wait_for("exit", || self.child.try_wait().unwrap())
+        let status = wait_for("exit", || self.child.try_wait().unwrap());
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
     }
 
     /// SIGTERM, then the exit code.

@@ -175,9 +175,10 @@ fn a_full_disk_at_any_call_is_waited_for() {
             service.wait_for_line("No space left on device");
             ended += 1;
         } else {
+            service.signal("TERM");
+            service.wait();
             assert!(service.count_lines("waiting for room") <= 2, "{:?}", service.lines());
             assert_eq!(service.count_lines("connected to"), 1, "{:?}", service.lines());
-            service.terminate();
             scene.check_work();
             if scene.disturbances() == 0 {
                 return Break(());
