@@ -33,7 +33,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/broker");
 
 /// How long a condition may take to come true; `make chaos` has more to wait for.
 pub fn deadline() -> Duration {
-    Duration::from_secs(count("TEST_DEADLINE_SECONDS", 60) as u64)
+    Duration::from_secs(count("TEST_DEADLINE_SECONDS", 120) as u64)
 }
 
 /// Waits until `condition` gives a value.
