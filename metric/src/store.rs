@@ -260,3 +260,29 @@ impl<'t> Tables<'t> {
 fn half((_, side, value, received_at_ms): PendingValue) -> Half {
     Half { side: if side == 0 { Side::YTrue } else { Side::YPred }, value, received_at_ms }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use std::{env, fs};
+
+    #[test]
+    fn a_half_that_waits_already_is_not_entered_again() {
+        let directory = env::temp_dir().join(format!("store-{:016x}", fastrand::u64(..)));
+        fs::create_dir(&directory).unwrap();
+        let store = Store::open(&RealDisk, &directory.join("metric.redb"), 10).unwrap();
+        let half = |value| Half { side: Side::YTrue, value, received_at_ms: 5 };
+        let write = store.write(|tables| {
+            tables.begin_waiting("a", half(1.0))?;
+            tables.begin_waiting("a", half(2.0))?;
+            assert_eq!(tables.oldest()?, Some(("a".to_owned(), half(1.0))));
+            tables.end_waiting("a")?;
+            tables.begin_waiting("b", half(3.0))?;
+            assert_eq!(tables.oldest()?, Some(("b".to_owned(), half(3.0))));
+            tables.waiting()
+        });
+        assert_eq!(write.unwrap(), 1);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
