@@ -11,6 +11,7 @@ FORMS = {  # rounds; samples per run; waiting halves; rows in the log before the
     "check": dict(rounds=1, samples=300, waiting=2000, done=2000, run_s=2, part_s=1),
 }
 BATCH = 10_000
+RESTARTS = 5
 
 
 def rows(bench, form):
@@ -42,7 +43,7 @@ def against_fresh(bench, name, fill, rounds, samples, **counts):
     return values
 
 
-def fill_waiting(bench, directory, memory, restarts, waiting, rounds, **_):
+def fill_waiting(bench, directory, memory, restarts, waiting, **_):
     """True values whose predictions never come; their ids lie before and among those that features makes."""
     bench.depth("y_true")
     channel = bench.connection.channel()
@@ -63,7 +64,7 @@ def fill_waiting(bench, directory, memory, restarts, waiting, rounds, **_):
         memory.append(peak_memory_mb(process.pid))
         process.terminate()
         bench.end(process, begun)
-    for _ in range(rounds):
+    for _ in range(RESTARTS):
         begun = time.perf_counter()
         process = start_to_consume(bench, directory)
         restarts.append(time.perf_counter() - begun)
