@@ -1,5 +1,5 @@
 """The long rows: what a full store and half an hour cost."""
-import json, time
+import functools, json, time
 
 import pika
 
@@ -17,7 +17,7 @@ RESTARTS = 5
 def rows(bench, form):
     counts = FORMS[form]
     memory, restarts = [], []
-    full = against_fresh(bench, "waiting", lambda *args, **more: fill_waiting(*args, memory, restarts, **more), **counts)
+    full = against_fresh(bench, "waiting", functools.partial(fill_waiting, memory=memory, restarts=restarts), **counts)
     cap = against_fresh(bench, "done", fill_done, **counts)
     return [
         Row(f"resident memory of metric while it takes {counts['waiting']:,} halves that wait", " MB", memory, 64, False, "the store's cache, deliveries on their way"),

@@ -176,6 +176,7 @@ impl<D: Disk> Journal<D> {
         let is_due = self.rows_ahead > 0 || (rows == 0 && joined.held.is_empty());
         let is_late = is_due && self.stored_at.elapsed() >= BEHIND_MAX;
         let mut expired = Some(0);
+        // Halves that were kept are in the store already; it still has to forget those whose row came at once.
         let begins_waiting = !joined.begun.is_empty() || !joined.kept.is_empty();
         if is_late || self.rows_ahead >= ROWS_AHEAD_MAX || begins_waiting {
             expired = when_room(&mut wait, || self.store(&joined.begun, now_ms))?;

@@ -2,7 +2,7 @@
 //! Colours come from the page's style sheet, so that they follow light and dark.
 
 use crate::histogram::Width;
-use crate::label::{Anchor, Labels, Place, width};
+use crate::label::{Anchor, Labels, Place, touch, width};
 use crate::number::tick_names;
 use std::fmt::{Arguments, Write};
 
@@ -102,9 +102,9 @@ impl Frame {
         let mut fitting = None;
         for choice in choices {
             let spans = choice.iter().map(|(x, name)| (self.across(*x), width(name)));
-            let touch = crate::label::touch(spans);
+            let collide = touch(spans);
             fitting = Some(choice);
-            if !touch {
+            if !collide {
                 break;
             }
         }
