@@ -12,6 +12,8 @@ use std::{fmt, path::PathBuf};
 const PREFETCH: &str = "1000";
 /// As ARCHITECTURE.md promises.
 const DONE_IDS: u64 = 10_000_000;
+/// As ARCHITECTURE.md says.
+const ROWS_AHEAD: u64 = 4096;
 
 pub const ABOUT: &str =
     "Joins true values and predictions by id and logs the absolute error of each, exactly once.";
@@ -121,6 +123,7 @@ impl Config {
                 halves: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
                 age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
                 done_ids: DONE_IDS,
+                rows_ahead: ROWS_AHEAD,
             },
             as_owner: values.parse("run-as", "owner", owner::parse)?,
         })
@@ -172,7 +175,15 @@ mod tests {
         let config = config(&["--log-dir", "/b"], &env).unwrap();
         assert_eq!((config.log_dir, config.prefetch), (PathBuf::from("/b"), 7));
         assert_eq!(config.queue_type, QueueType::Quorum);
-        assert_eq!(config.limits, Limits { halves: 10_000_000, age_ms: 30 * 86_400_000, done_ids: DONE_IDS });
+        assert_eq!(
+            config.limits,
+            Limits {
+                halves: 10_000_000,
+                age_ms: 30 * 86_400_000,
+                done_ids: DONE_IDS,
+                rows_ahead: ROWS_AHEAD
+            }
+        );
     }
 
     #[test]

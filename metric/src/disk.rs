@@ -6,7 +6,9 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{FileExt, MetadataExt},
+    panic,
     path::Path,
+    thread,
 };
 
 /// What a path leads to, or what is open.
@@ -18,7 +20,7 @@ pub struct Identity {
 }
 
 /// A directory's files. The store reads and writes its file at offsets; all others are only ever appended to.
-pub trait Disk: Clone {
+pub trait Disk: Clone + Send + Sync + 'static {
     type File: DiskFile;
     /// Opens a file for reading and writing at offsets; makes it where there is none.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
@@ -29,6 +31,11 @@ pub trait Disk: Clone {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a directory last: of files that were made or renamed.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+    /// Does something with files while the caller goes on; what it gives is called to wait for the result.
+    fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Box<dyn FnOnce() -> T>>;
 }
 
 /// An open file. `sync_data` returns once all that was written is on the disk, the length included; a failed one is never
@@ -70,6 +77,14 @@ impl Disk for RealDisk {
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all().map_err(unsynced)
+    }
+
+    fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Box<dyn FnOnce() -> T>> {
+        let working = thread::Builder::new().name("store".to_owned()).spawn(work)?;
+        Ok(Box::new(|| working.join().unwrap_or_else(|panic| panic::resume_unwind(panic))))
     }
 }
 

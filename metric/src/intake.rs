@@ -31,8 +31,8 @@ pub struct Intake<'c> {
     consumer: Consumer<'c>,
     prefetch: u16,
     prefetch_max: u16,
-    /// Deliveries since the prefetch was chosen, and the bytes of their bodies.
-    seen: (usize, usize),
+    /// Since the prefetch was chosen.
+    seen: Sizes,
     in_hand: VecDeque<InHand>,
     /// The number of the first of `in_hand`.
     first: u64,
@@ -49,6 +49,13 @@ pub struct Intake<'c> {
 pub struct Moment {
     pub unix_ms: u64,
     pub instant: Instant,
+}
+
+#[derive(Default)]
+struct Sizes {
+    deliveries: usize,
+    bytes: usize,
+    samples: usize,
 }
 
 struct InHand {
@@ -71,7 +78,7 @@ impl<'c> Intake<'c> {
     pub fn new(side: Side, queue: &str, channel: &'c Channel, prefetch_max: u16) -> Result<Intake<'c>> {
         let prefetch = prefetch_max.min(FIRST_PREFETCH);
         let consumer = subscribe(channel, queue, prefetch)?;
-        let (queue, seen, in_hand) = (queue.to_owned(), (0, 0), VecDeque::new());
+        let (queue, seen, in_hand) = (queue.to_owned(), Sizes::default(), VecDeque::new());
         Ok(Intake {
             side,
             queue,
@@ -93,8 +100,16 @@ impl<'c> Intake<'c> {
     }
 
     pub fn has_room(&self) -> bool {
-        let most = (usize::from(self.prefetch) / HANDS_PER_PREFETCH).max(1);
-        self.in_hand.len() < most && self.samples < SAMPLES_MAX
+        self.in_hand.len() < self.hands() && self.samples < SAMPLES_MAX
+    }
+
+    fn hands(&self) -> usize {
+        (usize::from(self.prefetch) / HANDS_PER_PREFETCH).max(1)
+    }
+
+    /// Whether as many deliveries have come as there is room for.
+    pub fn can_fill(&self) -> bool {
+        self.receiver().len() >= self.hands().saturating_sub(self.in_hand.len())
     }
 
     /// Whether more is to be taken.
@@ -133,7 +148,9 @@ impl<'c> Intake<'c> {
         message::decode(&body, content, &mut self.decoded, &mut refused);
         let (side, number) = (self.side, self.first + self.in_hand.len() as u64);
         self.samples += self.decoded.len();
-        self.seen = (self.seen.0 + 1, self.seen.1 + body.len());
+        self.seen.deliveries += 1;
+        self.seen.bytes += body.len();
+        self.seen.samples += self.decoded.len();
         self.in_hand.push_back(InHand { delivery, taken_at: now.instant, held: 0 });
         batch.arrivals.extend(self.decoded.drain(..).map(|sample| Arrival {
             side,
@@ -145,17 +162,17 @@ impl<'c> Intake<'c> {
         Ok(())
     }
 
-    /// Takes what is there already, as far as there is room.
+    /// Takes the next delivery if it is there already and there is room for it; gives whether it did.
     ///
     /// # Errors
     /// As of [`Intake::take`].
-    pub fn fill(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<()> {
-        while self.takes()
-            && let Ok(message) = self.receiver().try_recv()
-        {
-            self.take(Some(message), content, now, batch)?;
+    pub fn take_ready(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<bool> {
+        if !self.takes() {
+            return Ok(false);
         }
-        Ok(())
+        let Ok(message) = self.receiver().try_recv() else { return Ok(false) };
+        self.take(Some(message), content, now, batch)?;
+        Ok(true)
     }
 
     /// Notes what became of halves of this side: the numbers of their deliveries, once for each half.
@@ -182,19 +199,19 @@ impl<'c> Intake<'c> {
         last.map_or(Ok(()), |delivery| Ok(delivery.ack_multiple(self.channel)?))
     }
 
-    /// Asks for as many deliveries ahead as bodies of the size seen allow, where that is far from what it was; takes what
-    /// was on its way.
+    /// Asks for as many deliveries ahead as their bytes and samples allow, where that is far from what it was; takes what was on its way.
     ///
     /// # Errors
     /// As of [`Intake::take`].
     pub fn adapt(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<()> {
-        let (deliveries, bytes) = self.seen;
-        if deliveries < usize::from(SIZED_DELIVERIES.min(self.prefetch)) {
+        if self.seen.deliveries < usize::from(SIZED_DELIVERIES.min(self.prefetch)) {
             return Ok(());
         }
-        self.seen = (0, 0);
-        let affordable = AHEAD_BYTES * deliveries / bytes.max(1);
-        let wanted = u16::try_from(affordable).unwrap_or(u16::MAX).clamp(1, self.prefetch_max);
+        let Sizes { deliveries, bytes, samples } = std::mem::take(&mut self.seen);
+        let of_bytes = AHEAD_BYTES * deliveries / bytes.max(1);
+        let of_samples = HANDS_PER_PREFETCH * SAMPLES_MAX * deliveries / samples.max(1);
+        let affordable = u16::try_from(of_bytes.min(of_samples)).unwrap_or(u16::MAX);
+        let wanted = affordable.clamp(1, self.prefetch_max);
         if wanted < self.prefetch.saturating_mul(2) && self.prefetch < wanted.saturating_mul(2) {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 //! as values; nothing is read or written here.
 
 use crate::message::Sample;
-use std::collections::HashMap;
+use std::{collections::HashMap, mem, sync::Arc};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Side {
@@ -73,15 +73,31 @@ const AHEAD_MAX_MS: u64 = 5000;
 
 /// Ids that the store does not know yet.
 #[derive(Default)]
-pub struct Recent(HashMap<String, State>);
+pub struct Recent {
+    states: HashMap<String, State>,
+    /// Those of rows, in the rows' order.
+    done: Vec<DoneId>,
+    /// The same, from when the store begins to be told of them until it knows them.
+    storing: Arc<Vec<DoneId>>,
+}
+
+/// An id whose row is in the log, or about to be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DoneId {
+    pub id: String,
+    /// The store has its first half.
+    pub waited: bool,
+}
 
 enum State {
     /// Its delivery is not acknowledged: the other half is probably on its way.
-    Held { half: Half, delivery: u64 },
+    Held {
+        half: Half,
+        delivery: u64,
+    },
     /// Among [`Joined::kept`].
     Kept(Half),
-    /// Its row is in the log, or about to be; `waited`: the store still has its first half.
-    Done { waited: bool },
+    Done,
 }
 
 impl Recent {
@@ -98,9 +114,9 @@ impl Recent {
     ) -> Result<Joined, E> {
         let mut joined = Joined::default();
         for Arrival { side, delivery, sample } in arrivals {
-            let recent = self.0.get_mut(&sample.id);
+            let recent = self.states.get_mut(&sample.id);
             let known = match &recent {
-                Some(State::Done { .. }) => Known::Done,
+                Some(State::Done) => Known::Done,
                 Some(State::Held { half, .. } | State::Kept(half)) => Known::Waiting(*half),
                 None => lookup(&sample.id)?,
             };
@@ -112,7 +128,7 @@ impl Recent {
                 Known::Nothing => {
                     let half = Half { side, value: sample.value, received_at_ms };
                     joined.held.push((side, delivery));
-                    self.0.insert(sample.id, State::Held { half, delivery });
+                    self.states.insert(sample.id, State::Held { half, delivery });
                     continue;
                 }
                 Known::Waiting(half) => half,
@@ -130,23 +146,22 @@ impl Recent {
                     joined.refused.push((side, sample, reason));
                 }
                 Pair::Row { y_true, y_pred, absolute_error } => {
-                    let id = match recent {
-                        Some(state) => {
-                            let done = State::Done { waited: matches!(state, State::Kept(_)) };
-                            if let State::Held { half, delivery } = std::mem::replace(state, done) {
-                                joined.released.push((half.side, delivery));
-                            }
-                            sample.id
+                    let waited = match recent.map(|state| mem::replace(state, State::Done)) {
+                        Some(State::Held { half, delivery }) => {
+                            joined.released.push((half.side, delivery));
+                            false
                         }
+                        Some(_) => true,
                         None => {
                             if received_at_ms.saturating_sub(other.received_at_ms) <= AHEAD_MAX_MS {
                                 joined.ahead = Some(other.side);
                             }
-                            self.0.insert(sample.id.clone(), State::Done { waited: true });
-                            sample.id
+                            self.states.insert(sample.id.clone(), State::Done);
+                            true
                         }
                     };
-                    joined.rows.push(Row { id, y_true, y_pred, absolute_error });
+                    self.done.push(DoneId { id: sample.id.clone(), waited });
+                    joined.rows.push(Row { id: sample.id, y_true, y_pred, absolute_error });
                 }
             }
         }
@@ -156,7 +171,7 @@ impl Recent {
     /// Gives all halves that are held to the store, by way of `joined`.
     pub fn release(&mut self, joined: &mut Joined) {
         let mut released: Vec<(u64, String, Half)> = Vec::new();
-        for (id, state) in self.0.extract_if(|_, state| matches!(state, State::Held { .. })) {
+        for (id, state) in self.states.extract_if(|_, state| matches!(state, State::Held { .. })) {
             if let State::Held { half, delivery } = state {
                 joined.released.push((half.side, delivery));
                 released.push((delivery, id, half));
@@ -168,23 +183,30 @@ impl Recent {
 
     /// Forgets the halves that are held: their deliveries come again.
     pub fn drop_held(&mut self) {
-        self.0.retain(|_, state| matches!(state, State::Done { .. }));
+        self.states.retain(|_, state| !matches!(state, State::Held { .. }));
     }
 
-    /// The ids of rows that the store does not know of, sorted, and whether it still has their first half.
-    pub fn done(&self) -> Vec<(&str, bool)> {
-        let done = self.0.iter().filter_map(|(id, state)| match state {
-            State::Done { waited } => Some((id.as_str(), *waited)),
-            State::Held { .. } | State::Kept(_) => None,
-        });
-        let mut ids: Vec<(&str, bool)> = done.collect();
-        ids.sort_unstable();
-        ids
+    /// The ids of rows that the store does not know of. They stay known here until [`Recent::end_storing`].
+    pub fn begin_storing(&mut self) -> Arc<Vec<DoneId>> {
+        // Most often empty before: only what failed is still there.
+        Arc::make_mut(&mut self.storing).append(&mut self.done);
+        self.storing.clone()
     }
 
-    /// Forgets all but the halves that are held: the store knows the rest.
-    pub fn drop_stored(&mut self) {
-        self.0.retain(|_, state| matches!(state, State::Held { .. }));
+    /// Forgets what was being stored: the store knows it now.
+    pub fn end_storing(&mut self) {
+        for DoneId { id, .. } in mem::take(&mut self.storing).iter() {
+            self.states.remove(id);
+        }
+    }
+
+    /// Forgets [`Joined::kept`]: the store knows them now.
+    pub fn end_keeping(&mut self, kept: &[(String, Half)]) {
+        for (id, _) in kept {
+            if let Some(State::Kept(_)) = self.states.get(id) {
+                self.states.remove(id);
+            }
+        }
     }
 }
 
@@ -232,6 +254,12 @@ mod tests {
         recent.join(arrivals, 5, lookup).unwrap()
     }
 
+    fn store_all(recent: &mut Recent) -> Vec<(String, bool)> {
+        let done = recent.begin_storing();
+        recent.end_storing();
+        done.iter().map(|done| (done.id.clone(), done.waited)).collect()
+    }
+
     #[test]
     fn halves_in_any_order_give_one_row() {
         use Side::*;
@@ -245,7 +273,7 @@ mod tests {
             assert_eq!(joined.rows, [row]);
             assert!(joined.begun.is_empty());
             assert_eq!((joined.held, joined.released), (vec![(first, 0)], vec![(first, 0)]));
-            assert_eq!(recent.done(), [("a", false)]);
+            assert_eq!(store_all(&mut recent), [("a".to_owned(), false)]);
         }
     }
 
@@ -273,9 +301,9 @@ mod tests {
         let known = [("a", Known::Waiting(waiting(2.0)))];
         let second = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
         assert_eq!((second.rows.len(), second.ahead), (1, Some(Side::YTrue)));
-        assert_eq!(recent.done(), [("a", true)]);
         let third = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
         assert_eq!((third.rows.len(), third.repeats), (0, 1));
+        assert_eq!(store_all(&mut recent), [("a".to_owned(), true)]);
     }
 
     #[test]
@@ -299,8 +327,24 @@ mod tests {
         let again =
             join_with(&mut recent, vec![half(Side::YTrue, "a", 1.0), half(Side::YPred, "b", 1.0)], &[]);
         assert_eq!((again.repeats, again.rows.len(), again.held.len()), (1, 0, 1));
-        recent.drop_stored();
-        assert!(recent.done().is_empty());
+        assert_eq!(store_all(&mut recent), [("a".to_owned(), false)]);
+        assert_eq!(store_all(&mut recent), []);
+    }
+
+    #[test]
+    fn a_row_is_known_until_the_store_knows_it() {
+        use Side::*;
+        let mut recent = Recent::default();
+        let pair = |id| vec![half(YTrue, id, 1.0), half(YPred, id, 1.0)];
+        join_with(&mut recent, pair("a"), &[]);
+        assert_eq!(recent.begin_storing().len(), 1);
+        assert_eq!(join_with(&mut recent, pair("a").into_iter().chain(pair("b")).collect(), &[]).repeats, 2);
+        // As if the first try had failed.
+        assert_eq!(recent.begin_storing().len(), 2);
+        join_with(&mut recent, pair("c"), &[]);
+        recent.end_storing();
+        assert_eq!(join_with(&mut recent, pair("b").into_iter().chain(pair("c")).collect(), &[]).repeats, 2);
+        assert_eq!(store_all(&mut recent), [("c".to_owned(), false), ("b".to_owned(), false)]);
     }
 
     #[test]
@@ -332,7 +376,7 @@ mod tests {
         assert_eq!((joined.kept, joined.released), (vec![("a".to_owned(), stays)], vec![(YTrue, 0)]));
         assert_eq!(joined.refused.len(), 2);
         let second = join_with(&mut recent, vec![half(YPred, "a", 0.5)], &[]);
-        assert_eq!((second.rows[0].y_true, recent.done()), (1.0, vec![("a", true)]));
+        assert_eq!((second.rows[0].y_true, store_all(&mut recent)), (1.0, vec![("a".to_owned(), true)]));
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! The protocol of DESIGN and ARCHITECTURE in one place: a batch becomes rows, rejects and store entries, durable in that
-//! order. The rows are durable at once; the store may follow a second behind, and after a crash reads from the log what it lacks.
+//! order. The rows are durable at once; the store may follow a second behind, where rows come fast on a thread of its own, and
+//! after a crash reads from the log what it lacks.
 //! Never acknowledges anything; who calls may do so after [`Journal::commit_when_room`] returned.
 
 use crate::{
     disk::{Disk, is_full},
-    join::{Arrival, Half, Joined, Recent},
+    join::{Arrival, DoneId, Half, Joined, Recent},
     recovery::{Findings, recover},
     rejects::{Reject, Rejects},
-    row_log::{RowLog, finish, lines, write_row},
+    row_log::{RowLog, finish, lines, unix_seconds, write_row},
     store::{Store, Tables},
     unmatched::Unmatched,
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,12 +23,10 @@ use std::{
 /// [`crate::line_file::APPEND_BYTES_MAX`].
 const EXPIRED_AT_ONCE: usize = 2048;
 
-/// Rows that the store may be behind the log: bounds memory, and what is read after a crash.
-const ROWS_AHEAD_MAX: u64 = 8192;
 /// How long the store may be behind the log, or a half be held before it is given to the store.
 pub const BEHIND_MAX: Duration = Duration::from_secs(1);
 
-/// What the store holds at most.
+/// What the store holds at most, and how far it is behind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// How many halves may wait.
@@ -35,6 +35,8 @@ pub struct Limits {
     pub age_ms: u64,
     /// So many ids of rows are remembered at least, twice as many at most.
     pub done_ids: u64,
+    /// From so many rows that the store is behind the log on it is told of them: bounds memory, and what is read after a crash.
+    pub rows_ahead: u64,
 }
 
 /// What became of a batch.
@@ -53,14 +55,16 @@ pub struct Journal<D: Disk> {
     disk: D,
     directory: PathBuf,
     limits: Limits,
-    store: Store<D>,
+    store: Arc<Store<D>>,
+    /// Waits until the store was told of rows beside the work.
+    storing: Option<Box<dyn FnOnce() -> Result<()>>>,
     log: RowLog<D>,
     rejects: Rejects<D>,
     unmatched: Unmatched<D>,
     recent: Recent,
     /// What was joined is not durable yet: the store must not learn of it.
     is_joined: bool,
-    /// Rows that the store does not know of.
+    /// Rows that the store does not know of, nor is being told of.
     rows_ahead: u64,
     store_failed: bool,
     stored_at: Instant,
@@ -85,7 +89,8 @@ impl<D: Disk> Journal<D> {
             directory: directory.to_owned(),
             limits,
             waiting: store.view()?.waiting()?,
-            store,
+            store: Arc::new(store),
+            storing: None,
             log,
             rejects,
             unmatched,
@@ -128,7 +133,7 @@ impl<D: Disk> Journal<D> {
 
     /// Whether the store knows of all rows.
     pub fn is_stored(&self) -> bool {
-        self.rows_ahead == 0
+        self.rows_ahead == 0 && self.storing.is_none()
     }
 
     /// Makes all of a batch durable but the halves that are held. A step that finds the disk full is tried again for as long as
@@ -150,9 +155,9 @@ impl<D: Disk> Journal<D> {
         if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
             return Ok(None);
         }
-        let mut lines = lines();
+        let (mut lines, logged_at) = (lines(), unix_seconds(now_ms));
         for row in &joined.rows {
-            write_row(&mut lines, row, now_ms)?;
+            write_row(&mut lines, row, &logged_at)?;
         }
         let (lines, rows) = (finish(lines)?, joined.rows.len() as u64);
         let mut torn = false;
@@ -178,8 +183,10 @@ impl<D: Disk> Journal<D> {
         let mut expired = Some(0);
         // Halves that were kept are in the store already; it still has to forget those whose row came at once.
         let begins_waiting = !joined.begun.is_empty() || !joined.kept.is_empty();
-        if is_late || self.rows_ahead >= ROWS_AHEAD_MAX || begins_waiting {
+        if is_late || begins_waiting {
             expired = when_room(&mut wait, || self.store(&joined.begun, now_ms))?;
+        } else if self.rows_ahead >= self.limits.rows_ahead {
+            expired = when_room(&mut wait, || self.store_beside(now_ms))?;
         }
         let (rejected, waiting) = (rejects.len() as u64, self.waiting);
         let Joined { repeats, .. } = *joined;
@@ -205,6 +212,7 @@ impl<D: Disk> Journal<D> {
         self.store
             .write(|tables| halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half)))?;
         self.store_failed = false;
+        self.recent.end_keeping(halves);
         Ok(())
     }
 
@@ -214,12 +222,7 @@ impl<D: Disk> Journal<D> {
         let Journal { limits, store, log, recent, unmatched, .. } = self;
         self.store_failed = true;
         let (expired, waiting) = store.write(|tables| {
-            for (id, waited) in recent.done() {
-                if waited {
-                    tables.end_waiting(id)?;
-                }
-                tables.remember_done(id)?;
-            }
+            tell_done(tables, &recent.begin_storing())?;
             for (id, half) in begun {
                 tables.begin_waiting(id, *half)?;
             }
@@ -228,15 +231,47 @@ impl<D: Disk> Journal<D> {
             Ok((expired, tables.waiting()?))
         })?;
         self.store_failed = false;
-        self.recent.drop_stored();
+        self.recent.end_storing();
         (self.waiting, self.rows_ahead, self.stored_at) = (waiting, 0, Instant::now());
         Ok(expired)
     }
 
-    /// After an error of the disk the store must be opened again.
-    fn open_store(&mut self) -> Result<()> {
+    /// Tells the store of rows while the caller goes on, once it was told of those before. What fails comes out at the next use of
+    /// the store; nothing depends on it before, as these rows are in the log. Gives up halves only where it has to wait anyway.
+    fn store_beside(&mut self, now_ms: u64) -> Result<u64> {
+        self.finish_storing()?;
         if self.store_failed {
-            self.store.reopen()?;
+            return self.store(&[], now_ms);
+        }
+        let (done, store) = (self.recent.begin_storing(), self.store.clone());
+        let position = self.log.position.clone();
+        let storing = self.disk.beside(move || {
+            store.write(|tables| {
+                tell_done(tables, &done)?;
+                tables.set_log_position(&position)
+            })
+        });
+        // Where no thread is to be had, it is done here.
+        let Ok(storing) = storing else { return self.store(&[], now_ms) };
+        (self.storing, self.rows_ahead) = (Some(storing), 0);
+        Ok(0)
+    }
+
+    fn finish_storing(&mut self) -> Result<()> {
+        if let Some(wait) = self.storing.take() {
+            self.store_failed = true;
+            wait()?;
+            self.store_failed = false;
+            self.recent.end_storing();
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing else is written to the store. After an error of the disk it must be opened again.
+    fn open_store(&mut self) -> Result<()> {
+        self.finish_storing()?;
+        if self.store_failed {
+            Arc::get_mut(&mut self.store).context("the store is in use")?.reopen()?;
             self.store_failed = false;
         }
         Ok(())
@@ -252,7 +287,7 @@ impl<D: Disk> Journal<D> {
         self.store_failed = false;
         self.log = log;
         // Ids that were in the other file only are to be stored with the next batch.
-        self.rows_ahead = ROWS_AHEAD_MAX;
+        self.rows_ahead = self.limits.rows_ahead;
         tell(&findings);
         Ok(())
     }
@@ -271,6 +306,20 @@ fn when_room<T>(
             Err(_) => {}
         }
     }
+}
+
+/// Tells the store of ids that are done; in their order, so that few pages change.
+fn tell_done(tables: &mut Tables, done: &[DoneId]) -> Result<()> {
+    let mut done: Vec<&DoneId> = done.iter().collect();
+    // Stable, because that is fast with what is nearly in order.
+    done.sort();
+    for DoneId { id, waited } in done {
+        if *waited {
+            tables.end_waiting(id)?;
+        }
+        tables.remember_done(id)?;
+    }
+    Ok(())
 }
 
 /// Moves halves beyond the limits to `unmatched.csv`, the oldest first.

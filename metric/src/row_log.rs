@@ -103,18 +103,17 @@ pub fn tail(lines: &[u8]) -> &[u8] {
     lines.get(lines.len().saturating_sub(TAIL_BYTES)..).unwrap_or(lines)
 }
 
-/// Appends a row as a line to `lines`. `logged_at_ms` is Unix time.
+/// Appends a row as a line to `lines`. `logged_at` is Unix time as [`unix_seconds`] writes it.
 ///
 /// # Errors
 /// Never in practice: the writer's target is memory.
-pub fn write_row(lines: &mut csv::Writer<Vec<u8>>, row: &Row, logged_at_ms: u64) -> Result<()> {
-    lines.write_record([
-        guarded(&row.id).as_ref(),
-        &decimal(row.y_true),
-        &decimal(row.y_pred),
-        &decimal(row.absolute_error),
-        &unix_seconds(logged_at_ms),
-    ])?;
+pub fn write_row(lines: &mut csv::Writer<Vec<u8>>, row: &Row, logged_at: &str) -> Result<()> {
+    lines.write_field(guarded(&row.id).as_ref())?;
+    let mut digits = ryu::Buffer::new();
+    for value in [row.y_true, row.y_pred, row.absolute_error] {
+        lines.write_field(decimal(&mut digits, value))?;
+    }
+    lines.write_record([logged_at])?;
     Ok(())
 }
 
@@ -129,8 +128,9 @@ pub fn unix_seconds(time_ms: u64) -> String {
 }
 
 /// The fewest digits that read back as the same value, with an exponent where the number would be long.
-fn decimal(value: f64) -> String {
-    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
+fn decimal(digits: &mut ryu::Buffer, value: f64) -> &str {
+    let text = digits.format_finite(value);
+    text.strip_suffix(".0").unwrap_or(text)
 }
 
 /// A line of the log.
@@ -191,7 +191,8 @@ mod tests {
                 y_pred: number("y_pred"),
                 absolute_error: number("absolute_error"),
             };
-            write_row(&mut written, &row, (number("logged_at") * 1000.0).round() as u64).unwrap();
+            let logged_at = unix_seconds((number("logged_at") * 1000.0).round() as u64);
+            write_row(&mut written, &row, &logged_at).unwrap();
         }
         let written = String::from_utf8(finish(written).unwrap()).unwrap();
         assert_eq!(format!("{HEADER}{written}"), golden);
@@ -202,7 +203,7 @@ mod tests {
         for first in ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"] {
             let row = Row { id: format!("{first}A1"), y_true: 1.0, y_pred: 1.0, absolute_error: 0.0 };
             let mut written = lines();
-            write_row(&mut written, &row, 0).unwrap();
+            write_row(&mut written, &row, "0.000").unwrap();
             let line = finish(written).unwrap();
             assert!(line.starts_with(b"'"), "{first}");
             assert_eq!(read_line(line.trim_ascii_end()), Line::Row(row.id));
@@ -210,12 +211,25 @@ mod tests {
     }
 
     #[test]
-    fn decimals_read_back() {
-        for _ in 0..100_000 {
-            let value = f64::from_bits(fastrand::u64(..));
-            if value.is_finite() {
-                assert_eq!(decimal(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
-            }
+    fn decimals_have_the_fewest_digits_that_read_back() {
+        let as_std = |value: f64| {
+            let is_short = value == 0.0 || (1e-5..1e16).contains(&value.abs());
+            if is_short { value.to_string() } else { format!("{value:e}") }
+        };
+        let random = (0..100_000).map(|_| f64::from_bits(fastrand::u64(..)));
+        let usual = (0..100_000).map(|_| (fastrand::f64() * 1e6).round() / 10_f64.powi(fastrand::i32(0..12)));
+        let edges =
+            [0.0, -0.0, 1.0, 1e-5, 9.999999999999999e-6, 1e16, 9_999_999_999_999_998.0, f64::MAX, 5e-324];
+        for value in random.chain(usual).chain(edges).filter(|value| value.is_finite()) {
+            let (mut digits, expected) = (ryu::Buffer::new(), as_std(value));
+            let text = decimal(&mut digits, value);
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
+            // Of two texts as long and as near the two take different ones.
+            assert_eq!(
+                (text.len(), text.find('e')),
+                (expected.len(), expected.find('e')),
+                "{text}, {expected}"
+            );
         }
     }
 

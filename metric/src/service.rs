@@ -150,7 +150,7 @@ impl<'a> Service<'a> {
                 _ => Duration::ZERO,
             };
             let [first, second] = intakes.each_ref().map(|i| if i.takes() { i.receiver() } else { &never });
-            gathers &= intakes.iter().all(Intake::takes);
+            gathers &= intakes.iter().all(|intake| intake.takes() && !intake.can_fill());
             if gathers && self.stop.recv_timeout(GATHERING) == Err(RecvTimeoutError::Disconnected) {
                 return End::Stopped;
             }
@@ -186,18 +186,23 @@ impl<'a> Service<'a> {
         now: Moment,
         batch: &mut Batch,
     ) -> Result<()> {
-        for intake in intakes {
-            let content = match (&self.model, intake.side) {
-                (Some(model), Side::YPred) => Content::Features(model),
-                _ => Content::Number,
-            };
+        let [y_true, y_pred] = intakes;
+        let of_y_pred = self.model.as_ref().map_or(Content::Number, Content::Features);
+        let mut sides = [(y_true, Content::Number), (y_pred, of_y_pred)];
+        for (intake, content) in &mut sides {
             if woken == Some(intake.side) {
-                intake.take(message.take(), &content, now, batch)?;
+                intake.take(message.take(), content, now, batch)?;
             }
-            intake.fill(&content, now, batch)?;
-            intake.adapt(&content, now, batch)?;
         }
-        Ok(())
+        // In turn: the halves of a pair then meet while the first is in the processor's cache.
+        let mut more = true;
+        while more {
+            more = false;
+            for (intake, content) in &mut sides {
+                more |= intake.take_ready(content, now, batch)?;
+            }
+        }
+        sides.iter_mut().try_for_each(|(intake, content)| intake.adapt(content, now, batch))
     }
 
     /// Joins a batch and makes it durable. A full disk is waited for, with the deliveries in hand and the connection alive.

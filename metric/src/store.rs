@@ -11,12 +11,12 @@ use redb::{
     TableDefinition, TableHandle, WriteTransaction,
 };
 use std::{
-    cell::Cell,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 /// Pages kept in memory. The ids of a batch are mostly recent and so lie close together.
-const CACHE_BYTES: usize = 8 << 20;
+const CACHE_BYTES: usize = 4 << 20;
 
 /// id → (arrival, side, value, Unix time in ms)
 type PendingValue = (u64, u8, f64, u64);
@@ -47,7 +47,7 @@ pub struct Store<D: Disk> {
     /// Ids in the younger generation of `done` before the older one is dropped; at least so many are remembered.
     generation_ids: u64,
     /// The younger generation of `done` is full: the next write begins with dropping the older.
-    full: Cell<bool>,
+    full: AtomicBool,
 }
 
 /// The tables within one write.
@@ -85,7 +85,7 @@ impl<D: Disk> Store<D> {
             create(disk, path).with_context(|| cannot_write(path))?;
         }
         let (disk, path) = (disk.clone(), path.to_owned());
-        let mut store = Store { disk, path, database: None, generation_ids, full: Cell::new(false) };
+        let mut store = Store { disk, path, database: None, generation_ids, full: AtomicBool::new(false) };
         store.reopen()?;
         Ok(store)
     }
@@ -128,13 +128,14 @@ impl<D: Disk> Store<D> {
         let mut transaction = database.begin_write().map_err(plain)?;
         // So that opening after a crash does not have to walk all of the trees.
         transaction.set_quick_repair(true);
-        if self.full.take() {
+        if self.full.swap(false, Relaxed) {
             swap_generations(&transaction)?;
         }
         let result = {
             let mut tables = Tables::open(&transaction)?;
             let result = change(&mut tables)?;
-            self.full.set(tables.done_young.len().map_err(plain)? >= self.generation_ids);
+            let is_full = tables.done_young.len().map_err(plain)? >= self.generation_ids;
+            self.full.store(is_full, Relaxed);
             result
         };
         transaction.commit().map_err(plain)?;

@@ -29,7 +29,10 @@ pub struct Workload {
     pub late_from: usize,
 }
 
-const UNLIMITED: Limits = Limits { halves: u64::MAX, age_ms: u64::MAX, done_ids: u64::MAX };
+/// As few as some batches have, so that the store is told beside the work.
+const ROWS_AHEAD: u64 = 3;
+const UNLIMITED: Limits =
+    Limits { halves: u64::MAX, age_ms: u64::MAX, done_ids: u64::MAX, rows_ahead: ROWS_AHEAD };
 /// A second value for a half.
 pub const CONFLICT: f64 = -1.0;
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
