@@ -20,6 +20,8 @@ use std::{
 
 /// Unconfirmed messages at most. Enough to keep the broker busy, and fewer than amiquip takes before `publish` blocks.
 const WINDOW_MESSAGES: usize = 1000;
+/// Once there are so many, no more are made until no more than these are left: a few large writes instead of many small ones.
+const REFILLED_FROM_MESSAGES: usize = 500;
 /// How long confirms are waited for after a signal.
 const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
@@ -45,6 +47,7 @@ pub struct Publisher<'a> {
     outbox: Outbox,
     /// Samples made so far.
     made: u64,
+    was_full: bool,
     next_due: Instant,
     backoff: Backoff,
     told: (u64, Instant),
@@ -63,6 +66,7 @@ impl<'a> Publisher<'a> {
             ids,
             outbox,
             made: 0,
+            was_full: false,
             next_due: now,
             backoff: Backoff::new(),
             told: (0, now),
@@ -194,8 +198,10 @@ impl<'a> Publisher<'a> {
         self.stop.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Disconnected)
     }
 
-    fn has_room(&self) -> bool {
-        self.outbox.messages() + 2 <= WINDOW_MESSAGES && !self.is_complete()
+    fn has_room(&mut self) -> bool {
+        let most = if self.was_full { REFILLED_FROM_MESSAGES } else { WINDOW_MESSAGES };
+        self.was_full = self.outbox.messages() + 2 > most;
+        !self.was_full && !self.is_complete()
     }
 
     fn is_complete(&self) -> bool {
