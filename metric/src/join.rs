@@ -33,6 +33,8 @@ pub enum Known {
 #[derive(Debug, PartialEq)]
 pub struct Row {
     pub id: String,
+    /// The store has its first half.
+    pub waited: bool,
     pub y_true: f64,
     pub y_pred: f64,
     pub absolute_error: f64,
@@ -75,13 +77,15 @@ const AHEAD_MAX_MS: u64 = 5000;
 #[derive(Default)]
 pub struct Recent {
     states: HashMap<String, State>,
-    /// Those of rows, in the rows' order.
+    /// Those whose rows are durable, in the rows' order.
     done: Vec<DoneId>,
     /// The same, from when the store begins to be told of them until it knows them.
     storing: Arc<Vec<DoneId>>,
+    /// Grows each time that the store begins to be told.
+    generation: u64,
 }
 
-/// An id whose row is in the log, or about to be.
+/// An id whose row is durable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DoneId {
     pub id: String,
@@ -91,13 +95,11 @@ pub struct DoneId {
 
 enum State {
     /// Its delivery is not acknowledged: the other half is probably on its way.
-    Held {
-        half: Half,
-        delivery: u64,
-    },
+    Held { half: Half, delivery: u64 },
     /// Among [`Joined::kept`].
     Kept(Half),
-    Done,
+    /// Its row is in the log, or about to be.
+    Done { generation: u64 },
 }
 
 impl Recent {
@@ -116,7 +118,7 @@ impl Recent {
         for Arrival { side, delivery, sample } in arrivals {
             let recent = self.states.get_mut(&sample.id);
             let known = match &recent {
-                Some(State::Done) => Known::Done,
+                Some(State::Done { .. }) => Known::Done,
                 Some(State::Held { half, .. } | State::Kept(half)) => Known::Waiting(*half),
                 None => lookup(&sample.id)?,
             };
@@ -146,22 +148,25 @@ impl Recent {
                     joined.refused.push((side, sample, reason));
                 }
                 Pair::Row { y_true, y_pred, absolute_error } => {
-                    let waited = match recent.map(|state| mem::replace(state, State::Done)) {
-                        Some(State::Held { half, delivery }) => {
-                            joined.released.push((half.side, delivery));
-                            false
-                        }
-                        Some(_) => true,
+                    let done = State::Done { generation: self.generation };
+                    let waited = match recent {
+                        Some(state) => match mem::replace(state, done) {
+                            State::Held { half, delivery } => {
+                                joined.released.push((half.side, delivery));
+                                false
+                            }
+                            _ => true,
+                        },
+
                         None => {
                             if received_at_ms.saturating_sub(other.received_at_ms) <= AHEAD_MAX_MS {
                                 joined.ahead = Some(other.side);
                             }
-                            self.states.insert(sample.id.clone(), State::Done);
+                            self.states.insert(sample.id.clone(), done);
                             true
                         }
                     };
-                    self.done.push(DoneId { id: sample.id.clone(), waited });
-                    joined.rows.push(Row { id: sample.id, y_true, y_pred, absolute_error });
+                    joined.rows.push(Row { id: sample.id, waited, y_true, y_pred, absolute_error });
                 }
             }
         }
@@ -186,8 +191,14 @@ impl Recent {
         self.states.retain(|_, state| !matches!(state, State::Held { .. }));
     }
 
-    /// The ids of rows that the store does not know of. They stay known here until [`Recent::end_storing`].
+    /// These rows are durable.
+    pub fn done(&mut self, rows: impl IntoIterator<Item = Row>) {
+        self.done.extend(rows.into_iter().map(|row| DoneId { id: row.id, waited: row.waited }));
+    }
+
+    /// The ids of durable rows that the store does not know of. They stay known here until [`Recent::end_storing`].
     pub fn begin_storing(&mut self) -> Arc<Vec<DoneId>> {
+        self.generation += 1;
         // Most often empty before: only what failed is still there.
         Arc::make_mut(&mut self.storing).append(&mut self.done);
         self.storing.clone()
@@ -195,9 +206,10 @@ impl Recent {
 
     /// Forgets what was being stored: the store knows it now.
     pub fn end_storing(&mut self) {
-        for DoneId { id, .. } in mem::take(&mut self.storing).iter() {
-            self.states.remove(id);
-        }
+        self.storing = Arc::default();
+        let stored =
+            |state: &State| matches!(state, State::Done { generation } if *generation < self.generation);
+        self.states.retain(|_, state| !stored(state));
     }
 
     /// Forgets [`Joined::kept`]: the store knows them now.
@@ -251,7 +263,9 @@ mod tests {
         };
         let arrivals =
             halves.into_iter().zip(0..).map(|((side, sample), delivery)| Arrival { side, delivery, sample });
-        recent.join(arrivals, 5, lookup).unwrap()
+        let joined = recent.join(arrivals, 5, lookup).unwrap();
+        recent.done(joined.rows.iter().map(|row| Row { id: row.id.clone(), ..*row }));
+        joined
     }
 
     fn store_all(recent: &mut Recent) -> Vec<(String, bool)> {
@@ -269,7 +283,8 @@ mod tests {
             let first = halves[0].0;
             let mut recent = Recent::default();
             let joined = join_with(&mut recent, halves.into(), &[]);
-            let row = Row { id: "a".to_owned(), y_true: 1.0, y_pred: 3.5, absolute_error: 2.5 };
+            let row =
+                Row { id: "a".to_owned(), waited: false, y_true: 1.0, y_pred: 3.5, absolute_error: 2.5 };
             assert_eq!(joined.rows, [row]);
             assert!(joined.begun.is_empty());
             assert_eq!((joined.held, joined.released), (vec![(first, 0)], vec![(first, 0)]));

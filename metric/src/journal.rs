@@ -143,7 +143,7 @@ impl<D: Disk> Journal<D> {
     /// Names the file; not those of a full disk. They must end the process.
     pub fn commit_when_room(
         &mut self,
-        joined: &Joined,
+        joined: &mut Joined,
         rejects: &[Reject],
         now_ms: u64,
         mut wait: impl FnMut(&anyhow::Error) -> bool,
@@ -172,6 +172,7 @@ impl<D: Disk> Journal<D> {
         })?;
         let Some(position) = appended else { return Ok(None) };
         self.log.advance(position);
+        self.recent.done(joined.rows.drain(..));
         self.rows_ahead += rows;
         self.is_joined = false;
         if rows > 0 {

@@ -186,6 +186,7 @@ mod tests {
             assert_eq!(read_line(line.as_bytes()), Line::Row(id.clone()));
             let number = |key: &str| value[key].as_f64().unwrap();
             let row = Row {
+                waited: false,
                 id,
                 y_true: number("y_true"),
                 y_pred: number("y_pred"),
@@ -201,7 +202,13 @@ mod tests {
     #[test]
     fn ids_that_begin_like_a_formula_are_guarded_and_read_back() {
         for first in ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"] {
-            let row = Row { id: format!("{first}A1"), y_true: 1.0, y_pred: 1.0, absolute_error: 0.0 };
+            let row = Row {
+                id: format!("{first}A1"),
+                waited: false,
+                y_true: 1.0,
+                y_pred: 1.0,
+                absolute_error: 0.0,
+            };
             let mut written = lines();
             write_row(&mut written, &row, "0.000").unwrap();
             let line = finish(written).unwrap();

@@ -238,7 +238,7 @@ impl<'a> Service<'a> {
             let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
             rejects.push(Reject::new(now_ms, queue, reason, body.as_bytes(), None));
         }
-        let committed = self.journal.commit_when_room(&joined, &rejects, now_ms, wait);
+        let committed = self.journal.commit_when_room(&mut joined, &rejects, now_ms, wait);
         let outcome = committed.map_err(End::Failed)?.ok_or(End::Stopped)?;
         if was_full {
             log::info!("there is room again");

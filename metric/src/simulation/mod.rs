@@ -115,7 +115,7 @@ impl<'w> Driver<'w> {
             rejects.push(Reject::new(now_ms, "y_true", reason, body.as_bytes(), None));
         }
         self.held = self.held + joined.held.len() - joined.released.len();
-        let committed = journal.commit_when_room(&joined, &rejects, now_ms, wait)?;
+        let committed = journal.commit_when_room(&mut joined, &rejects, now_ms, wait)?;
         let outcome = committed.context("no room for ever")?;
         assert!(outcome.waiting <= self.workload.limits.halves, "{} halves wait", outcome.waiting);
         Ok(self.held > 0)
