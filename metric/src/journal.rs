@@ -258,6 +258,7 @@ impl<D: Disk> Journal<D> {
         Ok(0)
     }
 
+    /// Waits until the store was told of what it was being told of.
     fn finish_storing(&mut self) -> Result<()> {
         if let Some(wait) = self.storing.take() {
             self.store_failed = true;
