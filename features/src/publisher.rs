@@ -47,6 +47,7 @@ pub struct Publisher<'a> {
     outbox: Outbox,
     /// Samples made so far.
     made: u64,
+    /// The window was full and is not yet to be filled again.
     was_full: bool,
     next_due: Instant,
     backoff: Backoff,
@@ -198,6 +199,7 @@ impl<'a> Publisher<'a> {
         self.stop.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Disconnected)
     }
 
+    /// Whether another message may be made; notes where the window fills and where it is to be filled again.
     fn has_room(&mut self) -> bool {
         let most = if self.was_full { REFILLED_FROM_MESSAGES } else { WINDOW_MESSAGES };
         self.was_full = self.outbox.messages() + 2 > most;

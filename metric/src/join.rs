@@ -155,9 +155,8 @@ impl Recent {
                                 joined.released.push((half.side, delivery));
                                 false
                             }
-                            _ => true,
+                            State::Kept(_) | State::Done { .. } => true,
                         },
-
                         None => {
                             if received_at_ms.saturating_sub(other.received_at_ms) <= AHEAD_MAX_MS {
                                 joined.ahead = Some(other.side);

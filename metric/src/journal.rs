@@ -136,7 +136,7 @@ impl<D: Disk> Journal<D> {
         self.rows_ahead == 0 && self.storing.is_none()
     }
 
-    /// Makes all of a batch durable but the halves that are held. A step that finds the disk full is tried again for as long as
+    /// Makes all of a batch durable but the halves that are held, and takes the rows out of `joined`. A step that finds the disk full is tried again for as long as
     /// `wait` gives true. None where it gave false.
     ///
     /// # Errors

@@ -144,6 +144,7 @@ pub fn check_id(id: &str) -> Result<(), String> {
     if id.len() > ID_BYTES_MAX {
         return Err(format!("the id has {} bytes; at most {ID_BYTES_MAX}", id.len()));
     }
+    // Most ids are plain, which is seen without decoding characters.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
     if !id.bytes().all(is_plain) && id.chars().any(char::is_control) {
         return Err("the id holds a control character".to_owned());
