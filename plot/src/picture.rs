@@ -23,6 +23,8 @@ pub fn png(summary: &Summary, size: (u32, u32)) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    // The default takes longer than all of the drawing, for half the bytes.
+    encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().context("encoding the picture")?;
     writer.write_image_data(&pixels).context("encoding the picture")?;
     writer.finish().context("encoding the picture")?;
