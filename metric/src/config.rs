@@ -13,7 +13,7 @@ const PREFETCH: &str = "1000";
 /// As ARCHITECTURE.md promises.
 const DONE_IDS: u64 = 10_000_000;
 /// As ARCHITECTURE.md says.
-const ROWS_AHEAD: u64 = 4096;
+const ROWS_AHEAD: u64 = 3000;
 
 pub const ABOUT: &str =
     "Joins true values and predictions by id and logs the absolute error of each, exactly once.";

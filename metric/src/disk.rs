@@ -35,7 +35,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Box<dyn FnOnce() -> T>>;
+    ) -> io::Result<Box<dyn FnOnce() -> T + Send>>;
 }
 
 /// An open file. `sync_data` returns once all that was written is on the disk, the length included; a failed one is never
@@ -82,7 +82,7 @@ impl Disk for RealDisk {
     fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Box<dyn FnOnce() -> T>> {
+    ) -> io::Result<Box<dyn FnOnce() -> T + Send>> {
         let working = thread::Builder::new().name("store".to_owned()).spawn(work)?;
         Ok(Box::new(|| working.join().unwrap_or_else(|panic| panic::resume_unwind(panic))))
     }

@@ -16,7 +16,9 @@ use std::{
 /// Deliveries in hand at most, as a part of the prefetch: while they are made durable the rest is on its way.
 const HANDS_PER_PREFETCH: usize = 2;
 /// Samples in hand from which on no further delivery is taken: bounds memory.
-const SAMPLES_MAX: usize = 8_000;
+const SAMPLES_MAX: usize = 4_000;
+/// Samples on their way at most.
+const AHEAD_SAMPLES: usize = 16_000;
 /// Bodies on their way at most; fewer deliveries are asked for where they are large.
 const AHEAD_BYTES: usize = 3 << 20;
 /// The prefetch until the size of bodies is known: each of them may have 10,000 samples.
@@ -33,10 +35,12 @@ pub struct Intake<'c> {
     prefetch_max: u16,
     /// Since the prefetch was chosen.
     seen: Sizes,
+    /// Those that hold halves, those that are being digested, and those taken since, in this order.
     in_hand: VecDeque<InHand>,
     /// The number of the first of `in_hand`.
     first: u64,
-    samples: usize,
+    holding: Load,
+    taken: Load,
     /// Its halves had to wait in the store, and the others come now: nothing more is taken until those have caught up, so that
     /// halves meet in memory.
     pub is_ahead: bool,
@@ -58,6 +62,13 @@ struct Sizes {
     samples: usize,
 }
 
+/// Some of the deliveries in hand.
+#[derive(Default)]
+struct Load {
+    deliveries: usize,
+    samples: usize,
+}
+
 struct InHand {
     delivery: Delivery,
     taken_at: Instant,
@@ -70,6 +81,12 @@ struct InHand {
 pub struct Batch {
     pub arrivals: Vec<Arrival>,
     pub rejects: Vec<Reject>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.arrivals.is_empty() && self.rejects.is_empty()
+    }
 }
 
 impl<'c> Intake<'c> {
@@ -89,7 +106,8 @@ impl<'c> Intake<'c> {
             seen,
             in_hand,
             first: 0,
-            samples: 0,
+            holding: Load::default(),
+            taken: Load::default(),
             is_ahead: false,
             decoded: Vec::new(),
         })
@@ -99,8 +117,13 @@ impl<'c> Intake<'c> {
         self.consumer.receiver()
     }
 
+    /// What is being digested does not count: there is room for as much.
     pub fn has_room(&self) -> bool {
-        self.in_hand.len() < self.hands() && self.samples < SAMPLES_MAX
+        self.room() > 0 && self.holding.samples + self.taken.samples < SAMPLES_MAX
+    }
+
+    fn room(&self) -> usize {
+        self.hands().saturating_sub(self.holding.deliveries + self.taken.deliveries)
     }
 
     fn hands(&self) -> usize {
@@ -109,7 +132,7 @@ impl<'c> Intake<'c> {
 
     /// Whether as many deliveries have come as there is room for.
     pub fn can_fill(&self) -> bool {
-        self.receiver().len() >= self.hands().saturating_sub(self.in_hand.len())
+        self.receiver().len() >= self.room()
     }
 
     /// Whether more is to be taken.
@@ -147,7 +170,8 @@ impl<'c> Intake<'c> {
         let mut refused = Vec::new();
         message::decode(&body, content, &mut self.decoded, &mut refused);
         let (side, number) = (self.side, self.first + self.in_hand.len() as u64);
-        self.samples += self.decoded.len();
+        self.taken.deliveries += 1;
+        self.taken.samples += self.decoded.len();
         self.seen.deliveries += 1;
         self.seen.bytes += body.len();
         self.seen.samples += self.decoded.len();
@@ -175,6 +199,11 @@ impl<'c> Intake<'c> {
         Ok(true)
     }
 
+    /// What was taken is about to be digested.
+    pub fn give(&mut self) {
+        self.taken = Load::default();
+    }
+
     /// Notes what became of halves of this side: the numbers of their deliveries, once for each half.
     pub fn note(&mut self, side_and_number: &[(Side, u64)], is_held: bool) {
         for (_, number) in side_and_number.iter().filter(|(side, _)| *side == self.side) {
@@ -185,17 +214,20 @@ impl<'c> Intake<'c> {
         }
     }
 
-    /// Acknowledges the deliveries of which no half is held, up to the first of which one is.
+    /// Acknowledges the deliveries that are digested and of which no half is held, up to the first of which one is.
     ///
     /// # Errors
     /// The connection's end.
     pub fn acknowledge(&mut self) -> Result<()> {
-        let mut last = None;
-        while let Some(in_hand) = self.in_hand.pop_front_if(|in_hand| in_hand.held == 0) {
+        let (mut last, taken) = (None, self.taken.deliveries);
+        while self.in_hand.len() > taken
+            && let Some(in_hand) = self.in_hand.pop_front_if(|in_hand| in_hand.held == 0)
+        {
             self.first += 1;
             last = Some(in_hand.delivery);
         }
-        self.samples = self.in_hand.iter().map(|in_hand| in_hand.held).sum();
+        let samples = self.in_hand.iter().map(|in_hand| in_hand.held).sum();
+        self.holding = Load { deliveries: self.in_hand.len() - taken, samples };
         last.map_or(Ok(()), |delivery| Ok(delivery.ack_multiple(self.channel)?))
     }
 
@@ -209,7 +241,7 @@ impl<'c> Intake<'c> {
         }
         let Sizes { deliveries, bytes, samples } = std::mem::take(&mut self.seen);
         let of_bytes = AHEAD_BYTES * deliveries / bytes.max(1);
-        let of_samples = HANDS_PER_PREFETCH * SAMPLES_MAX * deliveries / samples.max(1);
+        let of_samples = AHEAD_SAMPLES * deliveries / samples.max(1);
         let affordable = u16::try_from(of_bytes.min(of_samples)).unwrap_or(u16::MAX);
         let wanted = affordable.clamp(1, self.prefetch_max);
         if wanted < self.prefetch.saturating_mul(2) && self.prefetch < wanted.saturating_mul(2) {

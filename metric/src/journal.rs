@@ -57,7 +57,7 @@ pub struct Journal<D: Disk> {
     limits: Limits,
     store: Arc<Store<D>>,
     /// Waits until the store was told of rows beside the work.
-    storing: Option<Box<dyn FnOnce() -> Result<()>>>,
+    storing: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
     log: RowLog<D>,
     rejects: Rejects<D>,
     unmatched: Unmatched<D>,
@@ -315,13 +315,10 @@ fn tell_done(tables: &mut Tables, done: &[DoneId]) -> Result<()> {
     let mut done: Vec<&DoneId> = done.iter().collect();
     // Stable, because that is fast with what is nearly in order.
     done.sort();
-    for DoneId { id, waited } in done {
-        if *waited {
-            tables.end_waiting(id)?;
-        }
-        tables.remember_done(id)?;
+    for DoneId { id, .. } in done.iter().filter(|done| done.waited) {
+        tables.end_waiting(id)?;
     }
-    Ok(())
+    tables.remember_done(&done.iter().map(|done| done.id.as_str()).collect::<Vec<_>>())
 }
 
 /// Moves halves beyond the limits to `unmatched.csv`, the oldest first.

@@ -3,7 +3,9 @@
 #[path = "../../glue/broker.rs"]
 mod broker;
 mod config;
+mod digest;
 mod disk;
+mod done;
 #[path = "../../glue/health.rs"]
 mod health;
 mod intake;

@@ -117,15 +117,17 @@ fn adopt<D: Disk>(store: &Store<D>, ids: &mut Vec<String>, position: &LogPositio
         return Ok(0);
     }
     store.write(|tables| {
-        let mut adopted = 0;
+        ids.sort();
+        ids.dedup();
+        let mut adopted = Vec::new();
         for id in ids.drain(..) {
             if !tables.is_done(&id)? {
-                tables.remember_done(&id)?;
                 tables.end_waiting(&id)?;
-                adopted += 1;
+                adopted.push(id);
             }
         }
+        tables.remember_done(&adopted.iter().map(String::as_str).collect::<Vec<_>>())?;
         tables.set_log_position(position)?;
-        Ok(adopted)
+        Ok(adopted.len() as u64)
     })
 }

@@ -143,14 +143,25 @@ pub enum Line {
 
 /// Reads one line, without its line break.
 pub fn read_line(line: &[u8]) -> Line {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
+    let Ok(line) = str::from_utf8(line) else { return Line::Other };
+    // Making a csv reader takes ten times as long as reading a plain line.
+    if line.contains(['"', '\r']) { quoted_row(line) } else { row(line.split(',')) }
+}
+
+fn quoted_row(line: &str) -> Line {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
     let mut record = csv::StringRecord::new();
-    if !matches!(reader.read_record(&mut record), Ok(true)) || record.len() != 5 {
-        return Line::Other;
-    }
-    let mut fields = record.iter();
-    let id = fields.next().unwrap_or_default();
-    if !fields.all(|field| field.parse::<f64>().is_ok()) {
+    if matches!(reader.read_record(&mut record), Ok(true)) { row(record.iter()) } else { Line::Other }
+}
+
+fn row<'f>(mut fields: impl Iterator<Item = &'f str>) -> Line {
+    let Some(id) = fields.next() else { return Line::Other };
+    let mut numbers = 0;
+    let are_numbers = fields.all(|field| {
+        numbers += 1;
+        field.parse::<f64>().is_ok()
+    });
+    if numbers != 4 || !are_numbers {
         return Line::Other;
     }
     Line::Row(id.strip_prefix('\'').unwrap_or(id).to_owned())
@@ -248,5 +259,22 @@ mod tests {
             assert_eq!(read_line(line.as_bytes()), Line::Other, "{line}");
         }
         assert_eq!(read_line(b"a,1,2,1,3\r"), Line::Row("a".to_owned()));
+        assert_eq!(read_line(b"\xff,1,2,1,3"), Line::Other);
+    }
+
+    #[test]
+    fn a_line_without_quotes_is_read_as_csv_has_it() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut rows = 0;
+        for _ in 0..100_000 {
+            let mut line: String =
+                (0..rng.usize(..4)).map(|_| rng.choice(['a', ',', '\'', ' ', '1', 'é']).unwrap()).collect();
+            (0..4).for_each(|_| {
+                line += rng.choice([",1", ",1", ",1", ",-2.5e3", ",inf", ", ", ",x", ",", ""]).unwrap()
+            });
+            assert_eq!(read_line(line.as_bytes()), quoted_row(&line), "{line:?}");
+            rows += u32::from(quoted_row(&line) != Line::Other);
+        }
+        assert!((5_000..90_000).contains(&rows), "{rows} rows");
     }
 }

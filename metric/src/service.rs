@@ -1,9 +1,10 @@
-//! Consumes the two queues, hands batches to the journal and acknowledges what it made durable. Nothing is acknowledged
+//! Consumes the two queues, has batches digested and acknowledges what was made durable. Nothing is acknowledged
 //! before that: a half whose other one is likely on its way is held in memory, and its delivery with it.
 
 use crate::{
     broker::{Backoff, Broker},
     config::{Config, Predictions},
+    digest::{Digested, Digester},
     disk::RealDisk,
     health::Health,
     intake::{Batch, Intake, Moment},
@@ -12,13 +13,13 @@ use crate::{
     message::Content,
     model::Model,
     progress::{self, Progress},
-    rejects::Reject,
 };
-use amiquip::{Channel, Connection, ConsumerMessage};
+use amiquip::{Channel, Connection};
 use anyhow::Result;
 use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
 use std::{
     convert::Infallible,
+    mem,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -29,14 +30,15 @@ const GRACE: Duration = Duration::from_millis(100);
 const GATHERED_FROM: usize = 32;
 const GATHERING: Duration = Duration::from_millis(2);
 
-/// Longest time between two looks at whether a full disk has room.
-const FULL_DISK_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A batch of so many halves is digested beside the taking of the next. Only batch messages come to that; for others the broker needs
+/// the other core.
+const BESIDE_FROM: usize = 2000;
 
 /// Closes when the process is asked to stop.
 pub type Stop = Receiver<Infallible>;
 
 /// What a session, one connection's life, ended with.
-enum End {
+pub enum End {
     Stopped,
     /// The connection, or the right to use it, is gone; a new one is worth trying.
     Lost(anyhow::Error),
@@ -136,124 +138,127 @@ impl<'a> Service<'a> {
     }
 
     fn consume(&mut self, mut intakes: [Intake; 2]) -> End {
+        let Service { model, journal, progress, health, stop, backoff, .. } = self;
+        let of_y_pred = model.as_ref().map_or(Content::Number, Content::Features);
+        let contents = [Content::Number, of_y_pred];
+        let queues = intakes.each_ref().map(|intake| intake.queue.clone());
+        let mut digester = Digester { journal, health, stop, queues };
         let never = never();
+        let mut batch = Batch::default();
         // Whether halves met in memory since some were last given to the store.
         let mut meet = true;
         let mut gathers = false;
         loop {
-            self.health.well();
-            let is_quiet = self.journal.is_stored() && intakes.iter().all(|intake| intake.age().is_zero());
+            health.well();
+            let is_quiet =
+                digester.journal.is_stored() && intakes.iter().all(|intake| intake.age().is_zero());
             let wait = match intakes.iter().filter(|intake| intake.takes()).count() {
+                _ if !batch.is_empty() => Duration::ZERO,
                 2 if is_quiet => progress::INTERVAL,
                 2 => journal::BEHIND_MAX,
                 1 if meet || intakes.iter().any(|intake| intake.is_ahead) => GRACE,
                 _ => Duration::ZERO,
             };
-            let [first, second] = intakes.each_ref().map(|i| if i.takes() { i.receiver() } else { &never });
             gathers &= intakes.iter().all(|intake| intake.takes() && !intake.can_fill());
-            if gathers && self.stop.recv_timeout(GATHERING) == Err(RecvTimeoutError::Disconnected) {
+            if gathers && stop.recv_timeout(GATHERING) == Err(RecvTimeoutError::Disconnected) {
                 return End::Stopped;
             }
-            let (woken, message) = select! {
-                recv(first) -> message => (Some(Side::YTrue), message.ok()),
-                recv(second) -> message => (Some(Side::YPred), message.ok()),
-                recv(self.stop) -> _ => return End::Stopped,
-                default(wait) => (None, None),
-            };
-            let now = Moment { unix_ms: unix_time_ms(), instant: Instant::now() };
-            let mut batch = Batch::default();
             // Deliveries that came before the end of a connection come again on the next one.
-            if let Err(error) = self.take(&mut intakes, woken, message, now, &mut batch) {
-                return End::Lost(error);
+            match take(&mut intakes, &contents, stop, &never, wait, &mut batch) {
+                Ok(Woken::ToStop) => return End::Stopped,
+                Ok(_) => {}
+                Err(error) => return End::Lost(error),
             }
             gathers = batch.arrivals.len() >= GATHERED_FROM;
-            if let Err(end) = self.digest(&mut intakes, batch, now.unix_ms, &mut meet) {
-                return end;
+            let is_stuck = batch.arrivals.is_empty() && !intakes.iter().all(Intake::has_room);
+            let releases = is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX);
+            intakes.iter_mut().for_each(Intake::give);
+            let given = mem::take(&mut batch);
+            let (digested, taken) = if given.arrivals.len() < BESIDE_FROM {
+                (digester.digest(given, releases), Ok(()))
+            } else {
+                digester.digest_beside(given, releases, |digested| {
+                    take_until(digested, &mut intakes, &contents, stop, &mut batch)
+                })
+            };
+            let digested = match digested {
+                Ok(digested) => digested,
+                Err(end) => return end,
+            };
+            let Digested { outcome, joined, met_in_memory } = digested;
+            meet = joined.begun.is_empty() && (meet || met_in_memory);
+            for intake in &mut intakes {
+                intake.note(&joined.held, true);
+                intake.note(&joined.released, false);
+                intake.is_ahead = joined.ahead == Some(intake.side);
             }
-            if let Err(error) = intakes.iter_mut().try_for_each(Intake::acknowledge) {
+            progress.add(&outcome);
+            backoff.reset();
+            if let Err(error) = intakes.iter_mut().try_for_each(Intake::acknowledge).and(taken) {
                 return End::Lost(error);
             }
-            self.progress.tell();
+            progress.tell();
         }
-    }
-
-    /// Takes the message that woke the service, and what else is there.
-    fn take(
-        &self,
-        intakes: &mut [Intake; 2],
-        woken: Option<Side>,
-        mut message: Option<ConsumerMessage>,
-        now: Moment,
-        batch: &mut Batch,
-    ) -> Result<()> {
-        let [y_true, y_pred] = intakes;
-        let of_y_pred = self.model.as_ref().map_or(Content::Number, Content::Features);
-        let mut sides = [(y_true, Content::Number), (y_pred, of_y_pred)];
-        for (intake, content) in &mut sides {
-            if woken == Some(intake.side) {
-                intake.take(message.take(), content, now, batch)?;
-            }
-        }
-        // In turn: the halves of a pair then meet while the first is in the processor's cache.
-        let mut more = true;
-        while more {
-            more = false;
-            for (intake, content) in &mut sides {
-                more |= intake.take_ready(content, now, batch)?;
-            }
-        }
-        sides.iter_mut().try_for_each(|(intake, content)| intake.adapt(content, now, batch))
-    }
-
-    /// Joins a batch and makes it durable. A full disk is waited for, with the deliveries in hand and the connection alive.
-    fn digest(
-        &mut self,
-        intakes: &mut [Intake; 2],
-        batch: Batch,
-        now_ms: u64,
-        meet: &mut bool,
-    ) -> Result<(), End> {
-        let mut backoff = Backoff::new();
-        let (mut was_full, stop, health) = (false, self.stop, &self.health);
-        let mut wait = |error: &anyhow::Error| {
-            if !was_full {
-                log::error!("{error:#}; waiting for room, nothing is lost");
-            }
-            health.ill(format!("{error:#}; it waits for room"));
-            was_full = true;
-            stop.recv_timeout(backoff.next().min(FULL_DISK_WAIT_MAX)) != Err(RecvTimeoutError::Disconnected)
-        };
-        let Batch { arrivals, mut rejects } = batch;
-        let nothing_came = arrivals.is_empty();
-        let joined = self.journal.join(arrivals, now_ms, &mut wait);
-        let mut joined = joined.map_err(End::Failed)?.ok_or(End::Stopped)?;
-        let met_in_memory = !joined.released.is_empty();
-        let is_stuck = nothing_came && !intakes.iter().all(Intake::has_room);
-        if is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX) {
-            self.journal.release(&mut joined);
-        }
-        *meet = joined.begun.is_empty() && (*meet || met_in_memory);
-        for (side, sample, reason) in joined.refused.drain(..) {
-            let queue = intakes.iter().find(|intake| intake.side == side).map_or("", |intake| &intake.queue);
-            let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
-            rejects.push(Reject::new(now_ms, queue, reason, body.as_bytes(), None));
-        }
-        let committed = self.journal.commit_when_room(&mut joined, &rejects, now_ms, wait);
-        let outcome = committed.map_err(End::Failed)?.ok_or(End::Stopped)?;
-        if was_full {
-            log::info!("there is room again");
-        }
-        for intake in intakes {
-            intake.note(&joined.held, true);
-            intake.note(&joined.released, false);
-            intake.is_ahead = joined.ahead == Some(intake.side);
-        }
-        self.progress.add(&outcome);
-        self.backoff.reset();
-        Ok(())
     }
 }
 
-fn unix_time_ms() -> u64 {
+/// Why the service goes on.
+enum Woken {
+    /// By messages or the time.
+    ToDigest,
+    ToStop,
+    /// What was being digested is.
+    ByDigested,
+}
+
+/// Waits for a message, or for something else to happen, and takes what is there.
+fn take(
+    intakes: &mut [Intake; 2],
+    contents: &[Content; 2],
+    stop: &Stop,
+    digested: &Receiver<Infallible>,
+    wait: Duration,
+    batch: &mut Batch,
+) -> Result<Woken> {
+    let never = never();
+    let [first, second] = intakes.each_ref().map(|i| if i.takes() { i.receiver() } else { &never });
+    let (side, mut message) = select! {
+        recv(first) -> message => (Some(Side::YTrue), message.ok()),
+        recv(second) -> message => (Some(Side::YPred), message.ok()),
+        recv(stop) -> _ => return Ok(Woken::ToStop),
+        recv(digested) -> _ => return Ok(Woken::ByDigested),
+        default(wait) => (None, None),
+    };
+    let now = Moment { unix_ms: unix_time_ms(), instant: Instant::now() };
+    for (intake, content) in intakes.iter_mut().zip(contents) {
+        if side == Some(intake.side) {
+            intake.take(message.take(), content, now, batch)?;
+        }
+    }
+    // In turn: the halves of a pair then meet while the first is in the processor's cache.
+    let mut more = true;
+    while more {
+        more = false;
+        for (intake, content) in intakes.iter_mut().zip(contents) {
+            more |= intake.take_ready(content, now, batch)?;
+        }
+    }
+    intakes.iter_mut().zip(contents).try_for_each(|(intake, content)| intake.adapt(content, now, batch))?;
+    Ok(Woken::ToDigest)
+}
+
+/// Takes what comes until the batch before is digested.
+fn take_until(
+    digested: &Receiver<Infallible>,
+    intakes: &mut [Intake; 2],
+    contents: &[Content; 2],
+    stop: &Stop,
+    batch: &mut Batch,
+) -> Result<()> {
+    while let Woken::ToDigest = take(intakes, contents, stop, digested, journal::BEHIND_MAX, batch)? {}
+    Ok(())
+}
+
+pub fn unix_time_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }

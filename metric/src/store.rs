@@ -3,6 +3,7 @@
 
 use crate::{
     disk::{Disk, cannot_read, cannot_write},
+    done,
     join::{Half, Known, Side},
 };
 use anyhow::{Context, Result};
@@ -16,14 +17,22 @@ use std::{
 };
 
 /// Pages kept in memory. The ids of a batch are mostly recent and so lie close together.
-const CACHE_BYTES: usize = 4 << 20;
+const CACHE_BYTES: usize = 2 << 20;
+
+/// Ids moved from an old store at a time: bounds memory.
+const TAKEN_OVER_AT_ONCE: usize = 10_000;
 
 /// id → (arrival, side, value, Unix time in ms)
 type PendingValue = (u64, u8, f64, u64);
 const PENDING: TableDefinition<&str, PendingValue> = TableDefinition::new("pending");
 /// arrival → id: the oldest first.
 const ARRIVALS: TableDefinition<u64, &str> = TableDefinition::new("arrivals");
-const DONE: [TableDefinition<&str, ()>; 2] = [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
+/// The two generations of ids that are done, as [`done`] has them.
+const DONE: [TableDefinition<&str, &str>; 2] =
+    [TableDefinition::new("done_blocks_0"), TableDefinition::new("done_blocks_1")];
+/// The same as stores had them before: an entry to an id.
+const DONE_SINGLY: [TableDefinition<&str, ()>; 2] =
+    [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
 
@@ -31,6 +40,7 @@ const LOG_LEN: &str = "log_len";
 const LOG_TAIL: &str = "log_tail";
 const NEXT_ARRIVAL: &str = "next_arrival";
 const DONE_YOUNG: &str = "done_young";
+const DONE_YOUNG_IDS: &str = "done_young_ids";
 
 /// How much of the log is accounted for, and the last bytes of that, by which another file is told from it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,17 +64,17 @@ pub struct Store<D: Disk> {
 pub struct Tables<'t> {
     pending: Table<'t, &'static str, PendingValue>,
     arrivals: Table<'t, u64, &'static str>,
-    done_young: Table<'t, &'static str, ()>,
-    done_old: Table<'t, &'static str, ()>,
+    done_young: Table<'t, &'static str, &'static str>,
+    done_old: Table<'t, &'static str, &'static str>,
     numbers: Table<'t, &'static str, u64>,
     bytes: Table<'t, &'static str, &'static [u8]>,
 }
 
 /// The tables as the last write left them.
 pub struct View {
-    pending: ReadOnlyTable<&'static str, PendingValue>,
     /// Each with its last id: most new ids come after it, and need not be looked for.
-    done: [(ReadOnlyTable<&'static str, ()>, String); 2],
+    pending: (ReadOnlyTable<&'static str, PendingValue>, String),
+    done: [(ReadOnlyTable<&'static str, &'static str>, String); 2],
 }
 
 /// redb's error as its I/O error where that is what it is, so that a full disk can be told from the rest.
@@ -87,7 +97,29 @@ impl<D: Disk> Store<D> {
         let (disk, path) = (disk.clone(), path.to_owned());
         let mut store = Store { disk, path, database: None, generation_ids, full: AtomicBool::new(false) };
         store.reopen()?;
+        store.upgrade().with_context(|| cannot_write(&store.path))?;
         Ok(store)
+    }
+
+    /// Takes over the ids of a store that has an entry to each; all of them or none.
+    fn upgrade(&self) -> Result<()> {
+        let transaction =
+            self.database.as_ref().context("the store is closed")?.begin_write().map_err(plain)?;
+        let tables: Vec<String> =
+            transaction.list_tables().map_err(plain)?.map(|table| table.name().to_owned()).collect();
+        if !tables.iter().any(|name| DONE_SINGLY.iter().any(|table| table.name() == name)) {
+            return transaction.abort().map_err(plain);
+        }
+        log::info!("bringing {} up to date", self.path.display());
+        let young = number(&transaction.open_table(NUMBERS).map_err(plain)?, DONE_YOUNG)?;
+        for (generation, (from, to)) in (0..).zip(DONE_SINGLY.into_iter().zip(DONE)) {
+            let ids = take_over(&transaction, from, to)?;
+            if generation == young {
+                let mut numbers = transaction.open_table(NUMBERS).map_err(plain)?;
+                numbers.insert(DONE_YOUNG_IDS, ids).map_err(plain)?;
+            }
+        }
+        transaction.commit().map_err(plain)
     }
 
     /// Closes the file and opens it again, as it was after the last write that succeeded.
@@ -110,13 +142,15 @@ impl<D: Disk> Store<D> {
         let transaction =
             self.database.as_ref().context("the store is closed")?.begin_read().map_err(plain)?;
         let done = |definition| -> Result<_> {
-            let table: ReadOnlyTable<&'static str, ()> = transaction.open_table(definition).map_err(plain)?;
-            let last = table.last().map_err(plain)?.map_or_else(String::new, |(id, _)| id.value().to_owned());
+            let table = transaction.open_table(definition).map_err(plain)?;
+            let last = done::last(&table).map_err(plain)?;
             Ok((table, last))
         };
         let [first, second] = DONE;
         let done = [done(first)?, done(second)?];
-        Ok(View { pending: transaction.open_table(PENDING).map_err(plain)?, done })
+        let pending = transaction.open_table(PENDING).map_err(plain)?;
+        let last = pending.last().map_err(plain)?.map_or_else(String::new, |(id, _)| id.value().to_owned());
+        Ok(View { pending: (pending, last), done })
     }
 
     /// Lets `change` work on the tables and makes all of it durable, or none of it where `change` fails.
@@ -134,7 +168,7 @@ impl<D: Disk> Store<D> {
         let result = {
             let mut tables = Tables::open(&transaction)?;
             let result = change(&mut tables)?;
-            let is_full = tables.done_young.len().map_err(plain)? >= self.generation_ids;
+            let is_full = number(&tables.numbers, DONE_YOUNG_IDS)? >= self.generation_ids;
             self.full.store(is_full, Relaxed);
             result
         };
@@ -152,14 +186,42 @@ fn create<D: Disk>(disk: &D, path: &Path) -> Result<()> {
     Ok(disk.rename(&unfinished, path)?)
 }
 
+/// Moves the ids of a table that has an entry to each; gives how many.
+fn take_over(
+    transaction: &WriteTransaction,
+    from: TableDefinition<&str, ()>,
+    to: TableDefinition<&'static str, &'static str>,
+) -> Result<u64> {
+    let mut blocks = transaction.open_table(to).map_err(plain)?;
+    let singly = transaction.open_table(from).map_err(plain)?;
+    let mut ids = singly.iter().map_err(plain)?.map(|entry| entry.map(|(id, _)| id.value().to_owned()));
+    let mut moved = 0;
+    loop {
+        let some =
+            ids.by_ref().take(TAKEN_OVER_AT_ONCE).collect::<Result<Vec<String>, _>>().map_err(plain)?;
+        if some.is_empty() {
+            break;
+        }
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        moved += done::add(&mut blocks, &some).map_err(plain)?;
+    }
+    drop(ids);
+    drop(singly);
+    transaction.delete_table(from).map_err(plain)?;
+    Ok(moved)
+}
+
 impl View {
     /// What is known of an id.
     pub fn known(&self, id: &str) -> Result<Known> {
-        if let Some(value) = self.pending.get(id).map_err(plain)? {
+        let (pending, last) = &self.pending;
+        if id <= last.as_str()
+            && let Some(value) = pending.get(id).map_err(plain)?
+        {
             return Ok(Known::Waiting(half(value.value())));
         }
         for (done, last) in &self.done {
-            if id <= last.as_str() && done.get(id).map_err(plain)?.is_some() {
+            if id <= last.as_str() && done::contains(done, id).map_err(plain)? {
                 return Ok(Known::Done);
             }
         }
@@ -168,7 +230,7 @@ impl View {
 
     /// Halves that wait.
     pub fn waiting(&self) -> Result<u64> {
-        self.pending.len().map_err(plain)
+        self.pending.0.len().map_err(plain)
     }
 }
 
@@ -179,6 +241,7 @@ fn swap_generations(transaction: &WriteTransaction) -> Result<()> {
     let [first, second] = DONE;
     transaction.delete_table(if young == 0 { second } else { first }).map_err(plain)?;
     numbers.insert(DONE_YOUNG, 1 - young).map_err(plain)?;
+    numbers.insert(DONE_YOUNG_IDS, 0).map_err(plain)?;
     Ok(())
 }
 
@@ -203,8 +266,8 @@ impl<'t> Tables<'t> {
     }
 
     pub fn is_done(&self, id: &str) -> Result<bool> {
-        let young = self.done_young.get(id).map_err(plain)?.is_some();
-        Ok(young || self.done_old.get(id).map_err(plain)?.is_some())
+        let young = done::contains(&self.done_young, id).map_err(plain)?;
+        Ok(young || done::contains(&self.done_old, id).map_err(plain)?)
     }
 
     /// A half that waits already stays as it is.
@@ -228,8 +291,11 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    pub fn remember_done(&mut self, id: &str) -> Result<()> {
-        self.done_young.insert(id, ()).map_err(plain)?;
+    /// `ids` are in order.
+    pub fn remember_done(&mut self, ids: &[&str]) -> Result<()> {
+        let known = number(&self.numbers, DONE_YOUNG_IDS)?;
+        let added = done::add(&mut self.done_young, ids).map_err(plain)?;
+        self.numbers.insert(DONE_YOUNG_IDS, known + added).map_err(plain)?;
         Ok(())
     }
 
@@ -267,6 +333,38 @@ mod tests {
     use super::*;
     use crate::disk::RealDisk;
     use std::{env, fs};
+
+    #[test]
+    fn the_ids_of_a_store_that_has_an_entry_to_each_are_taken_over() {
+        let directory = env::temp_dir().join(format!("store-{:016x}", fastrand::u64(..)));
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("metric.redb");
+        let old = Database::create(&path).unwrap();
+        let write = old.begin_write().unwrap();
+        let ids = |generation: usize| (0..15_000).map(move |number| format!("{number}-{generation}"));
+        for (generation, definition) in DONE_SINGLY.into_iter().enumerate() {
+            let mut table = write.open_table(definition).unwrap();
+            ids(generation).for_each(|id| drop(table.insert(id.as_str(), ()).unwrap()));
+        }
+        write.open_table(NUMBERS).unwrap().insert(DONE_YOUNG, 1).unwrap();
+        write.commit().unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let store = Store::open(&RealDisk, &path, 15_001).unwrap();
+            store.write(|_| Ok(())).unwrap();
+            let view = store.view().unwrap();
+            assert!((0..2).flat_map(ids).all(|id| view.known(&id).unwrap() == Known::Done));
+            assert_eq!(view.known("15000-0").unwrap(), Known::Nothing);
+        }
+        // The younger generation was one short of being full.
+        let store = Store::open(&RealDisk, &path, 15_001).unwrap();
+        for id in ["x", "y"] {
+            store.write(|tables| tables.remember_done(&[id])).unwrap();
+        }
+        let known = ["0-0", "0-1", "x", "y"].map(|id| store.view().unwrap().known(id).unwrap());
+        assert_eq!(known, [Known::Nothing, Known::Done, Known::Done, Known::Done]);
+        fs::remove_dir_all(&directory).unwrap();
+    }
 
     #[test]
     fn a_half_that_waits_already_is_not_entered_again() {

@@ -382,7 +382,7 @@ impl<N: Clone + Send + 'static> Disk for SimDisk<N> {
     fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Box<dyn FnOnce() -> T>> {
+    ) -> io::Result<Box<dyn FnOnce() -> T + Send>> {
         if self.calls().is_multiple_of(2) {
             return Ok(Box::new(work));
         }

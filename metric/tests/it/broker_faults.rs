@@ -59,7 +59,7 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
         [("CHAOS_BROKER_KILLS", 3), ("CHAOS_BROKER_RESTARTS", 3), ("CHAOS_CUTS", 10)]
             .map(|(variable, usual)| count(variable, usual));
     let node = Node::start();
-    let ledger = Ledger::new(count("CHAOS_BROKER_PAIRS", 20_000), &mut rng);
+    let ledger = Ledger::new(count("CHAOS_BROKER_PAIRS", 20_000), 1, &mut rng);
     let mut samples = Work::start(&node.url, "", "model");
     let mut pairs = Work::start(&node.url, ledger.prefix(), "y_pred");
     let features_proxy = Proxy::start(&node.url, false);
@@ -121,7 +121,7 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
 #[test]
 fn an_alarm_does_not_keep_metric_from_its_work() {
     let node = Node::start();
-    let ledger = Ledger::new(500, &mut random().0);
+    let ledger = Ledger::new(500, 1, &mut random().0);
     let directory = Directory::new();
     let settings = [("predictions", "y_pred")];
     let mut service = metric(&node.url, ledger.prefix(), &directory, &settings);

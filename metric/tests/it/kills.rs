@@ -36,10 +36,19 @@ fn wait_for_an_instant(rng: &mut fastrand::Rng, directory: &Directory, seen: usi
 
 #[test]
 fn every_pair_gives_exactly_one_row_whatever_is_killed() {
+    kill_at_random_instants(count("CHAOS_KILLS", 50), count("CHAOS_PAIRS", 50_000), 1);
+}
+
+/// With as many samples in hand a batch is made durable while the next one is taken.
+#[test]
+fn every_pair_of_batch_messages_gives_exactly_one_row_whatever_is_killed() {
+    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 20), count("CHAOS_BATCH_PAIRS", 300_000), 100);
+}
+
+fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
     let (mut rng, seed) = random();
-    let (kills, pairs) = (count("CHAOS_KILLS", 50), count("CHAOS_PAIRS", 50_000));
     let (url, directory) = (shared_broker(), Directory::new());
-    let ledger = Ledger::new(pairs, &mut rng);
+    let ledger = Ledger::new(pairs, batch, &mut rng);
     let start =
         || metric(&url, ledger.prefix(), &directory, &[("predictions", "y_pred"), ("prefetch", "500")]);
     let mut service = start();
@@ -70,7 +79,8 @@ fn every_pair_gives_exactly_one_row_whatever_is_killed() {
     figure(
         "kill -9 of metric at random instants",
         &format!(
-            "{kills} kills, {at_work} of them while rows were written, {before_commit} between log and store; {pairs} pairs"
+            "{kills} kills, {at_work} of them while rows were written, {before_commit} between log and store; {pairs} pairs, \
+             {batch} to a message"
         ),
         seed,
     );

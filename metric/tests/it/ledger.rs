@@ -35,6 +35,8 @@ struct Message {
 /// Pairs with the ids `k0`, `k1`, …: one half in ten is repeated, some ids have conflicts, and among them are messages that no one can use.
 pub struct Ledger {
     pairs: usize,
+    /// Samples to a message.
+    batch: usize,
     prefix: String,
     /// In the order of publication.
     messages: Vec<Message>,
@@ -48,7 +50,7 @@ fn value(queue: &str, id: usize) -> f64 {
 }
 
 impl Ledger {
-    pub fn new(pairs: usize, rng: &mut fastrand::Rng) -> Ledger {
+    pub fn new(pairs: usize, batch: usize, rng: &mut fastrand::Rng) -> Ledger {
         let (mut timed, mut late) = (Vec::new(), Vec::new());
         for id in 0..pairs {
             let (first, second) = if rng.bool() { ("y_true", "y_pred") } else { ("y_pred", "y_true") };
@@ -72,7 +74,7 @@ impl Ledger {
         // A stable sort: a conflict stays behind the half that it is one with.
         timed.sort_by_key(|&(at, _)| at);
         let messages = timed.into_iter().map(|(_, message)| message).collect();
-        Ledger { pairs, prefix: prefix(), messages, late }
+        Ledger { pairs, batch, prefix: prefix(), messages, late }
     }
 
     /// Its own queues' prefix.
@@ -95,9 +97,33 @@ impl Ledger {
     }
 
     fn publish_all(&self, url: &str, messages: &[Message]) {
-        publish_until_confirmed(url, messages.len(), |i| {
-            (format!("{}{}", self.prefix, messages[i].queue), self.body(&messages[i]))
+        let batches = self.batches(messages);
+        publish_until_confirmed(url, batches.len(), |i| {
+            let queue = format!("{}{}", self.prefix, batches[i][0].queue);
+            let bodies: Vec<Vec<u8>> = batches[i].iter().map(|message| self.body(message)).collect();
+            match bodies.as_slice() {
+                [only] => (queue, only.clone()),
+                _ => (queue, [b"[".as_slice(), &bodies.join(b",".as_slice()), b"]"].concat()),
+            }
         });
+    }
+
+    /// What is published together: halves of one queue, in their order. What no one can use goes alone.
+    fn batches(&self, messages: &[Message]) -> Vec<Vec<Message>> {
+        let (mut batches, mut open) = (Vec::new(), HashMap::<_, Vec<Message>>::new());
+        for message in messages {
+            if let Kind::Invalid = message.kind {
+                batches.push(vec![*message]);
+                continue;
+            }
+            let batch = open.entry(message.queue).or_default();
+            batch.push(*message);
+            if batch.len() == self.batch {
+                batches.push(std::mem::take(batch));
+            }
+        }
+        batches.extend(open.into_values().filter(|batch| !batch.is_empty()));
+        batches
     }
 
     /// Publishes everything but the late halves; returns once the broker has confirmed it, however often it dies.
