@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_well_filled_whatever_the_order() {
+    fn blocks_are_well_filled_in_any_order() {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let ids: Vec<String> =
             (0..20_000).map(|number| format!("{:.6}-5f3a9c01", 1.7e9 + f64::from(number))).collect();

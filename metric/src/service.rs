@@ -30,8 +30,8 @@ const GRACE: Duration = Duration::from_millis(100);
 const GATHERED_FROM: usize = 32;
 const GATHERING: Duration = Duration::from_millis(2);
 
-/// A batch of so many halves is digested beside the taking of the next. Only batch messages come to that; for others the broker needs
-/// the other core.
+/// A batch of so many halves is digested beside the taking of the next. With the usual prefetch only batch messages come to that; for
+/// others the broker needs the other core.
 const BESIDE_FROM: usize = 2000;
 
 /// Closes when the process is asked to stop.
