@@ -26,7 +26,9 @@ pub fn contains(
 /// Those of the disk.
 pub fn last(blocks: &impl ReadableTable<&'static str, &'static str>) -> Result<String, redb::Error> {
     let block = blocks.last()?;
-    Ok(block.and_then(|(_, ids)| Some(ids.value().lines().last()?.to_owned())).unwrap_or_default())
+    Ok(block
+        .and_then(|(_, ids)| Some(ids.value().rsplit_terminator('\n').next()?.to_owned()))
+        .unwrap_or_default())
 }
 
 /// Adds ids, which must be in order; gives how many were not there.
@@ -37,8 +39,13 @@ pub fn add(blocks: &mut Table<&'static str, &'static str>, mut ids: &[&str]) -> 
     let mut added = 0;
     while let Some(first) = ids.first() {
         let (key, known) = block_for(blocks, first)?.unwrap_or_default();
-        let next = blocks.range::<&str>((Excluded(key.as_str()), Unbounded))?.next().transpose()?;
-        let here = next.map_or(ids.len(), |(next, _)| ids.partition_point(|id| *id < next.value()));
+        // Up to its last id the block is that of every id; how far it reaches beyond need then not be looked up.
+        let last = known.rsplit_terminator('\n').next().unwrap_or_default();
+        let mut here = ids.partition_point(|id| *id <= last);
+        if here == 0 {
+            let next = blocks.range::<&str>((Excluded(key.as_str()), Unbounded))?.next().transpose()?;
+            here = next.map_or(ids.len(), |(next, _)| ids.partition_point(|id| *id < next.value()));
+        }
         let (here, rest) = ids.split_at(here);
         ids = rest;
 
