@@ -238,7 +238,9 @@ fn the_page_follows_new_rows_without_a_jump() {
         "document.querySelectorAll('details').forEach(d => d.open = true); scrollTo(0, 700);
         document.querySelector('#over-numbers').scrollTop = 50;
         document.querySelector('#over-numbers').focus({ preventScroll: true });
-        window.place = () => JSON.stringify([scrollY, document.documentElement.scrollHeight]);
+        window.place = () => JSON.stringify([scrollY, document.documentElement.scrollHeight,
+            ...[...document.querySelectorAll('header > *, dl > *, figure > *, body > p')].map(part =>
+                [part.id || part.tagName, part.offsetTop, part.offsetHeight])]);
         window.before = place();
         new MutationObserver(() => {
             if (document.querySelector('#tiles').textContent.includes('501')) window.seen = true;
