@@ -1,5 +1,5 @@
 """The long rows: what a full store and half an hour cost."""
-import functools, json, time
+import functools, json, os, time
 
 import pika
 
@@ -32,6 +32,8 @@ def against_fresh(bench, name, fill, rounds, samples, **counts):
     """Rates with a full store against those with an empty one, in turn."""
     full, values = bench.fresh(name), []
     before = fill(bench, full, **counts)
+    # A gigabyte that was just written would otherwise go to the disk during the first runs.
+    os.sync()
     for round in range(rounds):
         seconds = []
         for directory, rows in ((full, before + samples * (round + 1)), (bench.fresh("metric"), samples)):
