@@ -9,8 +9,9 @@ use crate::{
     join::{Joined, Side},
     journal::{Journal, Outcome},
     rejects::Reject,
-    service::{End, Stop, unix_time_ms},
+    service::{Stop, unix_time_ms},
 };
+use anyhow::Result;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::{convert::Infallible, panic, thread, time::Duration};
 
@@ -36,8 +37,11 @@ pub struct Digested {
 
 impl Digester<'_> {
     /// Joins a batch and makes it durable. A full disk is waited for, with the deliveries in hand and the connection alive.
-    /// `releases`: all halves that are held are given to the store.
-    pub fn digest(&mut self, batch: Batch, releases: bool) -> Result<Digested, End> {
+    /// `releases`: all halves that are held are given to the store. None where the process is asked to stop while it waits.
+    ///
+    /// # Errors
+    /// Names the file; not those of a full disk. They must end the process.
+    pub fn digest(&mut self, batch: Batch, releases: bool) -> Result<Option<Digested>> {
         let Digester { journal, health, stop, queues: [y_true, y_pred] } = self;
         let (mut backoff, mut was_full) = (Backoff::new(), false);
         let mut wait = |error: &anyhow::Error| {
@@ -49,8 +53,7 @@ impl Digester<'_> {
             stop.recv_timeout(backoff.next().min(FULL_DISK_WAIT_MAX)) != Err(RecvTimeoutError::Disconnected)
         };
         let (Batch { arrivals, mut rejects }, now_ms) = (batch, unix_time_ms());
-        let joined = journal.join(arrivals, now_ms, &mut wait);
-        let mut joined = joined.map_err(End::Failed)?.ok_or(End::Stopped)?;
+        let Some(mut joined) = journal.join(arrivals, now_ms, &mut wait)? else { return Ok(None) };
         let met_in_memory = !joined.released.is_empty();
         if releases {
             journal.release(&mut joined);
@@ -60,12 +63,12 @@ impl Digester<'_> {
             let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
             rejects.push(Reject::new(now_ms, queue, reason, body.as_bytes(), None));
         }
-        let committed = journal.commit_when_room(&mut joined, &rejects, now_ms, wait);
-        let outcome = committed.map_err(End::Failed)?.ok_or(End::Stopped)?;
+        let committed = journal.commit_when_room(&mut joined, &rejects, now_ms, wait)?;
+        let Some(outcome) = committed else { return Ok(None) };
         if was_full {
             log::info!("there is room again");
         }
-        Ok(Digested { outcome, joined, met_in_memory })
+        Ok(Some(Digested { outcome, joined, met_in_memory }))
     }
 
     /// The same on a thread of its own, while the caller does something else until what it is given closes.
@@ -74,7 +77,7 @@ impl Digester<'_> {
         batch: Batch,
         releases: bool,
         meanwhile: impl FnOnce(&Receiver<Infallible>) -> T,
-    ) -> (Result<Digested, End>, T) {
+    ) -> (Result<Option<Digested>>, T) {
         let (open, digested) = bounded(0);
         thread::scope(|scope| {
             let digesting = scope.spawn(move || {

@@ -136,8 +136,8 @@ impl<D: Disk> Journal<D> {
         self.rows_ahead == 0 && self.storing.is_none()
     }
 
-    /// Makes all of a batch durable but the halves that are held, and takes the rows out of `joined`. A step that finds the disk full is tried again for as long as
-    /// `wait` gives true. None where it gave false.
+    /// Makes all of a batch durable but the halves that are held, and takes the rows out of `joined`. A step that finds the disk
+    /// full is tried again for as long as `wait` gives true. None where it gave false.
     ///
     /// # Errors
     /// Names the file; not those of a full disk. They must end the process.

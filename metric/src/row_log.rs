@@ -154,17 +154,14 @@ fn quoted_row(line: &str) -> Line {
     if matches!(reader.read_record(&mut record), Ok(true)) { row(record.iter()) } else { Line::Other }
 }
 
-fn row<'f>(mut fields: impl Iterator<Item = &'f str>) -> Line {
-    let Some(id) = fields.next() else { return Line::Other };
-    let mut numbers = 0;
-    let are_numbers = fields.all(|field| {
-        numbers += 1;
-        field.parse::<f64>().is_ok()
-    });
-    if numbers != 4 || !are_numbers {
-        return Line::Other;
+fn row<'f>(fields: impl Iterator<Item = &'f str>) -> Line {
+    let is_number = |field: &&str| field.parse::<f64>().is_ok();
+    match fields.collect::<Vec<_>>().as_slice() {
+        [id, numbers @ ..] if numbers.len() == 4 && numbers.iter().all(is_number) => {
+            Line::Row(id.strip_prefix('\'').unwrap_or(id).to_owned())
+        }
+        _ => Line::Other,
     }
-    Line::Row(id.strip_prefix('\'').unwrap_or(id).to_owned())
 }
 
 /// A writer of lines into memory.

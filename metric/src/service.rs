@@ -38,7 +38,7 @@ const BESIDE_FROM: usize = 2000;
 pub type Stop = Receiver<Infallible>;
 
 /// What a session, one connection's life, ended with.
-pub enum End {
+enum End {
     Stopped,
     /// The connection, or the right to use it, is gone; a new one is worth trying.
     Lost(anyhow::Error),
@@ -181,11 +181,11 @@ impl<'a> Service<'a> {
                     take_until(digested, &mut intakes, &contents, stop, &mut batch)
                 })
             };
-            let digested = match digested {
-                Ok(digested) => digested,
-                Err(end) => return end,
+            let Digested { outcome, joined, met_in_memory } = match digested {
+                Ok(Some(digested)) => digested,
+                Ok(None) => return End::Stopped,
+                Err(error) => return End::Failed(error),
             };
-            let Digested { outcome, joined, met_in_memory } = digested;
             meet = joined.begun.is_empty() && (meet || met_in_memory);
             for intake in &mut intakes {
                 intake.note(&joined.held, true);

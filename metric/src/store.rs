@@ -103,11 +103,9 @@ impl<D: Disk> Store<D> {
 
     /// Takes over the ids of a store that has an entry to each; all of them or none.
     fn upgrade(&self) -> Result<()> {
-        let transaction =
-            self.database.as_ref().context("the store is closed")?.begin_write().map_err(plain)?;
-        let tables: Vec<String> =
-            transaction.list_tables().map_err(plain)?.map(|table| table.name().to_owned()).collect();
-        if !tables.iter().any(|name| DONE_SINGLY.iter().any(|table| table.name() == name)) {
+        let transaction = self.database()?.begin_write().map_err(plain)?;
+        let is_old = |name: &str| DONE_SINGLY.iter().any(|table| table.name() == name);
+        if !transaction.list_tables().map_err(plain)?.any(|table| is_old(table.name())) {
             return transaction.abort().map_err(plain);
         }
         log::info!("bringing {} up to date", self.path.display());
@@ -136,11 +134,14 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
+    fn database(&self) -> Result<&Database> {
+        self.database.as_ref().context("the store is closed")
+    }
+
     /// # Errors
     /// Those of the disk.
     pub fn view(&self) -> Result<View> {
-        let transaction =
-            self.database.as_ref().context("the store is closed")?.begin_read().map_err(plain)?;
+        let transaction = self.database()?.begin_read().map_err(plain)?;
         let done = |definition| -> Result<_> {
             let table = transaction.open_table(definition).map_err(plain)?;
             let last = done::last(&table).map_err(plain)?;
@@ -158,8 +159,7 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// Those of `change` and of the disk. After one of the disk the store must be opened again.
     pub fn write<T>(&self, change: impl FnOnce(&mut Tables) -> Result<T>) -> Result<T> {
-        let database = self.database.as_ref().context("the store is closed")?;
-        let mut transaction = database.begin_write().map_err(plain)?;
+        let mut transaction = self.database()?.begin_write().map_err(plain)?;
         // So that opening after a crash does not have to walk all of the trees.
         transaction.set_quick_repair(true);
         if self.full.swap(false, Relaxed) {
