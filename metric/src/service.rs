@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// After a batch of so many halves more are gathered for this time before the next: fewer syncs, fewer acknowledgements.
 const GATHERED_FROM: usize = 32;
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// A batch of so many halves is digested beside the taking of the next. With the usual prefetch only batch messages come to that; for
 /// others the broker needs the other core.
