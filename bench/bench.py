@@ -143,6 +143,9 @@ def main():
     bench = Bench(binaries, url, directory)
     where = machine(bench.binaries, url)
     print(where, flush=True)
+    # Declares the queues.
+    bench.run(bench.features("--interval", 0, "--count", 1))
+    bench.purge()
     rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, **FORMS[form])]
     if form != "quick":
         rows += long.rows(bench, form)
