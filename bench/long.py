@@ -3,14 +3,15 @@ import functools, json, os, time
 
 import pika
 
-from measure import peak_memory_mb, wait_for_rows
+from measure import Bench, peak_memory_mb
 from table import Row
 
-FORMS = {  # rounds; samples per run; waiting halves; rows in the log before the start; seconds of full speed, and of its first part
+FORMS = {  # rounds; samples per run; waiting halves; rows in the log before the start; seconds of full speed, and of the parts compared after it
     "full": dict(rounds=5, samples=100_000, waiting=5_000_000, done=19_000_000, run_s=1800, part_s=60),
     "check": dict(rounds=1, samples=300, waiting=2000, done=2000, run_s=2, part_s=1),
 }
 BATCH = 10_000
+HEADER_BYTES = len("id,y_true,y_pred,absolute_error,logged_at\n")
 RESTARTS = 5
 
 
@@ -58,14 +59,12 @@ def fill_waiting(bench, directory, memory, restarts, waiting, **_):
     channel.close()
     # metric does not say when it has stored all; whatever it did not acknowledge is in the queue again once it has ended.
     while bench.depth("y_true"):
-        begun = time.perf_counter()
         process = bench.start(bench.metric(directory))
         while bench.depth("y_true"):
             time.sleep(0.1)
         time.sleep(2)
         memory.append(peak_memory_mb(process.pid))
-        process.terminate()
-        bench.end(process, begun)
+        stop(bench, process)
     for _ in range(RESTARTS):
         begun = time.perf_counter()
         process = start_to_consume(bench, directory)
@@ -92,27 +91,48 @@ def fill_done(bench, directory, done, **_):
         for i in range(done):
             time_s = (now_us + i) / 1e6
             file.write(f"{time_s:.6f}-5f3a9c01,1,2,1,{time_s:.3f}\n")
-    process = start_to_consume(bench, directory)
-    process.terminate()
-    bench.end(process, 0)
+    stop(bench, start_to_consume(bench, directory))
     return done
 
 
-def at_full_speed(bench, run_s, part_s, **_):
-    """features as fast as the broker confirms, metric beside it: rows of the last part of the time against those of the first."""
-    directory = bench.fresh("long")
-    log = directory / "metric_log.csv"
-    metric, features = bench.start(bench.metric(directory)), bench.start(bench.features("--interval", 0))
-    wait_for_rows(log, 1, metric)
-    begun, sizes = time.perf_counter(), [log.stat().st_size]
-    while time.perf_counter() - begun < run_s:
-        time.sleep(part_s)
-        sizes.append(log.stat().st_size)
+def at_full_speed(bench, rounds, run_s, part_s, **_):
+    """A metric that has run at full speed for long, in turn with new ones, each with queues of its own: the speed of the machine drifts in the meantime."""
+    old, new = bench, Bench(bench.binaries, bench.url, bench.directory, "bench_new.")
+    log, values = old.fresh("old") / "metric_log.csv", []
+    metric = old.start(old.metric(log.parent))
+    grown_at_full_speed(old, metric, log, run_s)
+    for _ in range(rounds):
+        new_log = new.fresh("new") / "metric_log.csv"
+        new_metric = new.start(new.metric(new_log.parent))
+        of_new = grown_at_full_speed(new, new_metric, new_log, part_s)
+        stop(new, new_metric)
+        of_old = grown_at_full_speed(old, metric, log, part_s)
+        values.append(of_old / of_new)
+        print(f"{part_s} s at full speed: {of_old / 1e6:.1f} MB against {of_new / 1e6:.1f} MB", flush=True)
+    stop(old, metric)
+    return Row(f"rate of metric after {run_s} s at full speed, against the first {part_s} s of a new one", "", values, 0.95, True, "broker")
+
+
+def grown_at_full_speed(bench, metric, log, seconds):
+    """By how many bytes the log grows while features sends as fast as the broker confirms; then metric takes what is left."""
+    size = lambda: log.stat().st_size if log.exists() else 0
+    still = size()
+    features = bench.start(bench.features("--interval", 0))
+    while size() <= max(still, HEADER_BYTES):
+        time.sleep(0.01)
+    begun, before = time.perf_counter(), size()
+    while (rest := begun + seconds - time.perf_counter()) > 0:
+        time.sleep(min(rest, 10))
         assert metric.poll() is None and features.poll() is None, bench.stderr.read_text()
-    for process in (features, metric):
-        process.terminate()
-        bench.end(process, begun)
-    bench.purge()
-    parts = [after - before for before, after in zip(sizes, sizes[1:])]
-    bench.fresh("long")
-    return Row(f"rate of each {part_s} s of {run_s} s at full speed against the first {part_s} s", "", [part / parts[0] for part in parts[1:]], 0.95, True, "broker")
+    grown = size() - before
+    stop(bench, features)
+    still = -1
+    while still != size():
+        still = size()
+        time.sleep(0.5)
+    return grown
+
+
+def stop(bench, process):
+    process.terminate()
+    bench.end(process, 0)

@@ -20,9 +20,9 @@ class Ended:
 class Bench:
     """Where the programs, the broker and the files are."""
 
-    def __init__(self, binaries, url, directory):
+    def __init__(self, binaries, url, directory, prefix="bench."):
         self.binaries, self.url, self.directory = pathlib.Path(binaries), url, pathlib.Path(directory)
-        self.prefix = "bench."
+        self.prefix = prefix
         self.settings = ["--amqp-url", url, "--queue-prefix", self.prefix]
         self.connection = None
 

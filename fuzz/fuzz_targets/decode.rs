@@ -2,6 +2,8 @@
 #![no_main]
 #![allow(dead_code, reason = "the service uses the rest")]
 
+#[path = "../../metric/src/id.rs"]
+mod id;
 #[path = "../../metric/src/message.rs"]
 mod message;
 #[path = "../../metric/src/model.rs"]

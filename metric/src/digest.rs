@@ -53,14 +53,14 @@ impl Digester<'_> {
             stop.recv_timeout(backoff.next().min(FULL_DISK_WAIT_MAX)) != Err(RecvTimeoutError::Disconnected)
         };
         let (Batch { arrivals, mut rejects }, now_ms) = (batch, unix_time_ms());
-        let Some(mut joined) = journal.join(arrivals, now_ms, &mut wait)? else { return Ok(None) };
+        let Some(mut joined) = journal.join(arrivals.in_order(), now_ms, &mut wait)? else { return Ok(None) };
         let met_in_memory = !joined.released.is_empty();
         if releases {
             journal.release(&mut joined);
         }
         for (side, sample, reason) in joined.refused.drain(..) {
             let queue = if side == Side::YTrue { &y_true } else { &y_pred };
-            let body = serde_json::json!({"id": sample.id, "body": sample.value}).to_string();
+            let body = serde_json::json!({"id": &*sample.id, "body": sample.value}).to_string();
             rejects.push(Reject::new(now_ms, queue, reason, body.as_bytes(), None));
         }
         let committed = journal.commit_when_room(&mut joined, &rejects, now_ms, wait)?;

@@ -1,8 +1,8 @@
 //! A queue being consumed: how many deliveries the broker sends ahead, and those in hand until all that they hold is durable.
 
 use crate::{
-    join::{Arrival, Side},
-    message::{self, Content, Sample},
+    join::{Arrivals, Side},
+    message::{self, Content},
     rejects::Reject,
 };
 use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
@@ -44,8 +44,6 @@ pub struct Intake<'c> {
     /// Its halves had to wait in the store, and the others come now: nothing more is taken until those have caught up, so that
     /// halves meet in memory.
     pub is_ahead: bool,
-    /// Of the delivery that is being decoded; kept for its memory.
-    decoded: Vec<Sample>,
 }
 
 /// When a batch is taken, by both clocks: what is written down must be a date, what is waited for must not jump.
@@ -79,7 +77,7 @@ struct InHand {
 /// What was taken and is not yet joined.
 #[derive(Default)]
 pub struct Batch {
-    pub arrivals: Vec<Arrival>,
+    pub arrivals: Arrivals,
     pub rejects: Vec<Reject>,
 }
 
@@ -109,7 +107,6 @@ impl<'c> Intake<'c> {
             holding: Load::default(),
             taken: Load::default(),
             is_ahead: false,
-            decoded: Vec::new(),
         })
     }
 
@@ -168,19 +165,15 @@ impl<'c> Intake<'c> {
         };
         let body = std::mem::take(&mut delivery.body);
         let mut refused = Vec::new();
-        message::decode(&body, content, &mut self.decoded, &mut refused);
         let (side, number) = (self.side, self.first + self.in_hand.len() as u64);
+        let decode = |samples: &mut _| message::decode(&body, content, samples, &mut refused);
+        let samples = batch.arrivals.add(side, number, decode);
         self.taken.deliveries += 1;
-        self.taken.samples += self.decoded.len();
+        self.taken.samples += samples;
         self.seen.deliveries += 1;
         self.seen.bytes += body.len();
-        self.seen.samples += self.decoded.len();
+        self.seen.samples += samples;
         self.in_hand.push_back(InHand { delivery, taken_at: now.instant, held: 0 });
-        batch.arrivals.extend(self.decoded.drain(..).map(|sample| Arrival {
-            side,
-            delivery: number,
-            sample,
-        }));
         let reject = |r: message::Refused| Reject::new(now.unix_ms, &self.queue, r.reason, r.body, r.index);
         batch.rejects.extend(refused.into_iter().map(reject));
         Ok(())

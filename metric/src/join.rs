@@ -1,8 +1,12 @@
 //! Joins the two halves of each id. Pure: what was known before comes in through a function, what is to be kept goes out
 //! as values; nothing is read or written here.
 
-use crate::message::Sample;
-use std::{collections::HashMap, mem, sync::Arc};
+use crate::{id::Id, message::Sample};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    iter,
+    sync::Arc,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Side {
@@ -32,7 +36,7 @@ pub enum Known {
 /// Both halves of an id.
 #[derive(Debug, PartialEq)]
 pub struct Row {
-    pub id: String,
+    pub id: Id,
     /// The store has its first half.
     pub waited: bool,
     pub y_true: f64,
@@ -48,20 +52,53 @@ pub struct Arrival {
     pub sample: Sample,
 }
 
+/// Halves in the order in which they came.
+#[derive(Default)]
+pub struct Arrivals {
+    samples: Vec<Sample>,
+    /// Whose samples they are, in the same order: side, number and how many.
+    deliveries: Vec<(Side, u64, usize)>,
+}
+
+impl Arrivals {
+    /// Adds a delivery whose samples `decode` appends; gives how many they are.
+    pub fn add(&mut self, side: Side, delivery: u64, decode: impl FnOnce(&mut Vec<Sample>)) -> usize {
+        let before = self.samples.len();
+        decode(&mut self.samples);
+        let samples = self.samples.len() - before;
+        self.deliveries.push((side, delivery, samples));
+        samples
+    }
+
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    pub fn in_order(self) -> impl Iterator<Item = Arrival> {
+        let each = |(side, delivery, samples)| iter::repeat_n((side, delivery), samples);
+        let deliveries = self.deliveries.into_iter().flat_map(each);
+        deliveries.zip(self.samples).map(|((side, delivery), sample)| Arrival { side, delivery, sample })
+    }
+}
+
 /// What a batch comes to.
 #[derive(Debug, Default)]
 pub struct Joined {
     /// In the order in which they became complete.
     pub rows: Vec<Row>,
     /// Halves that begin to wait in the store, in the order of their arrival.
-    pub begun: Vec<(String, Half)>,
+    pub begun: Vec<(Id, Half)>,
     /// Halves that had been there before, with the same value.
     pub repeats: u64,
     /// Samples that cannot be joined with the half that was there before, and why.
     pub refused: Vec<(Side, Sample, String)>,
     /// Those halves, as far as they were only held. They must be in the store before the refusal is written down: the broker may
     /// send the two again in the other order, and then both would be refused.
-    pub kept: Vec<(String, Half)>,
+    pub kept: Vec<(Id, Half)>,
     /// Deliveries by side and number, once for each half of theirs that is held from now on.
     pub held: Vec<(Side, u64)>,
     /// The same for each half that was held and is no longer.
@@ -76,7 +113,7 @@ const AHEAD_MAX_MS: u64 = 5000;
 /// Ids that the store does not know yet.
 #[derive(Default)]
 pub struct Recent {
-    states: HashMap<String, State>,
+    states: HashMap<Id, State>,
     /// Those whose rows are durable, in the rows' order.
     done: Vec<DoneId>,
     /// The same, from when the store begins to be told of them until it knows them.
@@ -88,7 +125,7 @@ pub struct Recent {
 /// An id whose row is durable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DoneId {
-    pub id: String,
+    pub id: Id,
     /// The store has its first half.
     pub waited: bool,
 }
@@ -116,11 +153,13 @@ impl Recent {
     ) -> Result<Joined, E> {
         let mut joined = Joined::default();
         for Arrival { side, delivery, sample } in arrivals {
-            let recent = self.states.get_mut(&sample.id);
-            let known = match &recent {
-                Some(State::Done { .. }) => Known::Done,
-                Some(State::Held { half, .. } | State::Kept(half)) => Known::Waiting(*half),
-                None => lookup(&sample.id)?,
+            let entry = self.states.entry(sample.id.clone());
+            let known = match &entry {
+                Entry::Occupied(recent) => match recent.get() {
+                    State::Done { .. } => Known::Done,
+                    State::Held { half, .. } | State::Kept(half) => Known::Waiting(*half),
+                },
+                Entry::Vacant(_) => lookup(&sample.id)?,
             };
             let other = match known {
                 Known::Done => {
@@ -130,7 +169,7 @@ impl Recent {
                 Known::Nothing => {
                     let half = Half { side, value: sample.value, received_at_ms };
                     joined.held.push((side, delivery));
-                    self.states.insert(sample.id, State::Held { half, delivery });
+                    entry.insert_entry(State::Held { half, delivery });
                     continue;
                 }
                 Known::Waiting(half) => half,
@@ -138,10 +177,10 @@ impl Recent {
             match pair(side, sample.value, other) {
                 Pair::Repeat => joined.repeats += 1,
                 Pair::Refused(reason) => {
-                    if let Some(state) = recent
-                        && let State::Held { half, delivery } = *state
+                    if let Entry::Occupied(mut recent) = entry
+                        && let State::Held { half, delivery } = *recent.get()
                     {
-                        *state = State::Kept(half);
+                        recent.insert(State::Kept(half));
                         joined.released.push((half.side, delivery));
                         joined.kept.push((sample.id.clone(), half));
                     }
@@ -149,19 +188,19 @@ impl Recent {
                 }
                 Pair::Row { y_true, y_pred, absolute_error } => {
                     let done = State::Done { generation: self.generation };
-                    let waited = match recent {
-                        Some(state) => match mem::replace(state, done) {
+                    let waited = match entry {
+                        Entry::Occupied(mut recent) => match recent.insert(done) {
                             State::Held { half, delivery } => {
                                 joined.released.push((half.side, delivery));
                                 false
                             }
                             State::Kept(_) | State::Done { .. } => true,
                         },
-                        None => {
+                        Entry::Vacant(place) => {
                             if received_at_ms.saturating_sub(other.received_at_ms) <= AHEAD_MAX_MS {
                                 joined.ahead = Some(other.side);
                             }
-                            self.states.insert(sample.id.clone(), done);
+                            place.insert(done);
                             true
                         }
                     };
@@ -174,7 +213,7 @@ impl Recent {
 
     /// Gives all halves that are held to the store, by way of `joined`.
     pub fn release(&mut self, joined: &mut Joined) {
-        let mut released: Vec<(u64, String, Half)> = Vec::new();
+        let mut released: Vec<(u64, Id, Half)> = Vec::new();
         for (id, state) in self.states.extract_if(|_, state| matches!(state, State::Held { .. })) {
             if let State::Held { half, delivery } = state {
                 joined.released.push((half.side, delivery));
@@ -212,7 +251,7 @@ impl Recent {
     }
 
     /// Forgets [`Joined::kept`]: the store knows them now.
-    pub fn end_keeping(&mut self, kept: &[(String, Half)]) {
+    pub fn end_keeping(&mut self, kept: &[(Id, Half)]) {
         for (id, _) in kept {
             if let Some(State::Kept(_)) = self.states.get(id) {
                 self.states.remove(id);
@@ -253,7 +292,7 @@ mod tests {
     use std::convert::Infallible;
 
     fn half(side: Side, id: &str, value: f64) -> (Side, Sample) {
-        (side, Sample { id: id.to_owned(), value })
+        (side, Sample { id: id.into(), value })
     }
 
     fn join_with(recent: &mut Recent, halves: Vec<(Side, Sample)>, known: &[(&str, Known)]) -> Joined {
@@ -267,7 +306,7 @@ mod tests {
         joined
     }
 
-    fn store_all(recent: &mut Recent) -> Vec<(String, bool)> {
+    fn store_all(recent: &mut Recent) -> Vec<(Id, bool)> {
         let done = recent.begin_storing();
         recent.end_storing();
         done.iter().map(|done| (done.id.clone(), done.waited)).collect()
@@ -282,12 +321,11 @@ mod tests {
             let first = halves[0].0;
             let mut recent = Recent::default();
             let joined = join_with(&mut recent, halves.into(), &[]);
-            let row =
-                Row { id: "a".to_owned(), waited: false, y_true: 1.0, y_pred: 3.5, absolute_error: 2.5 };
+            let row = Row { id: "a".into(), waited: false, y_true: 1.0, y_pred: 3.5, absolute_error: 2.5 };
             assert_eq!(joined.rows, [row]);
             assert!(joined.begun.is_empty());
             assert_eq!((joined.held, joined.released), (vec![(first, 0)], vec![(first, 0)]));
-            assert_eq!(store_all(&mut recent), [("a".to_owned(), false)]);
+            assert_eq!(store_all(&mut recent), [(Id::from("a"), false)]);
         }
     }
 
@@ -310,14 +348,14 @@ mod tests {
         let mut first = join_with(&mut recent, halves, &[]);
         recent.release(&mut first);
         let waiting = |value| Half { side: Side::YTrue, value, received_at_ms: 5 };
-        assert_eq!(first.begun, [("b".to_owned(), waiting(1.0)), ("a".to_owned(), waiting(2.0))]);
+        assert_eq!(first.begun, [(Id::from("b"), waiting(1.0)), (Id::from("a"), waiting(2.0))]);
         assert_eq!(first.held.len(), first.released.len());
         let known = [("a", Known::Waiting(waiting(2.0)))];
         let second = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
         assert_eq!((second.rows.len(), second.ahead), (1, Some(Side::YTrue)));
         let third = join_with(&mut recent, vec![half(Side::YPred, "a", 0.0)], &known);
         assert_eq!((third.rows.len(), third.repeats), (0, 1));
-        assert_eq!(store_all(&mut recent), [("a".to_owned(), true)]);
+        assert_eq!(store_all(&mut recent), [(Id::from("a"), true)]);
     }
 
     #[test]
@@ -341,7 +379,7 @@ mod tests {
         let again =
             join_with(&mut recent, vec![half(Side::YTrue, "a", 1.0), half(Side::YPred, "b", 1.0)], &[]);
         assert_eq!((again.repeats, again.rows.len(), again.held.len()), (1, 0, 1));
-        assert_eq!(store_all(&mut recent), [("a".to_owned(), false)]);
+        assert_eq!(store_all(&mut recent), [(Id::from("a"), false)]);
         assert_eq!(store_all(&mut recent), []);
     }
 
@@ -358,7 +396,7 @@ mod tests {
         join_with(&mut recent, pair("c"), &[]);
         recent.end_storing();
         assert_eq!(join_with(&mut recent, pair("b").into_iter().chain(pair("c")).collect(), &[]).repeats, 2);
-        assert_eq!(store_all(&mut recent), [("c".to_owned(), false), ("b".to_owned(), false)]);
+        assert_eq!(store_all(&mut recent), [(Id::from("c"), false), (Id::from("b"), false)]);
     }
 
     #[test]
@@ -387,10 +425,10 @@ mod tests {
         let halves = vec![half(YTrue, "a", 1.0), half(YTrue, "a", 2.0), half(YTrue, "a", 3.0)];
         let joined = join_with(&mut recent, halves, &[]);
         let stays = Half { side: YTrue, value: 1.0, received_at_ms: 5 };
-        assert_eq!((joined.kept, joined.released), (vec![("a".to_owned(), stays)], vec![(YTrue, 0)]));
+        assert_eq!((joined.kept, joined.released), (vec![(Id::from("a"), stays)], vec![(YTrue, 0)]));
         assert_eq!(joined.refused.len(), 2);
         let second = join_with(&mut recent, vec![half(YPred, "a", 0.5)], &[]);
-        assert_eq!((second.rows[0].y_true, store_all(&mut recent)), (1.0, vec![("a".to_owned(), true)]));
+        assert_eq!((second.rows[0].y_true, store_all(&mut recent)), (1.0, vec![(Id::from("a"), true)]));
     }
 
     #[test]

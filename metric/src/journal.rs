@@ -5,10 +5,11 @@
 
 use crate::{
     disk::{Disk, is_full},
+    id::Id,
     join::{Arrival, DoneId, Half, Joined, Recent},
     recovery::{Findings, recover},
     rejects::{Reject, Rejects},
-    row_log::{RowLog, finish, lines, unix_seconds, write_row},
+    row_log::{RowLog, unix_seconds, write_row},
     store::{Store, Tables},
     unmatched::Unmatched,
 };
@@ -155,11 +156,11 @@ impl<D: Disk> Journal<D> {
         if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
             return Ok(None);
         }
-        let (mut lines, logged_at) = (lines(), unix_seconds(now_ms));
+        let (mut lines, logged_at) = (Vec::new(), unix_seconds(now_ms));
         for row in &joined.rows {
             write_row(&mut lines, row, &logged_at)?;
         }
-        let (lines, rows) = (finish(lines)?, joined.rows.len() as u64);
+        let rows = joined.rows.len() as u64;
         let mut torn = false;
         let appended = when_room(&mut wait, || {
             if torn {
@@ -207,7 +208,7 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Writes halves to the store, and nothing of what is not durable in the log yet.
-    fn keep(&mut self, halves: &[(String, Half)]) -> Result<()> {
+    fn keep(&mut self, halves: &[(Id, Half)]) -> Result<()> {
         self.open_store()?;
         self.store_failed = true;
         self.store
@@ -218,7 +219,7 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Writes to the store what it lacks, which can be done twice; gives how many halves were given up.
-    fn store(&mut self, begun: &[(String, Half)], now_ms: u64) -> Result<u64> {
+    fn store(&mut self, begun: &[(Id, Half)], now_ms: u64) -> Result<u64> {
         self.open_store()?;
         let Journal { limits, store, log, recent, unmatched, .. } = self;
         self.store_failed = true;
@@ -318,7 +319,7 @@ fn tell_done(tables: &mut Tables, done: &[DoneId]) -> Result<()> {
     for DoneId { id, .. } in done.iter().filter(|done| done.waited) {
         tables.end_waiting(id)?;
     }
-    tables.remember_done(&done.iter().map(|done| done.id.as_str()).collect::<Vec<_>>())
+    tables.remember_done(&done.iter().map(|done| &*done.id).collect::<Vec<_>>())
 }
 
 /// Moves halves beyond the limits to `unmatched.csv`, the oldest first.

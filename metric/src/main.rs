@@ -8,6 +8,7 @@ mod disk;
 mod done;
 #[path = "../../glue/health.rs"]
 mod health;
+mod id;
 mod intake;
 mod join;
 mod journal;

@@ -1,7 +1,7 @@
 //! Decodes message bodies into samples, as CONTRACT.md has it. Knows no broker and no disk, and never panics, whatever the
 //! bytes are.
 
-use crate::{model::Model, plain};
+use crate::{id::Id, model::Model, plain};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{error::Category, value::RawValue};
 use std::{borrow::Cow, str};
@@ -13,7 +13,7 @@ pub const ID_BYTES_MAX: usize = 128;
 /// An id and the number that came with it: `y_true`, or `y_pred` as received or as computed from features.
 #[derive(Debug, PartialEq)]
 pub struct Sample {
-    pub id: String,
+    pub id: Id,
     pub value: f64,
 }
 
@@ -121,7 +121,7 @@ fn sample(text: &str, content: &Content) -> Result<Sample, String> {
         Content::Number => number(envelope.body.get())?,
         Content::Features(model) => model.predict(&vector(envelope.body.get())?)?,
     };
-    Ok(Sample { id: id.into_owned(), value })
+    Ok(Sample { id: Id::from(&*id), value })
 }
 
 fn id(raw: &str) -> Result<Cow<'_, str>, String> {
@@ -208,7 +208,7 @@ mod tests {
                 .unwrap()
                 .iter()
                 .map(|sample| Sample {
-                    id: sample[0].as_str().unwrap().to_owned(),
+                    id: sample[0].as_str().unwrap().into(),
                     value: match sample[1].as_array() {
                         Some(x) => {
                             model.predict(&x.iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()).unwrap()
@@ -242,7 +242,7 @@ mod tests {
     fn the_good_samples_of_a_batch_are_kept() {
         let body = br#"[{"id": "a", "body": 1}, {"id": "b"}, 7, {"id": "c", "body": 3}]"#;
         let (samples, refused) = decode_all(body, &Content::Number);
-        assert_eq!(samples.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(samples.iter().map(|s| &*s.id).collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!(refused.iter().map(|r| r.index).collect::<Vec<_>>(), [Some(1), Some(2)]);
         assert_eq!(refused[0].body, br#"{"id": "b"}"#);
     }

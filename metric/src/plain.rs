@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for One<'_> {
         }
         let (Some(id), Some(value)) = (id, value) else { return Err(A::Error::custom("")) };
         check_id(id).map_err(A::Error::custom)?;
-        Ok(Sample { id: id.to_owned(), value })
+        Ok(Sample { id: id.into(), value })
     }
 }
 

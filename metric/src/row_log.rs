@@ -107,13 +107,28 @@ pub fn tail(lines: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// Never in practice: the writer's target is memory.
-pub fn write_row(lines: &mut csv::Writer<Vec<u8>>, row: &Row, logged_at: &str) -> Result<()> {
-    lines.write_field(guarded(&row.id).as_ref())?;
+pub fn write_row(lines: &mut Vec<u8>, row: &Row, logged_at: &str) -> Result<()> {
+    write_id(lines, &guarded(&row.id))?;
     let mut digits = ryu::Buffer::new();
     for value in [row.y_true, row.y_pred, row.absolute_error] {
-        lines.write_field(decimal(&mut digits, value))?;
+        lines.push(b',');
+        lines.extend_from_slice(decimal(&mut digits, value).as_bytes());
     }
-    lines.write_record([logged_at])?;
+    lines.push(b',');
+    lines.extend_from_slice(logged_at.as_bytes());
+    lines.push(b'\n');
+    Ok(())
+}
+
+/// An id as csv writes it, to which most need not be given; they hold no line breaks.
+fn write_id(lines: &mut Vec<u8>, id: &str) -> Result<()> {
+    if !id.bytes().any(|byte| matches!(byte, b',' | b'"')) {
+        lines.extend_from_slice(id.as_bytes());
+        return Ok(());
+    }
+    let mut line = self::lines();
+    line.write_record([id])?;
+    lines.extend_from_slice(finish(line)?.trim_ascii_end());
     Ok(())
 }
 
@@ -187,15 +202,15 @@ mod tests {
     fn golden_rows_are_written_and_read_back() {
         let golden = include_str!("../../contract/metric_log.csv");
         let values = include_str!("../../contract/metric_log.jsonl");
-        let mut written = lines();
+        let mut written = Vec::new();
         for (line, value) in golden.lines().skip(1).zip(values.lines()) {
             let value: Value = serde_json::from_str(value).unwrap();
-            let id = value["id"].as_str().unwrap().to_owned();
-            assert_eq!(read_line(line.as_bytes()), Line::Row(id.clone()));
+            let id = value["id"].as_str().unwrap();
+            assert_eq!(read_line(line.as_bytes()), Line::Row(id.to_owned()));
             let number = |key: &str| value[key].as_f64().unwrap();
             let row = Row {
                 waited: false,
-                id,
+                id: id.into(),
                 y_true: number("y_true"),
                 y_pred: number("y_pred"),
                 absolute_error: number("absolute_error"),
@@ -203,7 +218,7 @@ mod tests {
             let logged_at = unix_seconds((number("logged_at") * 1000.0).round() as u64);
             write_row(&mut written, &row, &logged_at).unwrap();
         }
-        let written = String::from_utf8(finish(written).unwrap()).unwrap();
+        let written = String::from_utf8(written).unwrap();
         assert_eq!(format!("{HEADER}{written}"), golden);
     }
 
@@ -211,17 +226,30 @@ mod tests {
     fn ids_that_begin_like_a_formula_are_guarded_and_read_back() {
         for first in ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"] {
             let row = Row {
-                id: format!("{first}A1"),
+                id: format!("{first}A1").as_str().into(),
                 waited: false,
                 y_true: 1.0,
                 y_pred: 1.0,
                 absolute_error: 0.0,
             };
-            let mut written = lines();
-            write_row(&mut written, &row, "0.000").unwrap();
-            let line = finish(written).unwrap();
+            let mut line = Vec::new();
+            write_row(&mut line, &row, "0.000").unwrap();
             assert!(line.starts_with(b"'"), "{first}");
-            assert_eq!(read_line(line.trim_ascii_end()), Line::Row(row.id));
+            assert_eq!(read_line(line.trim_ascii_end()), Line::Row(row.id.to_string()));
+        }
+    }
+
+    #[test]
+    fn ids_are_written_as_csv_writes_them() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let id: String = (0..rng.usize(1..5))
+                .map(|_| rng.choice([',', '"', '\'', ' ', '#', 'a', 'é']).unwrap())
+                .collect();
+            let (mut written, mut expected) = (Vec::new(), lines());
+            write_id(&mut written, &id).unwrap();
+            expected.write_record([&id, ""]).unwrap();
+            assert_eq!([&written, b",\n".as_slice()].concat(), finish(expected).unwrap(), "{id:?}");
         }
     }
 

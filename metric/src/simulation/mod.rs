@@ -106,7 +106,7 @@ impl<'w> Driver<'w> {
             tries += 1;
             tries < 100
         };
-        let mut joined = journal.join(arrivals, now_ms, &mut wait)?.context("no room for ever")?;
+        let mut joined = journal.join(arrivals.in_order(), now_ms, &mut wait)?.context("no room for ever")?;
         if must_release {
             journal.release(&mut joined);
         }

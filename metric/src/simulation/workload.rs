@@ -1,12 +1,6 @@
 //! What is delivered in a simulation, and what must come of it: each id whose two halves came has one row, nothing else has.
 
-use crate::{
-    intake::Batch,
-    join::{Arrival, Side},
-    journal::Limits,
-    message::Sample,
-    rejects::Reject,
-};
+use crate::{intake::Batch, join::Side, journal::Limits, message::Sample, rejects::Reject};
 use std::collections::{HashMap, HashSet};
 
 #[derive(Clone)]
@@ -128,7 +122,8 @@ impl Message {
     fn into_batch(self, batch: &mut Batch) {
         match self {
             Message::Half(side, id, value) => {
-                batch.arrivals.push(Arrival { side, delivery: 0, sample: Sample { id, value } });
+                let sample = Sample { id: id.as_str().into(), value };
+                batch.arrivals.add(side, 0, |samples| samples.push(sample));
             }
             Message::Invalid(body) => {
                 batch.rejects.push(Reject::new(0, "y_true", "not JSON".to_owned(), body.as_bytes(), None));
