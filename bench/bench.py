@@ -11,7 +11,7 @@ FORMS = {  # rounds; samples: singles, batches, peer; latency; seconds of an idl
     "quick": dict(rounds=9, singles=100_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
     "check": dict(rounds=1, singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
 }
-PREFETCH = 1000
+PREFETCH = 2000  # of the bare consumer, as metric has it by default
 
 
 def ratios(above, below):

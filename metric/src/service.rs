@@ -32,7 +32,7 @@ const GATHERING: Duration = Duration::from_millis(5);
 
 /// A batch of so many halves is digested beside the taking of the next. With the usual prefetch only batch messages come to that; for
 /// others the broker needs the other core.
-const BESIDE_FROM: usize = 2000;
+const BESIDE_FROM: usize = 3000;
 
 /// Closes when the process is asked to stop.
 pub type Stop = Receiver<Infallible>;
