@@ -88,8 +88,7 @@ def start(bench, rounds, **_):
         process = bench.start(command)
         assert relay.acknowledged.wait(60), f"nothing was acknowledged; see {bench.stderr}"
         values.append((relay.at - begun) * 1000)
-        process.terminate()
-        bench.end(process, begun)
+        bench.stop(process)
         bench.check_empty()
     return [Row("start of metric to its first acknowledgement", " ms", values, 100, False, "syncs of new files, the broker's handshake")]
 
@@ -108,8 +107,7 @@ def idle(bench, rounds, idle_s, **_):
             cpu, at = before[name]
             percent[name].append((cpu_s(process.pid) - cpu) / (time.perf_counter() - at) * 100)
     for process in processes.values():
-        process.terminate()
-        bench.end(process, 0)
+        bench.stop(process)
     bench.purge()
     return [Row(f"{name} idle, of a core", " %", values, 0.1, False, "timers") for name, values in percent.items()]
 

@@ -11,7 +11,7 @@ FORMS = {  # rounds; samples per run; waiting halves; rows in the log before the
     "check": dict(rounds=1, samples=300, waiting=2000, done=2000, run_s=2, part_s=1),
 }
 BATCH = 10_000
-HEADER_BYTES = len("id,y_true,y_pred,absolute_error,logged_at\n")
+HEADER = "id,y_true,y_pred,absolute_error,logged_at\n"
 RESTARTS = 5
 
 
@@ -64,7 +64,7 @@ def fill_waiting(bench, directory, memory, restarts, waiting, **_):
             time.sleep(0.1)
         time.sleep(2)
         memory.append(peak_memory_mb(process.pid))
-        stop(bench, process)
+        bench.stop(process)
     for _ in range(RESTARTS):
         begun = time.perf_counter()
         process = start_to_consume(bench, directory)
@@ -87,11 +87,11 @@ def fill_done(bench, directory, done, **_):
     log = directory / "metric_log.csv"
     now_us = time.time_ns() // 1000 - done
     with open(log, "w") as file:
-        file.write("id,y_true,y_pred,absolute_error,logged_at\n")
+        file.write(HEADER)
         for i in range(done):
             time_s = (now_us + i) / 1e6
             file.write(f"{time_s:.6f}-5f3a9c01,1,2,1,{time_s:.3f}\n")
-    stop(bench, start_to_consume(bench, directory))
+    bench.stop(start_to_consume(bench, directory))
     return done
 
 
@@ -105,34 +105,33 @@ def at_full_speed(bench, rounds, run_s, part_s, **_):
         new_log = new.fresh("new") / "metric_log.csv"
         new_metric = new.start(new.metric(new_log.parent))
         of_new = grown_at_full_speed(new, new_metric, new_log, part_s)
-        stop(new, new_metric)
+        new.stop(new_metric)
         of_old = grown_at_full_speed(old, metric, log, part_s)
         values.append(of_old / of_new)
         print(f"{part_s} s at full speed: {of_old / 1e6:.1f} MB against {of_new / 1e6:.1f} MB", flush=True)
-    stop(old, metric)
+    old.stop(metric)
     return Row(f"rate of metric after {run_s} s at full speed, against the first {part_s} s of a new one", "", values, 0.95, True, "broker")
 
 
 def grown_at_full_speed(bench, metric, log, seconds):
     """By how many bytes the log grows while features sends as fast as the broker confirms; then metric takes what is left."""
     size = lambda: log.stat().st_size if log.exists() else 0
-    still = size()
+    unchanged = max(size(), len(HEADER))
     features = bench.start(bench.features("--interval", 0))
-    while size() <= max(still, HEADER_BYTES):
-        time.sleep(0.01)
+
+    def sleep(seconds):
+        time.sleep(seconds)
+        assert metric.poll() is None and features.poll() is None, bench.stderr.read_text()
+
+    while size() <= unchanged:
+        sleep(0.01)
     begun, before = time.perf_counter(), size()
     while (rest := begun + seconds - time.perf_counter()) > 0:
-        time.sleep(min(rest, 10))
-        assert metric.poll() is None and features.poll() is None, bench.stderr.read_text()
+        sleep(min(rest, 10))
     grown = size() - before
-    stop(bench, features)
-    still = -1
-    while still != size():
-        still = size()
+    bench.stop(features)
+    last = -1
+    while last != size():
+        last = size()
         time.sleep(0.5)
     return grown
-
-
-def stop(bench, process):
-    process.terminate()
-    bench.end(process, 0)

@@ -64,14 +64,18 @@ class Bench:
         assert process.returncode in (0, -signal.SIGTERM), f"{process.args} ended with {process.returncode}: {self.stderr.read_text()}"
         return Ended(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime)
 
+    def stop(self, process, begun=0):
+        """Asks a service to stop; it has ended when this returns."""
+        process.terminate()
+        return self.end(process, begun)
+
     def drain(self, command, log, rows, check=True):
         """Runs a service until it has written `rows` rows and, asked to stop, has ended: by then all is acknowledged."""
         begun = time.perf_counter()
         process = self.start(command)
         wait_for_rows(log, rows, process)
         peak_mb = peak_memory_mb(process.pid)
-        process.terminate()
-        ended = self.end(process, begun)
+        ended = self.stop(process, begun)
         ended.peak_mb = peak_mb
         if check:
             check_rows(log, rows)
