@@ -8,7 +8,7 @@ from relay import Relay
 from table import Row, machine, markdown, text
 
 FORMS = {  # rounds; samples: singles, batches, peer; latency; seconds of an idle window
-    "quick": dict(rounds=9, singles=100_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
+    "quick": dict(rounds=7, singles=200_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
     "check": dict(rounds=1, singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
 }
 PREFETCH = 2000  # of the bare consumer, as metric has it by default
@@ -20,22 +20,32 @@ def ratios(above, below):
 
 def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
-    publisher, sender, consumer, single, batch, python = [], [], [], [], [], []
+    publisher, sender_s, consumer, single, batch, python = [], [], [], [], [], []
+    drains = [
+        lambda: consumer.append(bench.run(bench.bare("bare_consumer", PREFETCH, 2 * singles))),
+        lambda: single.append(drain_metric(bench, singles)),
+    ]
     for round in range(rounds):
+        before = fill(bench, singles)
+        drains[0]()
+        bench.settle()
         publisher.append(bench.run(bench.bare("bare_publisher", singles)))
         bench.purge()
-        sender.append(bench.run(bench.features("--interval", 0, "--count", singles)))
-        consumer.append(bench.run(bench.bare("bare_consumer", PREFETCH, 2 * singles)))
+        after = fill(bench, singles)
+        drains[1]()
+        sender_s.append((before.seconds + after.seconds) / 2)
+        # The speed of the machine drifts within a round too.
+        drains.reverse()
         bench.check_empty()
-        single.append(drain_metric(bench, singles, 1))
-        batch.append(drain_metric(bench, batches, 100))
-        bench.run(bench.features("--interval", 0, "--count", peer))
+        fill(bench, batches, 100)
+        batch.append(drain_metric(bench, batches))
+        fill(bench, peer)
         log = bench.fresh("peer") / "metric_log.csv"
         python.append(bench.drain(bench.peer(log), log, peer))
         print(f"round {round + 1} of {rounds}: metric took {single[-1].seconds:.2f} s for {singles} samples, {batch[-1].seconds:.2f} s for {batches} in batches", flush=True)
     rate = lambda runs, samples: [samples / run.seconds for run in runs]
     singles_s, batches_s, peer_s = rate(single, singles), rate(batch, batches), rate(python, peer)
-    bare_s, sent_s, published_s = rate(consumer, singles), rate(sender, singles), rate(publisher, singles)
+    bare_s, published_s = rate(consumer, singles), rate(publisher, singles)
     return [
         Row("metric, single samples, against a bare consumer", "", ratios(singles_s, bare_s), 0.95, True, "processor: broker, amiquip and metric share the cores"),
         Row("metric, batches of 100, against its single samples", "", ratios(batches_s, singles_s), 8, True, "processor: a thread that decodes, one that joins and writes rows, and the broker share two cores"),
@@ -45,7 +55,7 @@ def rates(bench, rounds, singles, batches, peer, **_):
         Row("processor time of metric per pair, batches of 100", " µs", [run.cpu_s / batches * 1e6 for run in batch], 3, False, "parsing, joining, writing rows"),
         Row("resident memory of metric, single samples", " MB", [run.peak_mb for run in single], 24, False, "the store's cache, ids of the last rows"),
         Row("resident memory of metric, batches of 100", " MB", [run.peak_mb for run in batch], 24, False, "deliveries on their way, ids of the last rows, the store's cache"),
-        Row("features --interval 0 against a bare publisher", "", ratios(sent_s, published_s), 0.95, True, "broker"),
+        Row("features --interval 0 against a bare publisher", "", [run.seconds / sent_s for run, sent_s in zip(publisher, sender_s)], 0.95, True, "broker"),
         Row("bare consumer, messages/s", "", [2 * r for r in bare_s], None, True, "broker"),
         Row("metric, single samples, messages/s", "", [2 * r for r in singles_s], None, True, ""),
         Row("metric, batches of 100, pairs/s", "", batches_s, None, True, ""),
@@ -55,8 +65,15 @@ def rates(bench, rounds, singles, batches, peer, **_):
     ]
 
 
-def drain_metric(bench, samples, batch):
-    bench.run(bench.features("--interval", 0, "--count", samples, "--batch", batch))
+def fill(bench, samples, batch=1):
+    """Both runs, of features and of who takes the messages, begin with a broker at rest."""
+    bench.settle()
+    sent = bench.run(bench.features("--interval", 0, "--count", samples, "--batch", batch))
+    bench.settle()
+    return sent
+
+
+def drain_metric(bench, samples):
     directory = bench.fresh("metric")
     return bench.drain(bench.metric(directory), directory / "metric_log.csv", samples)
 

@@ -9,7 +9,7 @@ use amiquip::{
 };
 use anyhow::{Context, Result, anyhow, bail};
 use std::{collections::HashSet, fmt, net::TcpStream, net::ToSocketAddrs, time::Duration};
-use stream::WithoutProperties;
+use stream::FromBroker;
 use url::Url;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,7 +151,7 @@ impl Broker {
             .heartbeat(HEARTBEAT_SECONDS)
             .connection_timeout(Some(CONNECT_TIMEOUT));
         let tuning = ConnectionTuning::default().mem_channel_bound(MEM_CHANNEL_BOUND);
-        let stream = WithoutProperties::new(mio::net::TcpStream::from_stream(stream)?);
+        let stream = FromBroker::new(mio::net::TcpStream::from_stream(stream)?);
         Ok(Connection::insecure_open_stream(stream, options, tuning)?)
     }
 

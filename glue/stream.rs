@@ -1,9 +1,14 @@
 //! The stream from the broker, without the properties of messages. The services need none of them (CONTRACT.md), and amiquip ends
 //! the connection over text in them that is not UTF-8, and the process over headers nested too deep: again at every redelivery.
+//! And a stream of many messages in larger parts: the broker writes a few at a time, and to wake up for each of them costs more than to parse them.
 
 use amiquip::IoStream;
 use mio::{Evented, Poll, PollOpt, Ready, Token, net::TcpStream};
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    mem, thread,
+    time::Duration,
+};
 
 /// Frames of AMQP 0-9-1 (section 4.2.3) begin with their kind, channel (2 bytes) and size of the payload (4), and end with a byte behind it.
 const HEAD_BYTES: usize = 7;
@@ -15,9 +20,15 @@ const PROPERTIES_AT: usize = FLAGS_AT + 2;
 /// Size of such a frame's payload where no flag says that a property follows.
 const BARE_SIZE: [u8; 4] = [0, 0, 0, 14];
 
-pub struct WithoutProperties {
+/// Once so many messages came before there was nothing left to read, more are waited for before the next are read.
+const MANY_MESSAGES: usize = 32;
+const GATHERING: Duration = Duration::from_millis(4);
+
+pub struct FromBroker {
     stream: TcpStream,
     place: Place,
+    /// All that had come was read.
+    is_drained: bool,
 }
 
 /// Where in a frame the stream is.
@@ -28,6 +39,8 @@ struct Place {
     kind: u8,
     /// Of the payload; being read while `at` is in the head.
     size: usize,
+    /// Messages since the stream was last drained.
+    messages: usize,
 }
 
 enum Fate {
@@ -36,9 +49,9 @@ enum Fate {
     Drop,
 }
 
-impl WithoutProperties {
-    pub fn new(stream: TcpStream) -> WithoutProperties {
-        WithoutProperties { stream, place: Place::default() }
+impl FromBroker {
+    pub fn new(stream: TcpStream) -> FromBroker {
+        FromBroker { stream, place: Place::default(), is_drained: false }
     }
 }
 
@@ -67,7 +80,8 @@ impl Place {
             read += len;
             self.at += len;
             if self.at > HEAD_BYTES + self.size {
-                *self = Place::default();
+                self.messages += usize::from(self.kind == CONTENT_HEADER);
+                *self = Place { messages: self.messages, ..Place::default() };
             }
         }
         kept
@@ -105,10 +119,14 @@ impl Place {
     }
 }
 
-impl Read for WithoutProperties {
+impl Read for FromBroker {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if mem::take(&mut self.is_drained) && mem::take(&mut self.place.messages) >= MANY_MESSAGES {
+            // Here and not where the stream is found drained: what amiquip has to send goes out in between.
+            thread::sleep(GATHERING);
+        }
         loop {
-            let read = self.stream.read(buffer)?;
+            let read = self.stream.read(buffer).inspect_err(|_| self.is_drained = true)?;
             let kept = self.place.filter(buffer.get_mut(..read).unwrap_or_default());
             // Nothing would mean the end of the stream.
             if kept > 0 || read == 0 {
@@ -118,7 +136,7 @@ impl Read for WithoutProperties {
     }
 }
 
-impl Write for WithoutProperties {
+impl Write for FromBroker {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
     }
@@ -128,7 +146,7 @@ impl Write for WithoutProperties {
     }
 }
 
-impl Evented for WithoutProperties {
+impl Evented for FromBroker {
     fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
         self.stream.register(poll, token, interest, options)
     }
@@ -142,7 +160,7 @@ impl Evented for WithoutProperties {
     }
 }
 
-impl IoStream for WithoutProperties {}
+impl IoStream for FromBroker {}
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,8 @@ use std::{
 /// How long the other halves are waited for while one queue is not taken from, if halves lately met in memory.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// After a batch of so many halves more are gathered for this time before the next: fewer syncs, fewer acknowledgements.
+/// After a batch of so many halves, and fewer than [`BESIDE_FROM`], more are gathered for this time before the next: fewer syncs, fewer
+/// acknowledgements.
 const GATHERED_FROM: usize = 32;
 const GATHERING: Duration = Duration::from_millis(5);
 
@@ -169,7 +170,7 @@ impl<'a> Service<'a> {
                 Ok(_) => {}
                 Err(error) => return End::Lost(error),
             }
-            gathers = batch.arrivals.len() >= GATHERED_FROM;
+            gathers = (GATHERED_FROM..BESIDE_FROM).contains(&batch.arrivals.len());
             let is_stuck = batch.arrivals.is_empty() && !intakes.iter().all(Intake::has_room);
             let releases = is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX);
             intakes.iter_mut().for_each(Intake::give);
