@@ -152,14 +152,14 @@ impl Recent {
         mut lookup: impl FnMut(&str) -> Result<Known, E>,
     ) -> Result<Joined, E> {
         let mut joined = Joined::default();
-        for Arrival { side, delivery, sample } in arrivals {
-            let entry = self.states.entry(sample.id.clone());
+        for Arrival { side, delivery, sample: Sample { id, value } } in arrivals {
+            let entry = self.states.entry(id);
             let known = match &entry {
                 Entry::Occupied(recent) => match recent.get() {
                     State::Done { .. } => Known::Done,
                     State::Held { half, .. } | State::Kept(half) => Known::Waiting(*half),
                 },
-                Entry::Vacant(_) => lookup(&sample.id)?,
+                Entry::Vacant(place) => lookup(place.key())?,
             };
             let other = match known {
                 Known::Done => {
@@ -167,26 +167,28 @@ impl Recent {
                     continue;
                 }
                 Known::Nothing => {
-                    let half = Half { side, value: sample.value, received_at_ms };
+                    let half = Half { side, value, received_at_ms };
                     joined.held.push((side, delivery));
                     entry.insert_entry(State::Held { half, delivery });
                     continue;
                 }
                 Known::Waiting(half) => half,
             };
-            match pair(side, sample.value, other) {
+            match pair(side, value, other) {
                 Pair::Repeat => joined.repeats += 1,
                 Pair::Refused(reason) => {
+                    let id = entry.key().clone();
                     if let Entry::Occupied(mut recent) = entry
                         && let State::Held { half, delivery } = *recent.get()
                     {
                         recent.insert(State::Kept(half));
                         joined.released.push((half.side, delivery));
-                        joined.kept.push((sample.id.clone(), half));
+                        joined.kept.push((id.clone(), half));
                     }
-                    joined.refused.push((side, sample, reason));
+                    joined.refused.push((side, Sample { id, value }, reason));
                 }
                 Pair::Row { y_true, y_pred, absolute_error } => {
+                    let id = entry.key().clone();
                     let done = State::Done { generation: self.generation };
                     let waited = match entry {
                         Entry::Occupied(mut recent) => match recent.insert(done) {
@@ -204,7 +206,7 @@ impl Recent {
                             true
                         }
                     };
-                    joined.rows.push(Row { id: sample.id, waited, y_true, y_pred, absolute_error });
+                    joined.rows.push(Row { id, waited, y_true, y_pred, absolute_error });
                 }
             }
         }

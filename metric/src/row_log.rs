@@ -122,7 +122,8 @@ pub fn write_row(lines: &mut Vec<u8>, row: &Row, logged_at: &str) -> Result<()> 
 
 /// An id as csv writes it, to which most need not be given; they hold no line breaks.
 fn write_id(lines: &mut Vec<u8>, id: &str) -> Result<()> {
-    if !id.bytes().any(|byte| matches!(byte, b',' | b'"')) {
+    let is_plain = id.bytes().fold(true, |is_plain, byte| is_plain & !matches!(byte, b',' | b'"'));
+    if is_plain {
         lines.extend_from_slice(id.as_bytes());
         return Ok(());
     }
