@@ -187,6 +187,7 @@ mod tests {
                 passed.extend_from_slice(&part[..kept]);
             }
             assert_eq!(passed, expected, "in parts of {len}");
+            assert_eq!(place.messages, 3, "in parts of {len}");
         }
     }
 }

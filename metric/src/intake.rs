@@ -17,6 +17,8 @@ use std::{
 const HANDS_PER_PREFETCH: usize = 2;
 /// Samples in hand from which on no further delivery is taken: bounds memory.
 const SAMPLES_MAX: usize = 4_000;
+/// Samples in hand at most beyond those of the other side, where halves meet in memory: alone they come to no rows.
+const LEAD_MAX: usize = 1_000;
 /// Samples on their way at most.
 const AHEAD_SAMPLES: usize = 16_000;
 /// Bodies on their way at most; fewer deliveries are asked for where they are large.
@@ -41,6 +43,8 @@ pub struct Intake<'c> {
     first: u64,
     holding: Load,
     taken: Load,
+    /// Samples in hand from which on no further delivery is taken: [`SAMPLES_MAX`] or fewer.
+    samples_max: usize,
     /// Its halves had to wait in the store, and the others come now: nothing more is taken until those have caught up, so that
     /// halves meet in memory.
     pub is_ahead: bool,
@@ -106,6 +110,7 @@ impl<'c> Intake<'c> {
             first: 0,
             holding: Load::default(),
             taken: Load::default(),
+            samples_max: SAMPLES_MAX,
             is_ahead: false,
         })
     }
@@ -116,7 +121,18 @@ impl<'c> Intake<'c> {
 
     /// What is being digested does not count: there is room for as much.
     pub fn has_room(&self) -> bool {
-        self.room() > 0 && self.holding.samples + self.taken.samples < SAMPLES_MAX
+        self.room() > 0 && self.samples() < self.samples_max
+    }
+
+    /// In hand; those that are being digested do not count.
+    pub fn samples(&self) -> usize {
+        self.holding.samples + self.taken.samples
+    }
+
+    /// Lets this side be no further ahead of the other, which has so many samples in hand, than it may; `meet` says whether halves
+    /// meet in memory.
+    pub fn limit_lead(&mut self, other_samples: usize, meet: bool) {
+        self.samples_max = if meet { SAMPLES_MAX.min(other_samples + LEAD_MAX) } else { SAMPLES_MAX };
     }
 
     fn room(&self) -> usize {

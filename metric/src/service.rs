@@ -153,6 +153,7 @@ impl<'a> Service<'a> {
             health.well();
             let is_quiet =
                 digester.journal.is_stored() && intakes.iter().all(|intake| intake.age().is_zero());
+            limit_leads(&mut intakes, meet);
             let wait = match intakes.iter().filter(|intake| intake.takes()).count() {
                 _ if !batch.is_empty() => Duration::ZERO,
                 2 if is_quiet => progress::INTERVAL,
@@ -165,7 +166,7 @@ impl<'a> Service<'a> {
                 return End::Stopped;
             }
             // Deliveries that came before the end of a connection come again on the next one.
-            match take(&mut intakes, &contents, stop, &never, wait, &mut batch) {
+            match take(&mut intakes, &contents, stop, &never, wait, meet, &mut batch) {
                 Ok(Woken::ToStop) => return End::Stopped,
                 Ok(_) => {}
                 Err(error) => return End::Lost(error),
@@ -179,7 +180,7 @@ impl<'a> Service<'a> {
                 (digester.digest(given, releases), Ok(()))
             } else {
                 digester.digest_beside(given, releases, |digested| {
-                    take_until(digested, &mut intakes, &contents, stop, &mut batch)
+                    take_until(digested, &mut intakes, &contents, stop, meet, &mut batch)
                 })
             };
             let Digested { outcome, joined, met_in_memory } = match digested {
@@ -212,6 +213,14 @@ enum Woken {
     ByDigested,
 }
 
+/// Where one queue is far ahead of the other, whole batches would be taken of which no half meets its other one.
+fn limit_leads(intakes: &mut [Intake; 2], meet: bool) {
+    let [first, second] = intakes;
+    let (of_first, of_second) = (first.samples(), second.samples());
+    first.limit_lead(of_second, meet);
+    second.limit_lead(of_first, meet);
+}
+
 /// Waits for a message, or for something else to happen, and takes what is there.
 fn take(
     intakes: &mut [Intake; 2],
@@ -219,6 +228,7 @@ fn take(
     stop: &Stop,
     digested: &Receiver<Infallible>,
     wait: Duration,
+    meet: bool,
     batch: &mut Batch,
 ) -> Result<Woken> {
     let never = never();
@@ -240,6 +250,7 @@ fn take(
     let mut more = true;
     while more {
         more = false;
+        limit_leads(intakes, meet);
         for (intake, content) in intakes.iter_mut().zip(contents) {
             more |= intake.take_ready(content, now, batch)?;
         }
@@ -254,9 +265,10 @@ fn take_until(
     intakes: &mut [Intake; 2],
     contents: &[Content; 2],
     stop: &Stop,
+    meet: bool,
     batch: &mut Batch,
 ) -> Result<()> {
-    while let Woken::ToDigest = take(intakes, contents, stop, digested, journal::BEHIND_MAX, batch)? {}
+    while let Woken::ToDigest = take(intakes, contents, stop, digested, journal::BEHIND_MAX, meet, batch)? {}
     Ok(())
 }
 
