@@ -5,12 +5,11 @@ use std::{
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
-    num::NonZeroU8,
     ops::Deref,
 };
 
-/// With its length an [`Id`] then has 40 bytes; a UUID as text has 36.
-const SHORT_BYTES_MAX: usize = 39;
+/// With its length and the variant an [`Id`] then has 40 bytes; a UUID as text has 36.
+const SHORT_BYTES_MAX: usize = 38;
 
 /// Text that does not change.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,35 +18,18 @@ pub struct Id(Place);
 /// Each text has one of the two, so that equal ones are equal.
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
-    Short(Short),
+    /// The rest of `bytes` is zero.
+    Short {
+        len: u8,
+        bytes: [u8; SHORT_BYTES_MAX],
+    },
     Long(Box<str>),
-}
-
-/// In this order: an id that was just moved is hashed in words, and to read words across those that were written takes the
-/// processor ten times as long.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-struct Short {
-    /// Zeros behind the text.
-    bytes: [u8; SHORT_BYTES_MAX],
-    /// More by one than the text has bytes: that it is never zero leaves room for the variant.
-    len_and_one: NonZeroU8,
-}
-
-impl Short {
-    fn new(text: &str) -> Option<Short> {
-        let mut bytes = [0; SHORT_BYTES_MAX];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Short { bytes, len_and_one: NonZeroU8::MIN.saturating_add(text.len() as u8) })
-    }
 }
 
 impl Id {
     fn bytes(&self) -> &[u8] {
         match &self.0 {
-            Place::Short(Short { bytes, len_and_one }) => {
-                bytes.get(..usize::from(len_and_one.get()) - 1).unwrap_or_default()
-            }
+            Place::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
             Place::Long(text) => text.as_bytes(),
         }
     }
@@ -55,7 +37,14 @@ impl Id {
 
 impl From<&str> for Id {
     fn from(text: &str) -> Id {
-        Id(Short::new(text).map_or_else(|| Place::Long(text.into()), Place::Short))
+        let mut bytes = [0; SHORT_BYTES_MAX];
+        Id(match bytes.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                Place::Short { len: text.len() as u8, bytes }
+            }
+            None => Place::Long(text.into()),
+        })
     }
 }
 
