@@ -22,24 +22,23 @@ def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
     publisher, sender_s, consumer, single, batch, python = [], [], [], [], [], []
     drains = [
-        lambda: consumer.append(bench.run(bench.bare("bare_consumer", PREFETCH, 2 * singles))),
+        lambda: consumer.append(drain_bare(bench, singles)),
         lambda: single.append(drain_metric(bench, singles)),
     ]
     for round in range(rounds):
-        before = fill(bench, singles)
+        before = bench.fill(singles)
         drains[0]()
         bench.settle()
         publisher.append(bench.run(bench.bare("bare_publisher", singles)))
         bench.purge()
-        after = fill(bench, singles)
+        after = bench.fill(singles)
         drains[1]()
         sender_s.append((before.seconds + after.seconds) / 2)
         # The speed of the machine drifts within a round too.
         drains.reverse()
-        bench.check_empty()
-        fill(bench, batches, 100)
+        bench.fill(batches, 100)
         batch.append(drain_metric(bench, batches))
-        fill(bench, peer)
+        bench.fill(peer)
         log = bench.fresh("peer") / "metric_log.csv"
         python.append(bench.drain(bench.peer(log), log, peer))
         print(f"round {round + 1} of {rounds}: metric took {single[-1].seconds:.2f} s for {singles} samples, {batch[-1].seconds:.2f} s for {batches} in batches", flush=True)
@@ -65,12 +64,10 @@ def rates(bench, rounds, singles, batches, peer, **_):
     ]
 
 
-def fill(bench, samples, batch=1):
-    """Both runs, of features and of who takes the messages, begin with a broker at rest."""
-    bench.settle()
-    sent = bench.run(bench.features("--interval", 0, "--count", samples, "--batch", batch))
-    bench.settle()
-    return sent
+def drain_bare(bench, samples):
+    ended = bench.run(bench.bare("bare_consumer", PREFETCH, 2 * samples))
+    bench.check_empty()
+    return ended
 
 
 def drain_metric(bench, samples):

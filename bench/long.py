@@ -38,8 +38,7 @@ def against_fresh(bench, name, fill, rounds, samples, **counts):
     for round in range(rounds):
         seconds = []
         for directory, rows in ((full, before + samples * (round + 1)), (bench.fresh("metric"), samples)):
-            bench.run(bench.features("--interval", 0, "--count", samples))
-            bench.settle()
+            bench.fill(samples)
             seconds.append(bench.drain(bench.metric(directory), directory / "metric_log.csv", rows, check=directory != full).seconds)
         values.append(seconds[1] / seconds[0])
         print(f"{name}: {seconds[0]:.2f} s against {seconds[1]:.2f} s", flush=True)

@@ -82,6 +82,13 @@ class Bench:
         process.terminate()
         return self.end(process, begun)
 
+    def fill(self, samples, batch=1):
+        """Both runs, of features and of who takes the messages, begin with a broker at rest."""
+        self.settle()
+        sent = self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
+        self.settle()
+        return sent
+
     def drain(self, command, log, rows, check=True):
         """Runs a service until it has written `rows` rows and, asked to stop, has ended: by then all is acknowledged."""
         begun = time.perf_counter()
