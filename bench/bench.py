@@ -8,7 +8,7 @@ from relay import Relay
 from table import Row, machine, markdown, text
 
 FORMS = {  # rounds; samples: singles, batches, peer; latency; seconds of an idle window
-    "quick": dict(rounds=7, singles=200_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
+    "quick": dict(rounds=11, singles=200_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
     "check": dict(rounds=1, singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
 }
 PREFETCH = 2000  # of the bare consumer, as metric has it by default
@@ -20,31 +20,31 @@ def ratios(above, below):
 
 def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
-    publisher, sender_s, consumer, single, batch, python = [], [], [], [], [], []
-    drains = [
-        lambda: consumer.append(drain_bare(bench, singles)),
-        lambda: single.append(drain_metric(bench, singles)),
-    ]
+    sender, single, publisher, consumer, batch, python = [], [], [], [], [], []
+
+    def ours():
+        sender.append(bench.fill(singles))
+        single.append(drain_metric(bench, singles))
+
+    def bare():
+        publisher.append(bench.fill(singles, by=bench.bare("bare_publisher", singles)))
+        consumer.append(drain_bare(bench, singles))
+
+    compared = [ours, bare]
     for round in range(rounds):
-        before = bench.fill(singles)
-        drains[0]()
-        bench.settle()
-        publisher.append(bench.run(bench.bare("bare_publisher", singles)))
-        bench.purge()
-        after = bench.fill(singles)
-        drains[1]()
-        sender_s.append((before.seconds + after.seconds) / 2)
+        for fill_and_drain in compared:
+            fill_and_drain()
         # The speed of the machine drifts within a round too.
-        drains.reverse()
+        compared.reverse()
         bench.fill(batches, 100)
         batch.append(drain_metric(bench, batches))
         bench.fill(peer)
         log = bench.fresh("peer") / "metric_log.csv"
         python.append(bench.drain(bench.peer(log), log, peer))
-        print(f"round {round + 1} of {rounds}: metric took {single[-1].seconds:.2f} s for {singles} samples, {batch[-1].seconds:.2f} s for {batches} in batches", flush=True)
+        print(f"round {round + 1} of {rounds}: {singles} samples took metric {single[-1].seconds:.2f} s, the bare consumer {consumer[-1].seconds:.2f} s, features {sender[-1].seconds:.2f} s, the bare publisher {publisher[-1].seconds:.2f} s", flush=True)
     rate = lambda runs, samples: [samples / run.seconds for run in runs]
     singles_s, batches_s, peer_s = rate(single, singles), rate(batch, batches), rate(python, peer)
-    bare_s, published_s = rate(consumer, singles), rate(publisher, singles)
+    bare_s, sent_s, published_s = rate(consumer, singles), rate(sender, singles), rate(publisher, singles)
     return [
         Row("metric, single samples, against a bare consumer", "", ratios(singles_s, bare_s), 0.95, True, "processor: broker, amiquip and metric share the cores"),
         Row("metric, batches of 100, against its single samples", "", ratios(batches_s, singles_s), 8, True, "processor: a thread that decodes, one that joins and writes rows, and the broker share two cores"),
@@ -54,7 +54,7 @@ def rates(bench, rounds, singles, batches, peer, **_):
         Row("processor time of metric per pair, batches of 100", " µs", [run.cpu_s / batches * 1e6 for run in batch], 3, False, "parsing, joining, writing rows"),
         Row("resident memory of metric, single samples", " MB", [run.peak_mb for run in single], 24, False, "the store's cache, ids of the last rows"),
         Row("resident memory of metric, batches of 100", " MB", [run.peak_mb for run in batch], 24, False, "deliveries on their way, ids of the last rows, the store's cache"),
-        Row("features --interval 0 against a bare publisher", "", [run.seconds / sent_s for run, sent_s in zip(publisher, sender_s)], 0.95, True, "broker"),
+        Row("features --interval 0 against a bare publisher", "", ratios(sent_s, published_s), 0.95, True, "broker"),
         Row("bare consumer, messages/s", "", [2 * r for r in bare_s], None, True, "broker"),
         Row("metric, single samples, messages/s", "", [2 * r for r in singles_s], None, True, ""),
         Row("metric, batches of 100, pairs/s", "", batches_s, None, True, ""),

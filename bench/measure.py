@@ -82,10 +82,10 @@ class Bench:
         process.terminate()
         return self.end(process, begun)
 
-    def fill(self, samples, batch=1):
-        """Both runs, of features and of who takes the messages, begin with a broker at rest."""
+    def fill(self, samples, batch=1, by=None):
+        """Both runs, of features (or `by`) and of who takes the messages, begin with a broker at rest."""
         self.settle()
-        sent = self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
+        sent = self.run(by or self.features("--interval", 0, "--count", samples, "--batch", batch))
         self.settle()
         return sent
 

@@ -1,5 +1,5 @@
 //! What the bench compares `features` with: publishes messages like its own, made beforehand, with confirms on their way
-//! for as many.
+//! for as many. The bare consumer then takes them, as metric takes those of `features`.
 //!
 //!     bare_publisher AMQP_URL QUEUE_PREFIX SAMPLES
 

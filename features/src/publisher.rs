@@ -21,7 +21,7 @@ use std::{
 /// Unconfirmed messages at most. Enough to keep the broker busy, and fewer than amiquip takes before `publish` blocks.
 const WINDOW_MESSAGES: usize = 1000;
 /// Once there are so many, no more are made until no more than these are left: a few large writes instead of many small ones.
-const REFILLED_FROM_MESSAGES: usize = 500;
+const REFILLED_FROM_MESSAGES: usize = 900;
 /// How long confirms are waited for after a signal.
 const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
