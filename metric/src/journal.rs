@@ -36,7 +36,7 @@ pub struct Limits {
     pub age_ms: u64,
     /// So many ids of rows are remembered at least, twice as many at most.
     pub done_ids: u64,
-    /// From so many rows that the store is behind the log on it is told of them: bounds memory, and what is read after a crash.
+    /// From so many rows that the store is behind the log on it is told of them: bounds memory.
     pub rows_ahead: u64,
 }
 
@@ -68,6 +68,8 @@ pub struct Journal<D: Disk> {
     /// Rows that the store does not know of, nor is being told of.
     rows_ahead: u64,
     store_failed: bool,
+    /// What the store was told last is not durable: opened again it is behind the log.
+    is_told_for_now: bool,
     stored_at: Instant,
     /// Halves that wait in the store.
     waiting: u64,
@@ -99,6 +101,7 @@ impl<D: Disk> Journal<D> {
             is_joined: false,
             rows_ahead: 0,
             store_failed: false,
+            is_told_for_now: false,
             stored_at: Instant::now(),
         })
     }
@@ -213,7 +216,7 @@ impl<D: Disk> Journal<D> {
         self.store_failed = true;
         self.store
             .write(|tables| halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half)))?;
-        self.store_failed = false;
+        (self.store_failed, self.is_told_for_now) = (false, false);
         self.recent.end_keeping(halves);
         Ok(())
     }
@@ -232,14 +235,15 @@ impl<D: Disk> Journal<D> {
             tables.set_log_position(&log.position)?;
             Ok((expired, tables.waiting()?))
         })?;
-        self.store_failed = false;
+        (self.store_failed, self.is_told_for_now) = (false, false);
         self.recent.end_storing();
         (self.waiting, self.rows_ahead, self.stored_at) = (waiting, 0, Instant::now());
         Ok(expired)
     }
 
     /// Tells the store of rows while the caller goes on, once it was told of those before. What fails comes out at the next use of
-    /// the store; nothing depends on it before, as these rows are in the log. Gives up halves only where it has to wait anyway.
+    /// the store; nothing depends on it before, as these rows are in the log. For the same reason it need not be durable at once.
+    /// Gives up halves only where it has to wait anyway.
     fn store_beside(&mut self, now_ms: u64) -> Result<u64> {
         self.finish_storing()?;
         if self.store_failed {
@@ -248,14 +252,14 @@ impl<D: Disk> Journal<D> {
         let (done, store) = (self.recent.begin_storing(), self.store.clone());
         let position = self.log.position.clone();
         let storing = self.disk.beside(move || {
-            store.write(|tables| {
+            store.write_for_now(|tables| {
                 tell_done(tables, &done)?;
                 tables.set_log_position(&position)
             })
         });
         // Where no thread is to be had, it is done here.
         let Ok(storing) = storing else { return self.store(&[], now_ms) };
-        (self.storing, self.rows_ahead) = (Some(storing), 0);
+        (self.storing, self.rows_ahead, self.is_told_for_now) = (Some(storing), 0, true);
         Ok(0)
     }
 
@@ -270,11 +274,15 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// Waits until nothing else is written to the store. After an error of the disk it must be opened again.
+    /// Waits until nothing else is written to the store. After an error of the disk it must be opened again, and then reads from
+    /// the log what it had been told for now.
     fn open_store(&mut self) -> Result<()> {
         self.finish_storing()?;
         if self.store_failed {
             Arc::get_mut(&mut self.store).context("the store is in use")?.reopen()?;
+            if self.is_told_for_now {
+                self.recover()?;
+            }
             self.store_failed = false;
         }
         Ok(())
@@ -285,11 +293,15 @@ impl<D: Disk> Journal<D> {
             return Ok(());
         }
         self.open_store()?;
+        self.recover()
+    }
+
+    fn recover(&mut self) -> Result<()> {
         self.store_failed = true;
         let (log, findings) = recover(&self.disk, &self.directory.join("metric_log.csv"), &self.store)?;
-        self.store_failed = false;
+        (self.store_failed, self.is_told_for_now) = (false, false);
         self.log = log;
-        // Ids that were in the other file only are to be stored with the next batch.
+        // Ids that were in another file only are to be stored with the next batch.
         self.rows_ahead = self.limits.rows_ahead;
         tell(&findings);
         Ok(())

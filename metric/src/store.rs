@@ -1,5 +1,5 @@
 //! What the log cannot hold, in one redb file: halves that wait, ids that are done, how far the log is accounted for.
-//! Decides nothing; each [`Store::write`] is durable as a whole or leaves no trace.
+//! Decides nothing; each [`Store::write`] is durable as a whole or leaves no trace, and one that is to be durable later goes with the next.
 
 use crate::{
     disk::{Disk, cannot_read, cannot_write},
@@ -8,8 +8,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, Table,
-    TableDefinition, TableHandle, WriteTransaction,
+    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    StorageBackend, Table, TableDefinition, TableHandle, WriteTransaction,
 };
 use std::{
     path::{Path, PathBuf},
@@ -159,9 +159,26 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// Those of `change` and of the disk. After one of the disk the store must be opened again.
     pub fn write<T>(&self, change: impl FnOnce(&mut Tables) -> Result<T>) -> Result<T> {
+        self.write_as(Durability::Immediate, change)
+    }
+
+    /// The same, but durable only with the next [`Store::write`]; opened again before that, the store is as it was before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_for_now<T>(&self, change: impl FnOnce(&mut Tables) -> Result<T>) -> Result<T> {
+        self.write_as(Durability::None, change)
+    }
+
+    fn write_as<T>(
+        &self,
+        durability: Durability,
+        change: impl FnOnce(&mut Tables) -> Result<T>,
+    ) -> Result<T> {
         let mut transaction = self.database()?.begin_write().map_err(plain)?;
         // So that opening after a crash does not have to walk all of the trees.
-        transaction.set_quick_repair(true);
+        transaction.set_quick_repair(matches!(durability, Durability::Immediate));
+        transaction.set_durability(durability).map_err(plain)?;
         if self.full.swap(false, Relaxed) {
             swap_generations(&transaction)?;
         }
