@@ -2,6 +2,7 @@
 //! as values; nothing is read or written here.
 
 use crate::{id::Id, message::Sample};
+use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, hash_map::Entry},
     iter,
@@ -113,7 +114,9 @@ const AHEAD_MAX_MS: u64 = 5000;
 /// Ids that the store does not know yet.
 #[derive(Default)]
 pub struct Recent {
-    states: HashMap<Id, State>,
+    /// By a hash that is fast and little else: its seed is drawn anew by each process, and those who may send could do worse than
+    /// guess it.
+    states: HashMap<Id, State, RandomState>,
     /// Those whose rows are durable, in the rows' order.
     done: Vec<DoneId>,
     /// The same, from when the store begins to be told of them until it knows them.

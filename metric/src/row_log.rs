@@ -20,6 +20,8 @@ const TAIL_BYTES: usize = 64;
 /// First characters by which a spreadsheet takes a field for a formula (also in full width, which some read as the others), and
 /// the guard itself.
 const GUARDED: [char; 9] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\''];
+/// From here on zmij writes an exponent, as in `1e+16`; the log has no plus.
+const PLUS_FROM: f64 = 1e16;
 
 /// The log, open for appending.
 pub struct RowLog<D: Disk> {
@@ -109,10 +111,9 @@ pub fn tail(lines: &[u8]) -> &[u8] {
 /// Never in practice: the writer's target is memory.
 pub fn write_row(lines: &mut Vec<u8>, row: &Row, logged_at: &str) -> Result<()> {
     write_id(lines, &guarded(&row.id))?;
-    let mut digits = ryu::Buffer::new();
     for value in [row.y_true, row.y_pred, row.absolute_error] {
         lines.push(b',');
-        lines.extend_from_slice(decimal(&mut digits, value).as_bytes());
+        write_decimal(lines, value);
     }
     lines.push(b',');
     lines.extend_from_slice(logged_at.as_bytes());
@@ -143,10 +144,16 @@ pub fn unix_seconds(time_ms: u64) -> String {
     format!("{}.{:03}", time_ms / 1000, time_ms % 1000)
 }
 
-/// The fewest digits that read back as the same value, with an exponent where the number would be long.
-fn decimal(digits: &mut ryu::Buffer, value: f64) -> &str {
+/// Appends the fewest digits that read back as the same value, with an exponent where the number would be long.
+fn write_decimal(lines: &mut Vec<u8>, value: f64) {
+    let mut digits = zmij::Buffer::new();
     let text = digits.format_finite(value);
-    text.strip_suffix(".0").unwrap_or(text)
+    let text = text.strip_suffix(".0").unwrap_or(text);
+    if value.abs() < PLUS_FROM {
+        lines.extend_from_slice(text.as_bytes());
+    } else {
+        lines.extend(text.bytes().filter(|byte| *byte != b'+'));
+    }
 }
 
 /// A line of the log.
@@ -265,8 +272,9 @@ mod tests {
         let edges =
             [0.0, -0.0, 1.0, 1e-5, 9.999999999999999e-6, 1e16, 9_999_999_999_999_998.0, f64::MAX, 5e-324];
         for value in random.chain(usual).chain(edges).filter(|value| value.is_finite()) {
-            let (mut digits, expected) = (ryu::Buffer::new(), as_std(value));
-            let text = decimal(&mut digits, value);
+            let (mut written, expected) = (Vec::new(), as_std(value));
+            write_decimal(&mut written, value);
+            let text = String::from_utf8(written).unwrap();
             assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
             // Of two texts as long and as near the two take different ones.
             assert_eq!(
