@@ -1,5 +1,5 @@
 """The bench: bench/bench.py quick|full|check BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
-What is compared runs alternately, in rounds; a ratio is one of the two runs of a round."""
+What is compared runs one after the other, in rounds; a ratio is one of the two runs of a round."""
 import datetime, re, subprocess, sys, time
 
 import long
@@ -22,20 +22,21 @@ def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
     sender, single, publisher, consumer, batch, python = [], [], [], [], [], []
 
-    def ours():
-        sender.append(bench.fill(singles))
-        single.append(drain_metric(bench, singles))
+    bare = Bench(bench.binaries, bench.url, bench.directory, "bare.")
+    bare.declare()
 
-    def bare():
-        publisher.append(bench.fill(singles, by=bench.bare("bare_publisher", singles)))
-        consumer.append(drain_bare(bench, singles))
-
-    compared = [ours, bare]
+    # Each of the two with queues of its own, so that what is compared follows one another at once.
+    fills = [lambda: sender.append(bench.fill(singles)), lambda: publisher.append(bare.fill(singles, by=bare.bare("bare_publisher", singles)))]
+    drains = [lambda: single.append(drain_metric(bench, singles)), lambda: consumer.append(drain_bare(bare, singles))]
     for round in range(rounds):
-        for fill_and_drain in compared:
-            fill_and_drain()
+        for fill in fills:
+            fill()
+        for drain in drains:
+            drain()
+            bench.settle()
         # The speed of the machine drifts within a round too.
-        compared.reverse()
+        fills.reverse()
+        drains.reverse()
         bench.fill(batches, 100)
         batch.append(drain_metric(bench, batches))
         bench.fill(peer)
@@ -155,9 +156,7 @@ def main():
     bench = Bench(binaries, url, directory)
     where = machine(bench.binaries, url)
     print(where, flush=True)
-    # Declares the queues.
-    bench.run(bench.features("--interval", 0, "--count", 1))
-    bench.purge()
+    bench.declare()
     rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, **FORMS[form])]
     if form != "quick":
         rows += long.rows(bench, form)

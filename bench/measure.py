@@ -82,6 +82,11 @@ class Bench:
         process.terminate()
         return self.end(process, begun)
 
+    def declare(self):
+        """Makes the queues, empty."""
+        self.run(self.features("--interval", 0, "--count", 1))
+        self.purge()
+
     def fill(self, samples, batch=1, by=None):
         """Both runs, of features (or `by`) and of who takes the messages, begin with a broker at rest."""
         self.settle()

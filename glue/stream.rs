@@ -7,7 +7,7 @@
 use amiquip::IoStream;
 use mio::{Evented, Poll, PollOpt, Ready, Token, net::TcpStream};
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufReader, Read, Write},
     mem, thread,
     time::Duration,
 };
@@ -26,7 +26,12 @@ const BARE_SIZE: [u8; 4] = [0, 0, 0, 14];
 const MANY_MESSAGES: usize = 32;
 const GATHERING: Duration = Duration::from_millis(4);
 
-pub struct FromBroker {
+/// Read from the socket at a time. amiquip asks for 4 KiB, some 20 messages, most often.
+const READ_BYTES: usize = 64 << 10;
+
+pub struct FromBroker(BufReader<Filtered>);
+
+struct Filtered {
     stream: TcpStream,
     place: Place,
     /// All that had come was read.
@@ -53,7 +58,8 @@ enum Fate {
 
 impl FromBroker {
     pub fn new(stream: TcpStream) -> FromBroker {
-        FromBroker { stream, place: Place::default(), is_drained: false }
+        let filtered = Filtered { stream, place: Place::default(), is_drained: false };
+        FromBroker(BufReader::with_capacity(READ_BYTES, filtered))
     }
 }
 
@@ -121,7 +127,7 @@ impl Place {
     }
 }
 
-impl Read for FromBroker {
+impl Read for Filtered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if mem::take(&mut self.is_drained) && mem::take(&mut self.place.messages) >= MANY_MESSAGES {
             // Here and not where the stream is found drained: what amiquip has to send goes out in between.
@@ -138,27 +144,33 @@ impl Read for FromBroker {
     }
 }
 
+impl Read for FromBroker {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
 impl Write for FromBroker {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.0.get_mut().stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        self.0.get_mut().stream.flush()
     }
 }
 
 impl Evented for FromBroker {
     fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        self.stream.register(poll, token, interest, options)
+        self.0.get_ref().stream.register(poll, token, interest, options)
     }
 
     fn reregister(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        self.stream.reregister(poll, token, interest, options)
+        self.0.get_ref().stream.reregister(poll, token, interest, options)
     }
 
     fn deregister(&self, poll: &Poll) -> io::Result<()> {
-        self.stream.deregister(poll)
+        self.0.get_ref().stream.deregister(poll)
     }
 }
 

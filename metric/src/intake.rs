@@ -15,6 +15,8 @@ use std::{
 
 /// Deliveries in hand at most, as a part of the prefetch: while they are made durable the rest is on its way.
 const HANDS_PER_PREFETCH: usize = 2;
+/// Deliveries by which others are acknowledged, as a part of the prefetch: the fewer, the longer the broker waits to send more.
+const ACKS_PER_PREFETCH: u64 = 64;
 /// Samples in hand from which on no further delivery is taken: bounds memory.
 const SAMPLES_MAX: usize = 4_000;
 /// Samples in hand at most beyond those of the other side, where halves meet in memory: alone they come to no rows.
@@ -39,6 +41,9 @@ pub struct Intake<'c> {
     seen: Sizes,
     /// Those that hold halves, those that are being digested, and those taken since, in this order.
     in_hand: VecDeque<InHand>,
+    /// Some of them as they came, with their numbers: the last, and before it one in [`Intake::ack_step`]. They take half a kilobyte
+    /// each, and to acknowledge one acknowledges all before it.
+    to_ack: VecDeque<(u64, Delivery)>,
     /// The number of the first of `in_hand`.
     first: u64,
     holding: Load,
@@ -72,7 +77,6 @@ struct Load {
 }
 
 struct InHand {
-    delivery: Delivery,
     taken_at: Instant,
     /// Its halves that are neither in the log nor in the store.
     held: usize,
@@ -107,6 +111,7 @@ impl<'c> Intake<'c> {
             prefetch_max,
             seen,
             in_hand,
+            to_ack: VecDeque::new(),
             first: 0,
             holding: Load::default(),
             taken: Load::default(),
@@ -141,6 +146,10 @@ impl<'c> Intake<'c> {
 
     fn hands(&self) -> usize {
         (usize::from(self.prefetch) / HANDS_PER_PREFETCH).max(1)
+    }
+
+    fn ack_step(&self) -> u64 {
+        (u64::from(self.prefetch) / ACKS_PER_PREFETCH).max(1)
     }
 
     /// Whether as many deliveries have come as there is room for.
@@ -189,7 +198,10 @@ impl<'c> Intake<'c> {
         self.seen.deliveries += 1;
         self.seen.bytes += body.len();
         self.seen.samples += samples;
-        self.in_hand.push_back(InHand { delivery, taken_at: now.instant, held: 0 });
+        self.in_hand.push_back(InHand { taken_at: now.instant, held: 0 });
+        let step = self.ack_step();
+        self.to_ack.pop_back_if(|(number, _)| *number % step != 0);
+        self.to_ack.push_back((number, delivery));
         let reject = |r: message::Refused| Reject::new(now.unix_ms, &self.queue, r.reason, r.body, r.index);
         batch.rejects.extend(refused.into_iter().map(reject));
         Ok(())
@@ -228,16 +240,15 @@ impl<'c> Intake<'c> {
     /// # Errors
     /// The connection's end.
     pub fn acknowledge(&mut self) -> Result<()> {
-        let (mut last, taken) = (None, self.taken.deliveries);
-        while self.in_hand.len() > taken
-            && let Some(in_hand) = self.in_hand.pop_front_if(|in_hand| in_hand.held == 0)
-        {
+        let taken = self.taken.deliveries;
+        while self.in_hand.len() > taken && self.in_hand.pop_front_if(|in_hand| in_hand.held == 0).is_some() {
             self.first += 1;
-            last = Some(in_hand.delivery);
         }
         let samples = self.in_hand.iter().map(|in_hand| in_hand.held).sum();
         self.holding = Load { deliveries: self.in_hand.len() - taken, samples };
-        last.map_or(Ok(()), |delivery| Ok(delivery.ack_multiple(self.channel)?))
+        let done = self.to_ack.partition_point(|(number, _)| *number < self.first);
+        let last = self.to_ack.drain(..done).next_back();
+        last.map_or(Ok(()), |(_, delivery)| Ok(delivery.ack_multiple(self.channel)?))
     }
 
     /// Asks for as many deliveries ahead as their bytes and samples allow, where that is far from what it was; takes what was on its way.

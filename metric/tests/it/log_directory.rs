@@ -55,6 +55,20 @@ fn rows_survive_a_restart_and_repeats_are_not_logged_again() {
 }
 
 #[test]
+fn after_an_orderly_end_no_message_of_a_row_comes_again() {
+    let mut scene = Scene::new();
+    let service = scene.metric();
+    // So many that the prefetch grows and few deliveries are kept to be acknowledged.
+    let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    ids.iter().for_each(|id| scene.pair(id));
+    scene.wait_for_ids(&ids);
+    assert_eq!(service.terminate(), Some(0));
+    let ready = ["y_true", "y_pred"].map(|queue| scene.peer.depth(&format!("{}{queue}", scene.prefix)));
+    assert_eq!(ready, [0, 0]);
+}
+
+#[test]
 fn without_its_store_the_log_is_read_again() {
     let mut scene = Scene::new();
     let service = scene.metric();
