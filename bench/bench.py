@@ -1,5 +1,5 @@
 """The bench: bench/bench.py quick|full|check BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
-What is compared runs one after the other, in rounds; a ratio is one of the two runs of a round."""
+What is compared runs in turns or one after the other, in rounds; a ratio is one of the two runs of a round."""
 import datetime, re, subprocess, sys, time
 
 import long
@@ -22,20 +22,20 @@ def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
     sender, single, publisher, consumer, batch, python = [], [], [], [], [], []
 
+    # With queues of its own, so that what is compared can follow one another at once.
     bare = Bench(bench.binaries, bench.url, bench.directory, "bare.")
     bare.declare()
-
-    # Each of the two with queues of its own, so that what is compared follows one another at once.
-    fills = [lambda: sender.append(bench.fill(singles)), lambda: publisher.append(bare.fill(singles, by=bare.bare("bare_publisher", singles)))]
+    publishers = [bench.features("--interval", 0, "--count", singles), bare.bare("bare_publisher", singles)]
     drains = [lambda: single.append(drain_metric(bench, singles)), lambda: consumer.append(drain_bare(bare, singles))]
     for round in range(rounds):
-        for fill in fills:
-            fill()
+        bench.settle()
+        for runs, run in zip((sender, publisher), bench.take_turns(publishers)):
+            runs.append(run)
+        bench.settle()
+        # Not in turns: what the broker sends ahead to who is stopped would be work done in the other's turn.
         for drain in drains:
             drain()
             bench.settle()
-        # The speed of the machine drifts within a round too.
-        fills.reverse()
         drains.reverse()
         bench.fill(batches, 100)
         batch.append(drain_metric(bench, batches))

@@ -7,6 +7,7 @@ import pika
 DEADLINE_S = 600
 # The broker is at rest when it takes no more than this much processor time in so much time.
 QUIET_CPU_S, QUIET_S = 0.03, 0.3
+TURN_S = 0.5
 ROOT = pathlib.Path(__file__).parent.parent
 
 
@@ -87,12 +88,33 @@ class Bench:
         self.run(self.features("--interval", 0, "--count", 1))
         self.purge()
 
-    def fill(self, samples, batch=1, by=None):
-        """Both runs, of features (or `by`) and of who takes the messages, begin with a broker at rest."""
+    def fill(self, samples, batch=1):
+        """Both runs, of features and of who takes the messages, begin with a broker at rest."""
         self.settle()
-        sent = self.run(by or self.features("--interval", 0, "--count", samples, "--batch", batch))
+        self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
         self.settle()
-        return sent
+
+    def take_turns(self, commands):
+        """Runs programs to their ends, all but one stopped at any moment: the speed of the machine, which drifts within seconds, is then
+        the same for all. Gives what each took in its own turns."""
+        processes = [self.start(command) for command in commands]
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        seconds, ended = [0.0] * len(processes), {}
+        while len(ended) < len(processes):
+            for i, process in enumerate(processes):
+                if i not in ended:
+                    begun = time.perf_counter()
+                    process.send_signal(signal.SIGCONT)
+                    while not has_ended(process) and time.perf_counter() - begun < TURN_S:
+                        time.sleep(0.005)
+                    seconds[i] += time.perf_counter() - begun
+                    if has_ended(process):
+                        ended[i] = self.end(process, begun)
+                        ended[i].seconds = seconds[i]
+                    else:
+                        process.send_signal(signal.SIGSTOP)
+        return [ended[i] for i in range(len(processes))]
 
     def drain(self, command, log, rows, check=True):
         """Runs a service until it has written `rows` rows and, asked to stop, has ended: by then all is acknowledged."""
@@ -137,6 +159,11 @@ def wait_for_rows(log, rows, process):
                     seen, at = seen + block.count(b"\n"), at + len(block)
         # A look takes processor time that the service under test would have; at the end it must be soon.
         time.sleep(0.05 if seen < 0.95 * rows else 0.002)
+
+
+def has_ended(process):
+    """Without reaping it."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def peak_memory_mb(pid):
