@@ -98,14 +98,15 @@ class Bench:
         """Runs programs to their ends, all but one stopped at any moment: the speed of the machine, which drifts within seconds, is then
         the same for all. Gives what each took in its own turns."""
         processes = [self.start(command) for command in commands]
+        # Not Popen.send_signal, which reaps a process that has ended.
         for process in processes:
-            process.send_signal(signal.SIGSTOP)
+            os.kill(process.pid, signal.SIGSTOP)
         seconds, ended = [0.0] * len(processes), {}
         while len(ended) < len(processes):
             for i, process in enumerate(processes):
                 if i not in ended:
                     begun = time.perf_counter()
-                    process.send_signal(signal.SIGCONT)
+                    os.kill(process.pid, signal.SIGCONT)
                     while not has_ended(process) and time.perf_counter() - begun < TURN_S:
                         time.sleep(0.005)
                     seconds[i] += time.perf_counter() - begun
@@ -113,7 +114,7 @@ class Bench:
                         ended[i] = self.end(process, begun)
                         ended[i].seconds = seconds[i]
                     else:
-                        process.send_signal(signal.SIGSTOP)
+                        os.kill(process.pid, signal.SIGSTOP)
         return [ended[i] for i in range(len(processes))]
 
     def drain(self, command, log, rows, check=True):
