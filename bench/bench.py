@@ -31,11 +31,10 @@ def rates(bench, rounds, singles, batches, peer, **_):
         bench.settle()
         for runs, run in zip((sender, publisher), bench.take_turns(publishers)):
             runs.append(run)
-        bench.settle()
         # Not in turns: what the broker sends ahead to who is stopped would be work done in the other's turn.
         for drain in drains:
-            drain()
             bench.settle()
+            drain()
         drains.reverse()
         bench.fill(batches, 100)
         batch.append(drain_metric(bench, batches))

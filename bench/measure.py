@@ -98,24 +98,14 @@ class Bench:
         """Runs programs to their ends, all but one stopped at any moment: the speed of the machine, which drifts within seconds, is then
         the same for all. Gives what each took in its own turns."""
         processes = [self.start(command) for command in commands]
-        # Not Popen.send_signal, which reaps a process that has ended.
         for process in processes:
             os.kill(process.pid, signal.SIGSTOP)
-        seconds, ended = [0.0] * len(processes), {}
-        while len(ended) < len(processes):
-            for i, process in enumerate(processes):
-                if i not in ended:
-                    begun = time.perf_counter()
-                    os.kill(process.pid, signal.SIGCONT)
-                    while not has_ended(process) and time.perf_counter() - begun < TURN_S:
-                        time.sleep(0.005)
-                    seconds[i] += time.perf_counter() - begun
-                    if has_ended(process):
-                        ended[i] = self.end(process, begun)
-                        ended[i].seconds = seconds[i]
-                    else:
-                        os.kill(process.pid, signal.SIGSTOP)
-        return [ended[i] for i in range(len(processes))]
+        seconds, working = [0.0] * len(processes), list(enumerate(processes))
+        while working:
+            for i, process in working:
+                seconds[i] += turn_s(process)
+            working = [(i, process) for i, process in working if not has_ended(process)]
+        return [self.end(process, time.perf_counter() - own_s) for process, own_s in zip(processes, seconds)]
 
     def drain(self, command, log, rows, check=True):
         """Runs a service until it has written `rows` rows and, asked to stop, has ended: by then all is acknowledged."""
@@ -160,6 +150,17 @@ def wait_for_rows(log, rows, process):
                     seen, at = seen + block.count(b"\n"), at + len(block)
         # A look takes processor time that the service under test would have; at the end it must be soon.
         time.sleep(0.05 if seen < 0.95 * rows else 0.002)
+
+
+def turn_s(process):
+    """Lets a stopped process go on for a turn, or to its end; gives how long that was."""
+    begun = time.perf_counter()
+    # Not Popen.send_signal, which reaps a process that has ended.
+    os.kill(process.pid, signal.SIGCONT)
+    while (taken_s := time.perf_counter() - begun) < TURN_S and not has_ended(process):
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGSTOP)
+    return taken_s
 
 
 def has_ended(process):
