@@ -1,4 +1,4 @@
-"""The bench: bench/bench.py quick|full|check BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
+"""The bench: bench/bench.py quick|full|check ROUNDS BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
 What is compared runs in turns or one after the other, in rounds; a ratio is one of the two runs of a round."""
 import datetime, re, subprocess, sys, time
 
@@ -7,9 +7,9 @@ from measure import ROOT, Bench, cpu_s
 from relay import Relay
 from table import Row, machine, markdown, text
 
-FORMS = {  # rounds; samples: singles, batches, peer; latency; seconds of an idle window
-    "quick": dict(rounds=11, singles=200_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
-    "check": dict(rounds=1, singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
+FORMS = {  # samples: singles, batches, peer; latency; seconds of an idle window
+    "quick": dict(singles=200_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
+    "check": dict(singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
 }
 PREFETCH = 2000  # of the bare consumer, as metric has it by default
 
@@ -126,7 +126,7 @@ def idle(bench, rounds, idle_s, **_):
     return [Row(f"{name} idle, of a core", " %", values, 0.1, False, "timers") for name, values in percent.items()]
 
 
-def sizes(bench, **_):
+def sizes(bench, rounds, **_):
     bars = {"features": 4, "metric": 4, "plot": 6}
     return [Row(f"size of {name}", " MB", [(bench.binaries / name).stat().st_size / 1e6], bar, False, "") for name, bar in bars.items()]
 
@@ -135,10 +135,11 @@ RESULTS = ROOT / "bench/results.md"
 TITLES = {"quick": "## make bench", "full": "## make bench-full"}
 
 
-def write(title, where, rows):
+def write(form, rounds, where, rows):
     """Replaces this form's section; the other one stays."""
+    title = TITLES[form]
     sections = dict(re.findall(r"(?ms)^(## .+?)\n(.*?)(?=^## |\Z)", RESULTS.read_text() if RESULTS.exists() else ""))
-    sections[title] = f"\n`{title[3:]}`, {datetime.date.today()}: {where}.\n\n{markdown(rows)}\n\n"
+    sections[title] = f"\n`{title[3:]} BENCH_RUNS={rounds}`, {datetime.date.today()}: {where}.\n\n{markdown(rows)}\n\n"
     RESULTS.write_text("# What the bench measured\n\n" + "".join(f"{title}\n{sections[title]}" for title in TITLES.values() if title in sections))
 
 
@@ -151,19 +152,20 @@ def check(rows):
 
 
 def main():
-    form, binaries, url, directory = sys.argv[1:]
+    form, rounds, binaries, url, directory = sys.argv[1:]
+    rounds = int(rounds)
     bench = Bench(binaries, url, directory)
     where = machine(bench.binaries, url)
     print(where, flush=True)
     bench.declare()
-    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, **FORMS[form])]
+    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, rounds, **FORMS[form])]
     if form != "quick":
-        rows += long.rows(bench, form)
+        rows += long.rows(bench, rounds, form)
     print(text(rows))
     if form == "check":
         check(rows)
     else:
-        write(TITLES[form], where, rows)
+        write(form, rounds, where, rows)
 
 
 main()

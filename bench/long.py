@@ -6,17 +6,17 @@ import pika
 from measure import Bench, peak_memory_mb
 from table import Row
 
-FORMS = {  # rounds; samples per run; waiting halves; rows in the log before the start; seconds of full speed, and of the parts compared after it
-    "full": dict(rounds=5, samples=100_000, waiting=5_000_000, done=19_000_000, run_s=1800, part_s=60),
-    "check": dict(rounds=1, samples=300, waiting=2000, done=2000, run_s=2, part_s=1),
+FORMS = {  # samples per run; waiting halves; rows in the log before the start; seconds of full speed, and of the parts compared after it
+    "full": dict(samples=100_000, waiting=5_000_000, done=19_000_000, run_s=1800, part_s=60),
+    "check": dict(samples=300, waiting=2000, done=2000, run_s=2, part_s=1),
 }
 BATCH = 10_000
 HEADER = "id,y_true,y_pred,absolute_error,logged_at\n"
 RESTARTS = 5
 
 
-def rows(bench, form):
-    counts = FORMS[form]
+def rows(bench, rounds, form):
+    counts = FORMS[form] | dict(rounds=rounds)
     memory, restarts = [], []
     full = against_fresh(bench, "waiting", functools.partial(fill_waiting, memory=memory, restarts=restarts), **counts)
     cap = against_fresh(bench, "done", fill_done, **counts)

@@ -1,5 +1,5 @@
 """Runs programs from outside: their time, processor time and memory, and whether they did their work."""
-import csv, os, pathlib, re, signal, subprocess, sys, time
+import atexit, csv, os, pathlib, re, signal, subprocess, sys, time
 from dataclasses import dataclass
 
 import pika
@@ -51,10 +51,13 @@ class Bench:
         path.mkdir(parents=True)
         return path
 
-    def start(self, command, env=None):
+    def start(self, command):
         self.stderr = self.directory / "stderr"
         with open(self.stderr, "w") as stderr:
-            return subprocess.Popen(list(map(str, command)), stderr=stderr, env={**os.environ, **(env or {})})
+            process = subprocess.Popen(list(map(str, command)), stderr=stderr)
+        # A bench that is interrupted leaves none behind; who is stopped in its turn would not notice the interrupt.
+        atexit.register(process.kill)
+        return process
 
     def settle(self):
         """Waits until the broker is done with what came before, such as moving messages from its log to files."""
