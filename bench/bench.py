@@ -1,6 +1,6 @@
 """The bench: bench/bench.py quick|full|check ROUNDS BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
 What is compared runs in turns or one after the other, in rounds; a ratio is one of the two runs of a round."""
-import datetime, re, subprocess, sys, time
+import datetime, re, signal, subprocess, sys, time
 
 import long
 from measure import ROOT, Bench, cpu_s
@@ -152,6 +152,8 @@ def check(rows):
 
 
 def main():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     form, rounds, binaries, url, directory = sys.argv[1:]
     rounds = int(rounds)
     bench = Bench(binaries, url, directory)
