@@ -8,7 +8,7 @@ from relay import Relay
 from table import Row, machine, markdown, text
 
 FORMS = {  # samples: singles, batches, peer; latency; seconds of an idle window
-    "quick": dict(singles=200_000, batches=1_000_000, peer=10_000, latency=300, idle_s=12),
+    "quick": dict(singles=200_000, batches=1_000_000, peer=30_000, latency=300, idle_s=12),
     "check": dict(singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
 }
 PREFETCH = 2000  # of the bare consumer, as metric has it by default
