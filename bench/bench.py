@@ -31,6 +31,8 @@ def rates(bench, rounds, singles, batches, peer, **_):
         bench.settle()
         for runs, run in zip((sender, publisher), bench.take_turns(publishers)):
             runs.append(run)
+        bench.check_full(singles)
+        bare.check_full(singles)
         # Not in turns: what the broker sends ahead to who is stopped would be work done in the other's turn.
         for drain in drains:
             bench.settle()

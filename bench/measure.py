@@ -54,8 +54,9 @@ class Bench:
     def start(self, command):
         self.stderr = self.directory / "stderr"
         with open(self.stderr, "w") as stderr:
-            process = subprocess.Popen(list(map(str, command)), stderr=stderr)
-        # A bench that is interrupted leaves none behind; who is stopped in its turn would not notice the interrupt.
+            # In a session of its own: where the shell that began the bench ends while a process is stopped, the kernel hangs up on its group.
+            process = subprocess.Popen(list(map(str, command)), stderr=stderr, start_new_session=True)
+        # A bench that is interrupted leaves none behind.
         atexit.register(process.kill)
         return process
 
@@ -95,6 +96,7 @@ class Bench:
         """Both runs, of features and of who takes the messages, begin with a broker at rest."""
         self.settle()
         self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
+        self.check_full(samples // batch)
         self.settle()
 
     def take_turns(self, commands):
@@ -114,7 +116,7 @@ class Bench:
         """Runs a service until it has written `rows` rows and, asked to stop, has ended: by then all is acknowledged."""
         begun = time.perf_counter()
         process = self.start(command)
-        wait_for_rows(log, rows, process)
+        self.wait_for_rows(log, rows, process)
         peak_mb = peak_memory_mb(process.pid)
         ended = self.stop(process, begun)
         ended.peak_mb = peak_mb
@@ -122,6 +124,25 @@ class Bench:
             check_rows(log, rows)
         self.check_empty()
         return ended
+
+    def wait_for_rows(self, log, rows, process):
+        seen, at, deadline = -1, 0, time.monotonic() + DEADLINE_S  # the header is no row
+        while seen < rows:
+            assert process.poll() is None and time.monotonic() < deadline, f"{seen} of {rows} rows in {log}\n{self.state(process)}"
+            if log.exists():
+                with open(log, "rb") as file:
+                    file.seek(at)
+                    while block := file.read(1 << 20):
+                        seen, at = seen + block.count(b"\n"), at + len(block)
+            # A look takes processor time that the service under test would have; at the end it must be soon.
+            time.sleep(0.05 if seen < 0.95 * rows else 0.002)
+
+    def state(self, process):
+        """What can be told of a service that does not go on: what it said, where its threads wait, and what the broker has for it."""
+        ctl = [ROOT / "scripts/broker", "ctl", self.directory / "broker"]
+        queues = subprocess.run([*ctl, "list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers"], capture_output=True, text=True)
+        threads = [(task / "comm").read_text().strip() + ": " + (task / "wchan").read_text() for task in pathlib.Path(f"/proc/{process.pid}/task").glob("*")]
+        return "\n".join([self.stderr.read_text(), *threads, queues.stdout, queues.stderr])
 
     def depth(self, queue):
         """Messages that are ready."""
@@ -138,21 +159,12 @@ class Bench:
 
     def check_empty(self):
         """What was not acknowledged is ready again once its consumer is gone."""
-        left = {queue: self.depth(queue) for queue in ("y_true", "features")}
-        assert not any(left.values()), f"messages left: {left}; see {self.stderr}"
+        self.check_full(0)
 
-
-def wait_for_rows(log, rows, process):
-    seen, at, deadline = -1, 0, time.monotonic() + DEADLINE_S  # the header is no row
-    while seen < rows:
-        assert process.poll() is None and time.monotonic() < deadline, f"{seen} of {rows} rows in {log}"
-        if log.exists():
-            with open(log, "rb") as file:
-                file.seek(at)
-                while block := file.read(1 << 20):
-                    seen, at = seen + block.count(b"\n"), at + len(block)
-        # A look takes processor time that the service under test would have; at the end it must be soon.
-        time.sleep(0.05 if seen < 0.95 * rows else 0.002)
+    def check_full(self, messages):
+        """So many are in each queue."""
+        ready = {queue: self.depth(queue) for queue in ("y_true", "features")}
+        assert set(ready.values()) == {messages}, f"messages ready: {ready}, not {messages}\n{self.stderr.read_text()}"
 
 
 def turn_s(process):
