@@ -31,8 +31,8 @@ def rates(bench, rounds, singles, batches, peer, **_):
         bench.settle()
         for runs, run in zip((sender, publisher), bench.take_turns(publishers)):
             runs.append(run)
-        bench.check_full(singles)
-        bare.check_full(singles)
+        bench.check_ready(singles)
+        bare.check_ready(singles)
         # Not in turns: what the broker sends ahead to who is stopped would be work done in the other's turn.
         for drain in drains:
             bench.settle()
@@ -128,7 +128,7 @@ def idle(bench, rounds, idle_s, **_):
     return [Row(f"{name} idle, of a core", " %", values, 0.1, False, "timers") for name, values in percent.items()]
 
 
-def sizes(bench, rounds, **_):
+def sizes(bench, **_):
     bars = {"features": 4, "metric": 4, "plot": 6}
     return [Row(f"size of {name}", " MB", [(bench.binaries / name).stat().st_size / 1e6], bar, False, "") for name, bar in bars.items()]
 
@@ -162,7 +162,7 @@ def main():
     where = machine(bench.binaries, url)
     print(where, flush=True)
     bench.declare()
-    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, rounds, **FORMS[form])]
+    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
     if form != "quick":
         rows += long.rows(bench, rounds, form)
     print(text(rows))

@@ -96,7 +96,7 @@ class Bench:
         """Both runs, of features and of who takes the messages, begin with a broker at rest."""
         self.settle()
         self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
-        self.check_full(samples // batch)
+        self.check_ready(samples // batch)
         self.settle()
 
     def take_turns(self, commands):
@@ -159,9 +159,9 @@ class Bench:
 
     def check_empty(self):
         """What was not acknowledged is ready again once its consumer is gone."""
-        self.check_full(0)
+        self.check_ready(0)
 
-    def check_full(self, messages):
+    def check_ready(self, messages):
         """So many are in each queue."""
         ready = {queue: self.depth(queue) for queue in ("y_true", "features")}
         assert set(ready.values()) == {messages}, f"messages ready: {ready}, not {messages}\n{self.stderr.read_text()}"
