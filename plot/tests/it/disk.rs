@@ -15,6 +15,11 @@ fn temporary_files(directory: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "tmp")).collect()
 }
 
+/// While `plot` tries again and again, there is one for a moment each time.
+fn until_no_temporary_file(directory: &Path) {
+    until("no temporary file is left", || temporary_files(directory).is_empty());
+}
+
 #[test]
 fn a_kill_while_it_writes_leaves_a_whole_picture_and_in_the_end_nothing_else() {
     let directory = Directory::new();
@@ -32,7 +37,7 @@ fn a_kill_while_it_writes_leaves_a_whole_picture_and_in_the_end_nothing_else() {
         picture(&directory.path(PNG));
     }
     let _plot = Plot::start(&directory, &[]);
-    until("what was left is gone", || temporary_files(&directory.0).is_empty());
+    until_no_temporary_file(&directory.0);
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn a_picture_that_cannot_take_its_place_leaves_nothing() {
     let plot = Plot::start(&directory, &[]);
     plot.rows(1);
     until("it says so", || directory.read("stderr").contains("the last picture stays"));
-    assert!(temporary_files(&directory.0).is_empty());
+    until_no_temporary_file(&directory.0);
     until("programs see it", || plot.stats()["picture_trouble"].to_string().contains("irectory"));
     let page = || String::from_utf8(plot.ask("GET", "/").2).unwrap();
     assert!(page().contains("The picture cannot be written: "));
@@ -115,24 +120,27 @@ fn a_full_disk_and_a_read_only_directory_leave_the_last_picture_and_the_service(
         disk.plot.rows(rows);
         until(reason, || directory.read("stderr").contains(reason));
         assert_eq!(fs::read(&png).unwrap(), last);
-        assert!(temporary_files(&disk.pictures).is_empty());
+        until_no_temporary_file(&disk.pictures);
         assert_eq!(disk.plot.ask("GET", "/healthz").0, 200);
         assert_eq!(disk.plot.ask("GET", "/error_distribution.png").2, last);
     };
-    let drawn_after = |last: &[u8]| until("it draws again", || fs::read(&png).is_ok_and(|now| now != last));
+    // The PNG is new before the SVG is; only then it says so.
+    let drawn_again = |times: usize, last: &[u8]| {
+        until("it draws again", || directory.read("stderr").matches("can be written again").count() == times);
+        assert_ne!(fs::read(&png).unwrap(), last);
+    };
 
     let filler = disk.pictures.join("filler");
     fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
     goes_on_without("No space left on device; the last picture stays");
     let last = fs::read(&png).unwrap();
     fs::remove_file(filler).unwrap();
-    drawn_after(&last);
+    drawn_again(1, &last);
 
     disk.remount("ro");
     goes_on_without("Read-only file system; the last picture stays");
     let last = fs::read(&png).unwrap();
     disk.remount("rw");
-    drawn_after(&last);
+    drawn_again(2, &last);
     picture(&png);
-    assert_eq!(directory.read("stderr").matches("can be written again").count(), 2);
 }
