@@ -31,9 +31,10 @@ fn a_broker_that_restarts_or_dies_loses_and_doubles_nothing() {
     for (round, outage) in ["restart", "kill", "restart"].into_iter().enumerate() {
         let begin = round as u32 * 1000;
         publish_pairs(&mut Peer::connect(&node.url), "", begin..begin + 1000);
+        let connections = service.count_lines("connected to");
         node.command(outage);
         node.command("start");
-        wait_for("reconnection", || (service.count_lines("connected to") == round + 2).then_some(()));
+        wait_for("reconnection", || (service.count_lines("connected to") > connections).then_some(()));
     }
     publish_pairs(&mut Peer::connect(&node.url), "", 3000..3100);
     wait_for_rows(&directory, 3100);
@@ -93,7 +94,7 @@ fn a_queue_deleted_under_the_consumer_is_declared_again() {
     service.wait_for_line("consuming");
     let mut peer = Peer::connect(&url);
     peer.channel.queue_delete(format!("{prefix}y_true"), amiquip::QueueDeleteOptions::default()).unwrap();
-    wait_for("reconnection", || (service.count_lines("connected to") == 2).then_some(()));
+    wait_for("reconnection", || (service.count_lines("connected to") > 1).then_some(()));
     publish_pairs(&mut peer, &prefix, 0..10);
     wait_for_rows(&directory, 10);
     service.wait_for_line("was the queue deleted?");
@@ -132,7 +133,7 @@ fn wrong_credentials_a_missing_vhost_and_permissions_are_named_and_not_asked_for
     node.ctl(&["close_all_connections", "--global", "maintenance"]);
     service.wait_for_line("access to vhost");
     node.ctl(&["set_permissions", "watcher", ".*", ".*", ".*"]);
-    wait_for("reconnection", || (service.count_lines("connected to") == 2).then_some(()));
+    wait_for("reconnection", || (service.count_lines("connected to") > 1).then_some(()));
     publish_pairs(&mut Peer::connect(&node.url), "", 0..10);
     wait_for_rows(&directory, 10);
     assert_eq!(service.count_lines("secret"), 0);
