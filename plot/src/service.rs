@@ -13,7 +13,7 @@ use crate::picture;
 use crate::row::Fault;
 use crate::server;
 use crate::statistics::Statistics;
-use crate::summary::Summary;
+use crate::summary::{Numbers, Summary};
 use anyhow::{Context, Result};
 use log::{debug, info, warn};
 use std::cell::Cell;
@@ -81,6 +81,8 @@ struct Service<'a> {
     drawn: u64,
     last_drawn: Option<Instant>,
     picture_trouble: Option<String>,
+    /// What was drawn last, until a line of progress says it.
+    untold: Option<String>,
     progress: Option<Instant>,
     faults_told: FaultsTold,
 }
@@ -102,6 +104,7 @@ impl<'a> Service<'a> {
             drawn: 0,
             last_drawn: None,
             picture_trouble: None,
+            untold: None,
             progress: None,
             faults_told: FaultsTold::default(),
         }
@@ -137,6 +140,7 @@ impl<'a> Service<'a> {
             self.draw();
             debug!("read, counted and drawn in {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
         }
+        self.tell_progress();
     }
 
     /// Hands what changed to the page.
@@ -185,6 +189,16 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// Also when nothing new came since, so that the last line holds until something does.
+    fn tell_progress(&mut self) {
+        if self.progress.is_none_or(|at| at.elapsed() >= PROGRESS)
+            && let Some(line) = self.untold.take()
+        {
+            self.progress = Some(Instant::now());
+            info!("{line}");
+        }
+    }
+
     fn draw(&mut self) {
         let summary = Summary::of(&self.statistics);
         self.last_drawn = Some(Instant::now());
@@ -194,16 +208,8 @@ impl<'a> Service<'a> {
                     info!("the picture can be written again");
                 }
                 self.drawn = self.changes;
-                if self.progress.is_none_or(|at| at.elapsed() >= PROGRESS) {
-                    self.progress = Some(Instant::now());
-                    let numbers = &summary.all;
-                    info!(
-                        "{} drawn, MAE {}, RMSE {}",
-                        rows(numbers.n),
-                        short(numbers.mae),
-                        short(numbers.rmse)
-                    );
-                }
+                let Numbers { n, mae, rmse, .. } = summary.all;
+                self.untold = Some(format!("{} drawn, MAE {}, RMSE {}", rows(n), short(mae), short(rmse)));
             }
             Err(e) => {
                 let reason = format!("{e:#}");
