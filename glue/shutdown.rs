@@ -1,5 +1,6 @@
-//! Turns SIGINT and SIGTERM into a channel that closes, for `features` and `metric`.
+//! Turns SIGINT, SIGTERM and SIGHUP into a channel that closes, for `features` and `metric`.
 
+use crate::nohup;
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, bounded};
 use std::{convert::Infallible, process, thread, time::Duration};
@@ -21,6 +22,7 @@ pub fn on_signal() -> Result<Receiver<Infallible>> {
         log::warn!("the broker did not take leave in time; leaving without");
         process::exit(0);
     };
+    nohup::heed_nohup().context("cannot block SIGHUP")?;
     ctrlc::set_handler(handler).context("cannot handle signals")?;
     Ok(stop)
 }

@@ -8,6 +8,8 @@ mod dataset;
 #[path = "../../glue/health.rs"]
 mod health;
 mod message;
+#[path = "../../glue/nohup.rs"]
+mod nohup;
 mod outbox;
 mod publisher;
 mod sample_id;

@@ -23,6 +23,13 @@ impl Service {
         Service::spawn(Command::new(binary.as_ref()), settings)
     }
 
+    /// As a user starts it who is going to close the terminal.
+    pub fn start_with_nohup(binary: impl AsRef<Path>, settings: &[(&str, &str)]) -> Service {
+        let mut command = Command::new("nohup");
+        command.arg(binary.as_ref());
+        Service::spawn(command, settings)
+    }
+
     /// Under strace, which interferes with its system calls as `options` say. The service is the child all the same, and
     /// its exit status is its own.
     pub fn start_traced(
@@ -75,7 +82,7 @@ impl Service {
         self.lines().iter().filter(|line| line.contains(part)).count()
     }
 
-    /// `TERM`, `INT`, `STOP`, `CONT`.
+    /// `TERM`, `INT`, `HUP`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
         let sent =
             Command::new("/bin/kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

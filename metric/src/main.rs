@@ -16,6 +16,8 @@ mod line_file;
 mod lock;
 mod message;
 mod model;
+#[path = "../../glue/nohup.rs"]
+mod nohup;
 #[path = "../../glue/owner.rs"]
 mod owner;
 mod plain;

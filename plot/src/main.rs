@@ -23,6 +23,8 @@ mod live;
 mod log_file;
 mod logs;
 mod moments;
+#[path = "../../glue/nohup.rs"]
+mod nohup;
 mod number;
 #[path = "../../glue/owner.rs"]
 mod owner;
@@ -84,12 +86,13 @@ fn main() -> ExitCode {
         .format_target(false)
         .init();
     let (stop, stopped) = mpsc::channel();
-    let handled = ctrlc::set_handler(move || {
+    let handler = move || {
         // Only fails when the loop has ended, which is what is asked for.
         let _ = stop.send(());
-    });
-    let ended = handled
+    };
+    let ended = nohup::heed_nohup()
         .map_err(Into::into)
+        .and_then(|()| ctrlc::set_handler(handler).map_err(Into::into))
         .and_then(|()| become_owner(&config))
         .and_then(|()| service::run(config, &stopped));
     match ended {

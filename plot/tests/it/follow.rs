@@ -2,6 +2,7 @@
 
 use crate::process::{Directory, HEADER, Plot, command, picture, until};
 use std::fs;
+use std::process::Command;
 
 const LOG: &str = "metric_log.csv";
 
@@ -121,7 +122,7 @@ fn more_logs_than_can_be_open_are_not_dropped_in_silence() {
 fn a_pipe_named_as_a_log_does_not_stop_the_others() {
     let directory = Directory::new();
     let (pipe, log) = (directory.path("pipe"), directory.path(LOG));
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
     let both = format!("{},{}", pipe.display(), log.display());
     let plot = Plot::start(&directory, &["--log", &both]);
@@ -203,6 +204,32 @@ fn picture_and_page_say_what_lies_beyond_the_axis() {
 
 fn row_of(error: i32) -> String {
     format!("x,0,{error},{error}\n")
+}
+
+#[test]
+fn the_last_line_of_progress_tells_of_the_last_picture() {
+    let directory = Directory::new();
+    directory.write(LOG, &(HEADER.to_owned() + &rows(1)));
+    let _plot = Plot::start(&directory, &[]);
+    let told = |line: &str| until(line, || directory.read("stderr").contains(line));
+    told("1 row drawn");
+    directory.append(LOG, &row_of(1));
+    told("2 rows drawn");
+}
+
+#[test]
+fn it_outlives_its_terminal_under_nohup() {
+    let directory = Directory::new();
+    directory.write(LOG, HEADER);
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_plot")).arg("--log-dir").arg(&directory.0);
+    let plot = Plot::spawn(&directory, &mut command);
+    assert!(Command::new("kill").args(["-HUP", &plot.pid().to_string()]).status().unwrap().success());
+    for n in 1..=10 {
+        directory.append(LOG, &row_of(1));
+        plot.rows(n);
+    }
+    assert!(plot.end("TERM").success());
 }
 
 #[test]
