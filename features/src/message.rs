@@ -1,6 +1,9 @@
 //! Message bodies, as CONTRACT.md has them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer as _};
+
+/// A single sample of a few numbers fits.
+const USUAL_BYTES: usize = 512;
 
 #[derive(Serialize)]
 pub struct Sample<'a, Body: Serialize> {
@@ -12,11 +15,17 @@ pub struct Sample<'a, Body: Serialize> {
 ///
 /// # Errors
 /// Never in practice: ids and finite numbers can always be written.
-pub fn encode<Body: Serialize>(samples: &[Sample<Body>]) -> serde_json::Result<Vec<u8>> {
-    match samples {
-        [sample] => serde_json::to_vec(sample),
-        batch => serde_json::to_vec(batch),
+pub fn encode<'a, Body: Serialize>(
+    mut samples: impl ExactSizeIterator<Item = Sample<'a, Body>>,
+) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    let mut json = serde_json::Serializer::new(&mut bytes);
+    if samples.len() == 1 {
+        samples.try_for_each(|sample| sample.serialize(&mut json))?
+    } else {
+        json.collect_seq(samples)?
     }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -30,15 +39,18 @@ mod tests {
             let case: Value = serde_json::from_str(line).unwrap();
             let samples: Vec<(&str, &Value)> =
                 case["samples"].as_array().unwrap().iter().map(|s| (s[0].as_str().unwrap(), &s[1])).collect();
-            let samples: Vec<_> = samples.iter().map(|&(id, body)| Sample { id, body }).collect();
-            let written: Value = serde_json::from_slice(&encode(&samples).unwrap()).unwrap();
+            let written = encode(samples.iter().map(|&(id, body)| Sample { id, body })).unwrap();
+            let written: Value = serde_json::from_slice(&written).unwrap();
             let golden: Value = serde_json::from_str(case["body"].as_str().unwrap()).unwrap();
             assert_eq!(written.is_array(), golden.is_array(), "{}", case["name"]);
             assert_eq!(written.is_array(), samples.len() > 1);
         }
         let one = [Sample { id: "1732341600.123456-5f3a9c01", body: 151.0 }];
-        assert_eq!(encode(&one).unwrap(), br#"{"id":"1732341600.123456-5f3a9c01","body":151.0}"#);
+        assert_eq!(encode(one.into_iter()).unwrap(), br#"{"id":"1732341600.123456-5f3a9c01","body":151.0}"#);
         let two = [Sample { id: "a", body: [1.5, -2.0] }, Sample { id: "b", body: [0.0, 1e-9] }];
-        assert_eq!(encode(&two).unwrap(), br#"[{"id":"a","body":[1.5,-2.0]},{"id":"b","body":[0.0,1e-9]}]"#);
+        assert_eq!(
+            encode(two.into_iter()).unwrap(),
+            br#"[{"id":"a","body":[1.5,-2.0]},{"id":"b","body":[0.0,1e-9]}]"#
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What is on its way: messages not published yet, and published ones that the broker has not confirmed. Pure; what is
 //! not confirmed when a connection ends is published again, under the same id.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Queue {
@@ -13,9 +13,16 @@ pub enum Queue {
 pub struct Message {
     pub queue: Queue,
     pub body: Vec<u8>,
-    /// The id of a single sample.
-    pub message_id: Option<String>,
     group: u64,
+}
+
+/// The two messages that hold the halves of the same samples.
+struct Group {
+    samples: u64,
+    /// How many of the two are still to be confirmed.
+    missing: u8,
+    /// The id of a single sample.
+    message_id: Option<String>,
 }
 
 #[derive(Default)]
@@ -25,9 +32,10 @@ pub struct Outbox {
     unconfirmed: VecDeque<Option<Message>>,
     /// Delivery tag of the first of `unconfirmed`; tags count from 1 on each channel.
     first_tag: u64,
-    /// Samples of each group of two messages, and how many of the two are still to be confirmed.
-    groups: HashMap<u64, (u64, u8)>,
-    next_group: u64,
+    /// In the order in which they were added, from the first one of which something is missing.
+    groups: VecDeque<Group>,
+    /// Number of the first of `groups`.
+    first_group: u64,
     sent: u64,
 }
 
@@ -38,19 +46,19 @@ impl Outbox {
 
     /// Adds the two messages that hold the halves of `samples` samples.
     pub fn push(&mut self, samples: u64, y_true: Vec<u8>, features: Vec<u8>, message_id: Option<String>) {
-        let group = self.next_group;
-        self.next_group += 1;
-        self.groups.insert(group, (samples, 2));
+        let group = self.first_group + self.groups.len() as u64;
+        self.groups.push_back(Group { samples, missing: 2, message_id });
         for (queue, body) in [(Queue::YTrue, y_true), (Queue::Features, features)] {
-            self.waiting.push_back(Message { queue, body, message_id: message_id.clone(), group });
+            self.waiting.push_back(Message { queue, body, group });
         }
     }
 
-    /// The next message to publish, which from then on waits for its confirm.
-    pub fn publish_next(&mut self) -> Option<&Message> {
+    /// The next message to publish, which from then on waits for its confirm, and the id of a single sample.
+    pub fn publish_next(&mut self) -> Option<(&Message, Option<&str>)> {
         let message = self.waiting.pop_front()?;
+        let group = self.groups.get((message.group - self.first_group) as usize)?;
         self.unconfirmed.push_back(Some(message));
-        self.unconfirmed.back()?.as_ref()
+        Some((self.unconfirmed.back()?.as_ref()?, group.message_id.as_deref()))
     }
 
     /// The broker has the message with this delivery tag, or (`multiple`) all up to it. Says whether the oldest unconfirmed one is
@@ -62,15 +70,18 @@ impl Outbox {
         let first = if multiple { 0 } else { last };
         for message in self.unconfirmed.iter_mut().skip(first).take(last + 1 - first) {
             let Some(message) = message.take() else { continue };
-            if let Some((samples, missing)) = self.groups.get_mut(&message.group) {
-                *missing -= 1;
-                if *missing == 0 {
-                    self.sent += *samples;
+            if let Some(group) = self.groups.get_mut((message.group - self.first_group) as usize) {
+                group.missing -= 1;
+                if group.missing == 0 {
+                    self.sent += group.samples;
                     // Who keeps this line knows which ids must have a row in the end.
-                    log::debug!("confirmed {}", message.message_id.as_deref().unwrap_or("a batch"));
-                    self.groups.remove(&message.group);
+                    log::debug!("confirmed {}", group.message_id.as_deref().unwrap_or("a batch"));
                 }
             }
+        }
+        while self.groups.front().is_some_and(|group| group.missing == 0) {
+            self.groups.pop_front();
+            self.first_group += 1;
         }
         while let Some(None) = self.unconfirmed.front() {
             self.unconfirmed.pop_front();
@@ -94,7 +105,7 @@ impl Outbox {
 
     /// Samples that are not confirmed.
     pub fn unconfirmed_samples(&self) -> u64 {
-        self.groups.values().map(|(samples, _)| samples).sum()
+        self.groups.iter().filter(|group| group.missing > 0).map(|group| group.samples).sum()
     }
 
     /// Samples of which both halves are confirmed.
@@ -116,7 +127,7 @@ mod tests {
     }
 
     fn publish_all(outbox: &mut Outbox) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| outbox.publish_next().map(|message| message.body.clone())).collect()
+        std::iter::from_fn(|| outbox.publish_next().map(|(message, _)| message.body.clone())).collect()
     }
 
     #[test]

@@ -15,13 +15,14 @@ use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, RecvTimeoutError, after, never, select};
 use std::{
     convert::Infallible,
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Unconfirmed messages at most. Enough to keep the broker busy, and fewer than amiquip takes before `publish` blocks.
 const WINDOW_MESSAGES: usize = 1000;
-/// Once there are so many, no more are made until no more than these are left: a few large writes instead of many small ones.
-const REFILLED_FROM_MESSAGES: usize = 900;
+/// Once there are so many, confirms are left to gather for so long: a few large writes instead of many small ones.
+const GATHERING: Duration = Duration::from_millis(4);
 /// How long confirms are waited for after a signal.
 const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
@@ -47,8 +48,6 @@ pub struct Publisher<'a> {
     outbox: Outbox,
     /// Samples made so far.
     made: u64,
-    /// The window was full and is not yet to be filled again.
-    was_full: bool,
     next_due: Instant,
     backoff: Backoff,
     told: (u64, Instant),
@@ -67,7 +66,6 @@ impl<'a> Publisher<'a> {
             ids,
             outbox,
             made: 0,
-            was_full: false,
             next_due: now,
             backoff: Backoff::new(),
             told: (0, now),
@@ -155,6 +153,9 @@ impl<'a> Publisher<'a> {
             } else {
                 never()
             };
+            if self.is_full() {
+                thread::sleep(GATHERING);
+            }
             select! {
                 recv(confirms) -> confirm => {
                     let mut oldest_is_confirmed = false;
@@ -199,11 +200,13 @@ impl<'a> Publisher<'a> {
         self.stop.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Disconnected)
     }
 
-    /// Whether another message may be made; notes where the window fills and where it is to be filled again.
-    fn has_room(&mut self) -> bool {
-        let most = if self.was_full { REFILLED_FROM_MESSAGES } else { WINDOW_MESSAGES };
-        self.was_full = self.outbox.messages() + 2 > most;
-        !self.was_full && !self.is_complete()
+    fn is_full(&self) -> bool {
+        self.outbox.messages() + 2 > WINDOW_MESSAGES
+    }
+
+    /// Whether another message may be made.
+    fn has_room(&self) -> bool {
+        !self.is_full() && !self.is_complete()
     }
 
     fn is_complete(&self) -> bool {
@@ -228,33 +231,31 @@ impl<'a> Publisher<'a> {
     fn make_message(&mut self) -> Result<()> {
         let left = self.config.count.map_or(u64::MAX, |count| count - self.made);
         let samples = self.config.batch.min(left);
-        let mut rows: Vec<(String, usize)> = Vec::new();
+        let rows = &self.dataset.rows;
+        let mut chosen: Vec<(String, &Row)> = Vec::with_capacity(samples as usize);
         for _ in 0..samples {
             let index = match self.config.order {
-                Order::Random => self.random.usize(..self.dataset.rows.len()),
-                Order::Sequential => (self.made % self.dataset.rows.len() as u64) as usize,
+                Order::Random => self.random.usize(..rows.len()),
+                Order::Sequential => (self.made % rows.len() as u64) as usize,
             };
-            rows.push((self.ids.next(unix_time_us()), index));
+            let row = rows.get(index).context("the data set has no such row")?;
+            chosen.push((self.ids.next(unix_time_us()), row));
             self.made += 1;
         }
-        let chosen: Vec<(&str, &Row)> = rows
-            .iter()
-            .filter_map(|(id, index)| Some((id.as_str(), self.dataset.rows.get(*index)?)))
-            .collect();
-        let y_true: Vec<_> = chosen.iter().map(|(id, row)| Sample { id, body: row.y }).collect();
-        let features: Vec<_> = chosen.iter().map(|(id, row)| Sample { id, body: &row.x }).collect();
-        let message_id = if let [(id, _)] = chosen.as_slice() { Some(id.to_string()) } else { None };
-        self.outbox.push(samples, encode(&y_true)?, encode(&features)?, message_id);
+        let y_true = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.y }))?;
+        let features = encode(chosen.iter().map(|(id, row)| Sample { id, body: &row.x }))?;
+        let message_id = if samples == 1 { chosen.pop().map(|(id, _)| id) } else { None };
+        self.outbox.push(samples, y_true, features, message_id);
         Ok(())
     }
 
     fn publish(&mut self, channel: &Channel, [y_true, features]: &[String; 2]) -> Result<()> {
-        while let Some(message) = self.outbox.publish_next() {
+        while let Some((message, message_id)) = self.outbox.publish_next() {
             let mut properties = AmqpProperties::default()
                 .with_content_type("application/json".to_owned())
                 .with_delivery_mode(PERSISTENT);
-            if let Some(id) = &message.message_id {
-                properties = properties.with_message_id(id.clone());
+            if let Some(id) = message_id {
+                properties = properties.with_message_id(id.to_owned());
             }
             let queue = if message.queue == Queue::YTrue { y_true } else { features };
             let mut publish = Publish::with_properties(&message.body, queue.as_str(), properties);

@@ -1,5 +1,7 @@
 //! Ids of samples: unique, readable, and in order within a process whatever the clock does.
 
+use std::fmt::Write;
+
 /// Makes ids like `1732341600.123456-5f3a9c01`: Unix time in seconds, and digits that tell processes apart.
 pub struct SampleIds {
     last_us: u64,
@@ -15,7 +17,11 @@ impl SampleIds {
     /// The next id; where the clock stands still or has stepped back, a microsecond after the last one.
     pub fn next(&mut self, unix_time_us: u64) -> String {
         self.last_us = unix_time_us.max(self.last_us + 1);
-        format!("{}.{:06}-{:08x}", self.last_us / 1_000_000, self.last_us % 1_000_000, self.process)
+        let (s, us) = (self.last_us / 1_000_000, self.last_us % 1_000_000);
+        let mut id = String::with_capacity("1732341600.123456-5f3a9c01".len());
+        // Writing to a String cannot fail.
+        let _ = write!(id, "{s}.{us:06}-{:08x}", self.process);
+        id
     }
 }
 
