@@ -1,7 +1,7 @@
 //! Turns SIGINT, SIGTERM and SIGHUP into a channel that closes, for `features` and `metric`.
 
-use crate::nohup;
-use anyhow::{Context, Result};
+use crate::signals;
+use anyhow::Result;
 use crossbeam_channel::{Receiver, bounded};
 use std::{convert::Infallible, process, thread, time::Duration};
 
@@ -22,7 +22,6 @@ pub fn on_signal() -> Result<Receiver<Infallible>> {
         log::warn!("the broker did not take leave in time; leaving without");
         process::exit(0);
     };
-    nohup::heed_nohup().context("cannot block SIGHUP")?;
-    ctrlc::set_handler(handler).context("cannot handle signals")?;
+    signals::handle(handler)?;
     Ok(stop)
 }

@@ -8,8 +8,6 @@ mod dataset;
 #[path = "../../glue/health.rs"]
 mod health;
 mod message;
-#[path = "../../glue/nohup.rs"]
-mod nohup;
 mod outbox;
 mod publisher;
 mod sample_id;
@@ -17,6 +15,8 @@ mod sample_id;
 mod settings;
 #[path = "../../glue/shutdown.rs"]
 mod shutdown;
+#[path = "../../glue/signals.rs"]
+mod signals;
 
 use anyhow::Result;
 use config::Config;

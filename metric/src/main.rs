@@ -16,8 +16,6 @@ mod line_file;
 mod lock;
 mod message;
 mod model;
-#[path = "../../glue/nohup.rs"]
-mod nohup;
 #[path = "../../glue/owner.rs"]
 mod owner;
 mod plain;
@@ -30,6 +28,8 @@ mod service;
 mod settings;
 #[path = "../../glue/shutdown.rs"]
 mod shutdown;
+#[path = "../../glue/signals.rs"]
+mod signals;
 #[cfg(test)]
 mod simulation;
 mod store;

@@ -23,8 +23,6 @@ mod live;
 mod log_file;
 mod logs;
 mod moments;
-#[path = "../../glue/nohup.rs"]
-mod nohup;
 mod number;
 #[path = "../../glue/owner.rs"]
 mod owner;
@@ -39,6 +37,8 @@ mod server;
 mod service;
 #[path = "../../glue/settings.rs"]
 mod settings;
+#[path = "../../glue/signals.rs"]
+mod signals;
 mod slices;
 mod statistics;
 mod summary;
@@ -86,15 +86,11 @@ fn main() -> ExitCode {
         .format_target(false)
         .init();
     let (stop, stopped) = mpsc::channel();
-    let handler = move || {
+    let handled = signals::handle(move || {
         // Only fails when the loop has ended, which is what is asked for.
         let _ = stop.send(());
-    };
-    let ended = nohup::heed_nohup()
-        .map_err(Into::into)
-        .and_then(|()| ctrlc::set_handler(handler).map_err(Into::into))
-        .and_then(|()| become_owner(&config))
-        .and_then(|()| service::run(config, &stopped));
+    });
+    let ended = handled.and_then(|()| become_owner(&config)).and_then(|()| service::run(config, &stopped));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

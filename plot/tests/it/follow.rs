@@ -221,10 +221,10 @@ fn the_last_line_of_progress_tells_of_the_last_picture() {
 fn it_outlives_its_terminal_under_nohup() {
     let directory = Directory::new();
     directory.write(LOG, HEADER);
+    let plain = command(&directory);
     let mut command = Command::new("nohup");
-    command.arg(env!("CARGO_BIN_EXE_plot")).arg("--log-dir").arg(&directory.0);
-    let plot = Plot::spawn(&directory, &mut command);
-    assert!(Command::new("kill").args(["-HUP", &plot.pid().to_string()]).status().unwrap().success());
+    let plot = Plot::spawn(&directory, command.arg(plain.get_program()).args(plain.get_args()));
+    plot.signal("HUP");
     for n in 1..=10 {
         directory.append(LOG, &row_of(1));
         plot.rows(n);

@@ -104,11 +104,16 @@ impl Plot {
         self.stats()
     }
 
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Sends a signal by its name and waits for the end.
     pub fn end(mut self, signal: &str) -> ExitStatus {
-        let sent =
-            Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status().unwrap();
-        assert!(sent.success());
+        self.signal(signal);
         self.child.wait().unwrap()
     }
 }
