@@ -8,9 +8,11 @@ use amiquip::{
     AmqpValue, Auth, Connection, ConnectionOptions, ConnectionTuning, Error, FieldTable, QueueDeclareOptions,
 };
 use anyhow::{Context, Result, anyhow, bail};
-use std::{collections::HashSet, fmt, net::TcpStream, net::ToSocketAddrs, time::Duration};
-use stream::FromBroker;
+use std::{collections::HashSet, fmt, mem, net::TcpStream, net::ToSocketAddrs, time::Duration};
+use stream::Stream;
 use url::Url;
+
+pub use stream::Bodies;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Seconds without a byte after which the peer asks for a sign of life; twice as many and it counts as dead.
@@ -19,7 +21,11 @@ const HEARTBEAT_SECONDS: u16 = 10;
 const MEM_CHANNEL_BOUND: usize = 1024;
 /// A message that came back so often is set aside: not RabbitMQ 4's 20, which a series of restarts reaches.
 const DELIVERY_LIMIT: i64 = 1000;
+const ACCESS_REFUSED: u16 = 403;
 const NOT_FOUND: u16 = 404;
+const RESOURCE_LOCKED: u16 = 405;
+/// Behind the prefix: the exclusive queue of the one `metric` that consumes the queues.
+const LOCK_QUEUE: &str = "metric_lock";
 const PRECONDITION_FAILED: u16 = 406;
 
 /// Where a broker is and who asks. Its `Display` leaves the password out.
@@ -45,8 +51,10 @@ pub struct Broker {
     pub url: AmqpUrl,
     pub queue_type: QueueType,
     pub queue_prefix: String,
-    /// Queues that differ from what was asked for, of which the operator knows already.
-    warned: HashSet<String>,
+    /// Queues that another program had declared otherwise when they were used first. They are waited for, never declared.
+    pub foreign_queues: HashSet<String>,
+    /// The operator knows that the lock queue is not permitted.
+    warned_of_lock: bool,
 }
 
 /// 250 ms, doubling to 30 s, each shortened by up to half so that many clients do not come back at once.
@@ -120,15 +128,16 @@ impl QueueType {
 
 impl Broker {
     pub fn new(url: AmqpUrl, queue_type: QueueType, queue_prefix: &str) -> Broker {
-        Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), warned: HashSet::new() }
+        Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), foreign_queues: HashSet::new(), warned_of_lock: false }
     }
 
-    /// Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits.
+    /// Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits. A consumer must say of each message when it has taken it; who
+    /// does not consume drops the [`Bodies`].
     ///
     /// # Errors
     /// What the resolver, the network or the broker refused, without the password.
-    pub fn connect(&self) -> Result<Connection> {
-        let open = || -> Result<Connection> {
+    pub fn connect(&self) -> Result<(Connection, Bodies)> {
+        let open = || -> Result<(Connection, Bodies)> {
             let mut refused = anyhow!("the name has no address");
             for address in (self.url.host.as_str(), self.url.port).to_socket_addrs()? {
                 match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
@@ -141,7 +150,7 @@ impl Broker {
         open().with_context(|| format!("no connection to {}", self.url))
     }
 
-    fn handshake(&self, stream: TcpStream) -> Result<Connection> {
+    fn handshake(&self, stream: TcpStream) -> Result<(Connection, Bodies)> {
         // Without it a lone message waits some 40 ms for the acknowledgement of the one before.
         stream.set_nodelay(true)?;
         let auth = Auth::Plain { username: self.url.username.clone(), password: self.url.password.clone() };
@@ -151,8 +160,8 @@ impl Broker {
             .heartbeat(HEARTBEAT_SECONDS)
             .connection_timeout(Some(CONNECT_TIMEOUT));
         let tuning = ConnectionTuning::default().mem_channel_bound(MEM_CHANNEL_BOUND);
-        let stream = FromBroker::new(mio::net::TcpStream::from_stream(stream)?);
-        Ok(Connection::insecure_open_stream(stream, options, tuning)?)
+        let (stream, bodies) = Stream::new(mio::net::TcpStream::from_stream(stream)?);
+        Ok((Connection::insecure_open_stream(stream, options, tuning)?, bodies))
     }
 
     /// Makes sure that a queue is there and gives its name, which is `name` behind the prefix.
@@ -161,8 +170,12 @@ impl Broker {
     /// The broker's reason; with [`QueueType::Existing`] also that nobody has declared the queue yet.
     pub fn declare(&mut self, connection: &mut Connection, name: &str) -> Result<String> {
         let queue = format!("{}{name}", self.queue_prefix);
+        if self.foreign_queues.contains(&queue) {
+            exists(connection, &queue, "was declared by another program and is gone; waiting until it is declared again")?;
+            return Ok(queue);
+        }
         match self.queue_type {
-            QueueType::Existing => exists(connection, &queue)?,
+            QueueType::Existing => exists(connection, &queue, "does not exist; waiting until somebody declares it")?,
             QueueType::Classic => {
                 self.create(connection, &queue, arguments(&[("x-queue-type", "classic")]))?
             }
@@ -188,22 +201,48 @@ impl Broker {
         match connection.open_channel(None)?.queue_declare(queue, options) {
             Ok(_) => Ok(()),
             Err(Error::ServerClosedChannel { code: PRECONDITION_FAILED, message, .. }) => {
-                if self.warned.insert(queue.to_owned()) {
-                    log::warn!("queue {queue} exists with other arguments and is used as it is: {message}");
-                }
-                exists(connection, queue)
+                log::warn!(
+                    "queue {queue} was declared by another program, with other arguments; it is used as it is and never \
+                     declared here: {message}"
+                );
+                self.foreign_queues.insert(queue.to_owned());
+                Ok(())
             }
             Err(e) => Err(e).with_context(|| format!("cannot declare queue {queue}")),
         }
     }
+
+    /// Takes the lock of the queues with this prefix, which only one connection can hold, until it ends. Where that is not permitted
+    /// it goes without.
+    ///
+    /// # Errors
+    /// Another connection holds it, which then consumes the queues `names`.
+    pub fn hold_lock(&mut self, connection: &mut Connection, names: &[&str]) -> Result<()> {
+        let lock = format!("{}{LOCK_QUEUE}", self.queue_prefix);
+        let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        match connection.open_channel(None)?.queue_declare(lock.as_str(), options) {
+            Ok(_) => Ok(()),
+            Err(Error::ServerClosedChannel { code: RESOURCE_LOCKED, .. }) => {
+                let queues: Vec<String> = names.iter().map(|name| format!("{}{name}", self.queue_prefix)).collect();
+                let queues = queues.join(" and ");
+                bail!("another metric consumes {queues} (it holds the queue {lock}); waiting until it is gone")
+            }
+            Err(Error::ServerClosedChannel { code: ACCESS_REFUSED, message, .. }) => {
+                if !mem::replace(&mut self.warned_of_lock, true) {
+                    log::warn!("no lock on the queues is permitted, so a second metric would not be noticed: {message}");
+                }
+                Ok(())
+            }
+            Err(e) => Err(e).with_context(|| format!("cannot declare queue {lock}")),
+        }
+    }
 }
 
-fn exists(connection: &mut Connection, queue: &str) -> Result<()> {
+/// `missing` says what becomes of it where the queue is not there.
+fn exists(connection: &mut Connection, queue: &str, missing: &str) -> Result<()> {
     match connection.open_channel(None)?.queue_declare_passive(queue) {
         Ok(_) => Ok(()),
-        Err(Error::ServerClosedChannel { code: NOT_FOUND, .. }) => {
-            bail!("queue {queue} does not exist; waiting until somebody declares it")
-        }
+        Err(Error::ServerClosedChannel { code: NOT_FOUND, .. }) => bail!("queue {queue} {missing}"),
         Err(e) => Err(e).with_context(|| format!("cannot use queue {queue}")),
     }
 }

@@ -15,6 +15,8 @@ use std::{
 /// A process that has not said for so long how it is hangs. Three times what `features` and `metric` wait at most.
 const SILENCE: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// What the answer of a process that is well begins with.
+const OK: &str = "ok: ";
 const STACK_BYTES: usize = 64 * 1024;
 
 /// How the process is, as it last said itself.
@@ -22,14 +24,14 @@ pub struct Health(Arc<Mutex<State>>);
 
 struct State {
     said_at: Instant,
-    /// The reason where it is not well.
-    ill: Option<String>,
+    /// What it does where it is well, the reason where it is not.
+    how: Result<String, String>,
 }
 
 impl Health {
     /// Answers under `name` from now on; until told otherwise that the process is starting.
     pub fn answer(name: &str) -> Health {
-        let state = State { said_at: Instant::now(), ill: Some("it is starting".to_owned()) };
+        let state = State { said_at: Instant::now(), how: Err("it is starting".to_owned()) };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         let answering = address(name).and_then(|address| {
@@ -42,17 +44,17 @@ impl Health {
         Health(state)
     }
 
-    /// To be called at least every 10 s.
-    pub fn well(&self) {
-        self.say(None);
+    /// The process is well; `doing` says what it does or has done. To be called at least every 10 s.
+    pub fn well(&self, doing: &str) {
+        self.say(Ok(doing.to_owned()));
     }
 
     pub fn ill(&self, reason: String) {
-        self.say(Some(reason));
+        self.say(Err(reason));
     }
 
-    fn say(&self, ill: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State { said_at: Instant::now(), ill };
+    fn say(&self, how: Result<String, String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State { said_at: Instant::now(), how };
     }
 }
 
@@ -63,11 +65,11 @@ fn serve(listener: &UnixListener, state: &Mutex<State>) {
             continue;
         };
         let answer = match &*state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State { ill: Some(reason), .. } => reason.clone(),
+            State { how: Err(reason), .. } => reason.clone(),
             State { said_at, .. } if said_at.elapsed() > SILENCE => {
                 format!("it has not moved for {} s", said_at.elapsed().as_secs())
             }
-            State { .. } => "ok".to_owned(),
+            State { how: Ok(doing), .. } => format!("{OK}{doing}"),
         };
         // Who asks and leaves has no answer.
         let _ = stream.write_all(answer.as_bytes());
@@ -77,7 +79,7 @@ fn serve(listener: &UnixListener, state: &Mutex<State>) {
 /// Asks the process that answers under `name` and prints what it says. Exit code 0: it is well, 1: it is not.
 pub fn check(name: &str) -> ExitCode {
     let (line, code) = match ask(name) {
-        Ok(answer) if answer == "ok" => (answer, ExitCode::SUCCESS),
+        Ok(answer) if answer.starts_with(OK) => (answer, ExitCode::SUCCESS),
         Ok(reason) => (format!("unhealthy: {reason}"), ExitCode::FAILURE),
         Err(e) => {
             let reason = match e.kind() {

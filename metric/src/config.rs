@@ -1,19 +1,17 @@
 //! The settings of `metric` and what each may be.
 
 use crate::broker::{AmqpUrl, QueueType};
-use crate::journal::Limits;
+use crate::journal;
 use crate::owner;
 use crate::settings::{Setting, Values};
 use std::{fmt, path::PathBuf};
 
 /// Deliveries that the broker sends ahead of their acknowledgement, per queue. Draining 200,000 messages of one sample on 2 cores,
 /// RabbitMQ 3.10, medians of ten runs in turn: 1000 gave 82,000 messages/s and took 11.1 MB, 2000 89,000 and 12.5 MB, 3000 95,000 and
-/// 15.6 MB. With large messages fewer are asked for (`intake.rs`).
+/// 15.6 MB. With large messages fewer are asked for (`flow.rs`).
 const PREFETCH: &str = "2000";
 /// As ARCHITECTURE.md promises.
 const DONE_IDS: u64 = 10_000_000;
-/// As ARCHITECTURE.md says.
-const ROWS_AHEAD: u64 = 3000;
 
 pub const ABOUT: &str =
     "Joins true values and predictions by id and logs the absolute error of each, exactly once.";
@@ -93,7 +91,9 @@ pub struct Config {
     /// The embedded one where absent.
     pub model: Option<PathBuf>,
     pub prefetch: u16,
-    pub limits: Limits,
+    /// How many halves may wait, and how long each.
+    pub pending_max: u64,
+    pub pending_max_age_ms: u64,
     pub as_owner: bool,
 }
 
@@ -119,14 +119,32 @@ impl Config {
             predictions,
             model,
             prefetch: values.parse("prefetch", "1 to 65535", |t| t.parse().ok().filter(|&n| n > 0))?,
-            limits: Limits {
-                halves: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
-                age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
-                done_ids: DONE_IDS,
-                rows_ahead: ROWS_AHEAD,
-            },
+            pending_max: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
+            pending_max_age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
             as_owner: values.parse("run-as", "owner", owner::parse)?,
         })
+    }
+}
+
+impl Config {
+    /// The queues of true values and of the others, without their prefix.
+    pub fn queue_names(&self) -> [&'static str; 2] {
+        let other = match self.predictions {
+            Predictions::Model => "features",
+            Predictions::YPred => "y_pred",
+        };
+        ["y_true", other]
+    }
+
+    pub fn journal(&self) -> journal::Settings {
+        journal::Settings {
+            queue_prefix: self.queue_prefix.clone(),
+            queues: self.queue_names().map(|name| format!("{}{name}", self.queue_prefix)),
+            compares_predictions: self.predictions == Predictions::YPred,
+            halves_max: self.pending_max,
+            age_max_ms: self.pending_max_age_ms,
+            done_ids: DONE_IDS,
+        }
     }
 }
 
@@ -140,7 +158,7 @@ impl fmt::Display for Config {
         write!(f, "log-dir {}, broker {}, ", self.log_dir.display(), self.amqp_url)?;
         write!(f, "queue-prefix {:?}, queue-type {:?}, ", self.queue_prefix, self.queue_type)?;
         write!(f, "predictions {predictions}, prefetch {}, ", self.prefetch)?;
-        write!(f, "pending-max {}, pending-max-age {} s", self.limits.halves, self.limits.age_ms / 1000)
+        write!(f, "pending-max {}, pending-max-age {} s", self.pending_max, self.pending_max_age_ms / 1000)
     }
 }
 
@@ -175,15 +193,7 @@ mod tests {
         let config = config(&["--log-dir", "/b"], &env).unwrap();
         assert_eq!((config.log_dir, config.prefetch), (PathBuf::from("/b"), 7));
         assert_eq!(config.queue_type, QueueType::Quorum);
-        assert_eq!(
-            config.limits,
-            Limits {
-                halves: 10_000_000,
-                age_ms: 30 * 86_400_000,
-                done_ids: DONE_IDS,
-                rows_ahead: ROWS_AHEAD
-            }
-        );
+        assert_eq!((config.pending_max, config.pending_max_age_ms), (10_000_000, 30 * 86_400_000));
     }
 
     #[test]

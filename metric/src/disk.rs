@@ -6,9 +6,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{FileExt, MetadataExt},
-    panic,
-    path::Path,
-    thread,
+    path::{Path, PathBuf},
 };
 
 /// What a path leads to, or what is open.
@@ -17,6 +15,13 @@ pub struct Identity {
     pub device: u64,
     pub inode: u64,
     pub len: u64,
+}
+
+impl Identity {
+    /// Whether both are one file, whatever its length.
+    pub fn is_file(self, other: Identity) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 /// A directory's files. The store reads and writes its file at offsets; all others are only ever appended to.
@@ -31,11 +36,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a directory last: of files that were made or renamed.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
-    /// Does something with files while the caller goes on; what it gives is called to wait for the result.
-    fn beside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Box<dyn FnOnce() -> T + Send>>;
+    /// The regular files in a directory.
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Identity)>>;
 }
 
 /// An open file. `sync_data` returns once all that was written is on the disk, the length included; a failed one is never
@@ -79,12 +81,17 @@ impl Disk for RealDisk {
         File::open(directory)?.sync_all().map_err(unsynced)
     }
 
-    fn beside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Box<dyn FnOnce() -> T + Send>> {
-        let working = thread::Builder::new().name("store".to_owned()).spawn(work)?;
-        Ok(Box::new(|| working.join().unwrap_or_else(|panic| panic::resume_unwind(panic))))
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Identity)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => files.push((path, identity(&metadata))),
+                // What is gone meanwhile, or leads nowhere, is no file of the directory.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(files)
     }
 }
 
@@ -120,7 +127,7 @@ impl DiskFile for RealFile {
     }
 }
 
-fn identity(metadata: &fs::Metadata) -> Identity {
+pub fn identity(metadata: &fs::Metadata) -> Identity {
     Identity { device: metadata.dev(), inode: metadata.ino(), len: metadata.len() }
 }
 
@@ -139,6 +146,11 @@ pub struct Reader<'f, F> {
 impl<'f, F: StorageBackend> Reader<'f, F> {
     pub fn new(file: &'f F, offset: u64) -> io::Result<Reader<'f, F>> {
         Ok(Reader { file, offset, end: file.len()? })
+    }
+
+    /// The length of the file when the reader was made.
+    pub fn end(&self) -> u64 {
+        self.end
     }
 }
 

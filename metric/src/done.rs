@@ -1,62 +1,75 @@
-//! Ids that are done, many to an entry of a redb table: a batch of them, most often in order, then changes few entries. An entry
-//! is a block: its key is its first id, its value all its ids in order, each with a line break, which no id holds.
+//! Ids that are done and the values of their rows, many to an entry of a redb table: a batch of them, most often in order, then
+//! changes few entries. An entry is a block: its key is its first id, its value all its ids in order. Of each id it holds the
+//! length (1 byte), the text, and `y_true` and `y_pred` (8 bytes each, little endian).
 
-use anyhow::Result;
 use redb::{ReadableTable, Table};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// Four blocks fit in a page of 4 KiB. More to a block would be more to copy where ids come in no order.
 const BLOCK_BYTES_MAX: usize = 900;
+/// Of an id beside its text.
+const OVERHEAD_BYTES: usize = 1 + VALUES_BYTES;
+const VALUES_BYTES: usize = 16;
 
-/// Whether `blocks` hold an id.
+/// The two values of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Values {
+    pub y_true: f64,
+    pub y_pred: f64,
+}
+
+/// An id that is done. Its length fits in a byte: the contract allows 128.
+#[derive(Clone, Copy)]
+pub struct Done<'i> {
+    pub id: &'i str,
+    pub values: Values,
+}
+
+/// The values of an id.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn contains(
-    blocks: &impl ReadableTable<&'static str, &'static str>,
-    id: &str,
-) -> Result<bool, redb::Error> {
+pub fn get(blocks: &impl ReadableTable<&'static str, &'static [u8]>, id: &str) -> Result<Option<Values>, redb::Error> {
     let block = blocks.range(..=id)?.next_back().transpose()?;
-    Ok(block.is_some_and(|(_, ids)| ids.value().split_terminator('\n').any(|known| known == id)))
+    Ok(block.and_then(|(_, ids)| entries(ids.value()).find(|done| done.id == id).map(|done| done.values)))
 }
 
 /// The last id of all; empty where there is none.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn last(blocks: &impl ReadableTable<&'static str, &'static str>) -> Result<String, redb::Error> {
+pub fn last(blocks: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<String, redb::Error> {
     let block = blocks.last()?;
-    Ok(block
-        .and_then(|(_, ids)| Some(ids.value().rsplit_terminator('\n').next()?.to_owned()))
-        .unwrap_or_default())
+    Ok(block.and_then(|(_, ids)| Some(entries(ids.value()).last()?.id.to_owned())).unwrap_or_default())
 }
 
-/// Adds ids, which must be in order; gives how many were not there.
+/// Adds ids, which must be in order and differ; gives how many were not there. An id that is there keeps its values.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn add(blocks: &mut Table<&'static str, &'static str>, mut ids: &[&str]) -> Result<u64, redb::Error> {
+pub fn add(blocks: &mut Table<&'static str, &'static [u8]>, mut ids: &[Done]) -> Result<u64, redb::Error> {
     let mut added = 0;
     while let Some(first) = ids.first() {
-        let (key, known) = block_for(blocks, first)?.unwrap_or_default();
+        let (key, block) = block_for(blocks, first.id)?.unwrap_or_default();
+        let known: Vec<Done> = entries(&block).collect();
         // Up to its last id the block is that of every id; how far it reaches beyond need then not be looked up.
-        let last = known.rsplit_terminator('\n').next().unwrap_or_default();
-        let mut here = ids.partition_point(|id| *id <= last);
+        let last = known.last().map_or("", |done| done.id);
+        let mut here = ids.partition_point(|done| done.id <= last);
         if here == 0 {
             let next = blocks.range::<&str>((Excluded(key.as_str()), Unbounded))?.next().transpose()?;
-            here = next.map_or(ids.len(), |(next, _)| ids.partition_point(|id| *id < next.value()));
+            here = next.map_or(ids.len(), |(next, _)| ids.partition_point(|done| done.id < next.value()));
         }
         let (here, rest) = ids.split_at(here);
         ids = rest;
 
-        let known = known.split_terminator('\n');
-        let known_ids = known.clone().count();
-        let mut all: Vec<&str> = known.chain(here.iter().copied()).collect();
-        // Stable, because that is fast with two parts that are in order.
-        all.sort();
-        all.dedup();
+        let known_ids = known.len();
+        let mut all = known;
+        all.extend_from_slice(here);
+        // Stable: what is known comes first and stays. Also fast with two parts that are in order.
+        all.sort_by_key(|done| done.id);
+        all.dedup_by_key(|done| done.id);
         added += (all.len() - known_ids) as u64;
-        if all.first().is_some_and(|first| *first < key.as_str()) {
+        if all.first().is_some_and(|first| first.id < key.as_str()) {
             blocks.remove(key.as_str())?;
         }
         insert(blocks, &all)?;
@@ -66,53 +79,72 @@ pub fn add(blocks: &mut Table<&'static str, &'static str>, mut ids: &[&str]) -> 
 
 /// The block that an id belongs to, its key and its ids: the last that begins with it or before, or else the first of all.
 fn block_for(
-    blocks: &Table<&'static str, &'static str>,
+    blocks: &Table<&'static str, &'static [u8]>,
     id: &str,
-) -> Result<Option<(String, String)>, redb::Error> {
+) -> Result<Option<(String, Vec<u8>)>, redb::Error> {
     let before = blocks.range(..=id)?.next_back().transpose()?;
     let block = if before.is_some() { before } else { blocks.first()? };
     Ok(block.map(|(key, ids)| (key.value().to_owned(), ids.value().to_owned())))
 }
 
 /// Puts ids into blocks of about the same size.
-fn insert(blocks: &mut Table<&'static str, &'static str>, ids: &[&str]) -> Result<(), redb::Error> {
-    let bytes: usize = ids.iter().map(|id| id.len() + 1).sum();
+fn insert(blocks: &mut Table<&'static str, &'static [u8]>, ids: &[Done]) -> Result<(), redb::Error> {
+    let bytes: usize = ids.iter().map(|done| done.id.len() + OVERHEAD_BYTES).sum();
     let block_bytes = bytes.div_ceil(bytes.div_ceil(BLOCK_BYTES_MAX).max(1));
-    let (mut key, mut block) = ("", String::with_capacity(BLOCK_BYTES_MAX));
-    for id in ids {
+    let (mut key, mut block) = ("", Vec::with_capacity(BLOCK_BYTES_MAX));
+    for Done { id, values } in ids {
         if block.is_empty() {
             key = id;
         }
-        block.push_str(id);
-        block.push('\n');
+        block.push(id.len() as u8);
+        block.extend_from_slice(id.as_bytes());
+        block.extend_from_slice(&values.y_true.to_le_bytes());
+        block.extend_from_slice(&values.y_pred.to_le_bytes());
         if block.len() >= block_bytes {
-            blocks.insert(key, block.as_str())?;
+            blocks.insert(key, block.as_slice())?;
             block.clear();
         }
     }
     if !block.is_empty() {
-        blocks.insert(key, block.as_str())?;
+        blocks.insert(key, block.as_slice())?;
     }
     Ok(())
+}
+
+/// The ids of a block, in order.
+fn entries(mut block: &[u8]) -> impl Iterator<Item = Done<'_>> {
+    std::iter::from_fn(move || {
+        let (len, rest) = block.split_first()?;
+        let (id, rest) = rest.split_at_checked(usize::from(*len))?;
+        let (y_true, rest) = rest.split_first_chunk()?;
+        let (y_pred, rest) = rest.split_first_chunk()?;
+        block = rest;
+        let values = Values { y_true: f64::from_le_bytes(*y_true), y_pred: f64::from_le_bytes(*y_pred) };
+        Some(Done { id: str::from_utf8(id).ok()?, values })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use redb::{Database, ReadableTableMetadata, TableDefinition, backends::InMemoryBackend};
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
-    const BLOCKS: TableDefinition<&str, &str> = TableDefinition::new("blocks");
+    const BLOCKS: TableDefinition<&str, &[u8]> = TableDefinition::new("blocks");
 
-    fn check(blocks: &Table<&'static str, &'static str>, expected: &BTreeSet<String>) {
+    fn values(number: usize) -> Values {
+        Values { y_true: number as f64, y_pred: -0.5 }
+    }
+
+    fn check(blocks: &Table<&'static str, &'static [u8]>, expected: &BTreeMap<String, Values>) {
         let mut found = Vec::new();
-        for entry in blocks.iter().unwrap() {
-            let (key, ids) = entry.unwrap();
-            assert_eq!(ids.value().lines().next(), Some(key.value()));
-            found.extend(ids.value().lines().map(str::to_owned));
+        for block in blocks.iter().unwrap() {
+            let (key, ids) = block.unwrap();
+            assert_eq!(entries(ids.value()).next().unwrap().id, key.value());
+            found.extend(entries(ids.value()).map(|done| (done.id.to_owned(), done.values)));
         }
-        assert_eq!(found, expected.iter().cloned().collect::<Vec<_>>());
-        assert_eq!(last(blocks).unwrap(), expected.last().cloned().unwrap_or_default());
+        assert_eq!(found, expected.clone().into_iter().collect::<Vec<_>>());
+        assert_eq!(last(blocks).unwrap(), expected.keys().last().cloned().unwrap_or_default());
     }
 
     #[test]
@@ -123,25 +155,26 @@ mod tests {
             let write = database.begin_write().unwrap();
             write.delete_table(BLOCKS).unwrap();
             let mut blocks = write.open_table(BLOCKS).unwrap();
-            let mut expected = BTreeSet::new();
-            assert!(!contains(&blocks, "5").unwrap());
+            let mut expected = BTreeMap::new();
+            assert!(get(&blocks, "5").unwrap().is_none());
             let of_all = [9, 200, 3000][rng.usize(..3)];
             let long = "x".repeat([0, 20, 120][rng.usize(..3)]);
             let id = |number: usize| format!("{number}{long}");
-            for _ in 0..rng.usize(1..30) {
+            for round in 0..rng.usize(1..30) {
                 let from = rng.usize(..of_all);
                 let mut ids: Vec<String> = match rng.u8(..3) {
                     0 => (from..(from + 300).min(of_all)).map(id).collect(),
                     _ => (0..rng.usize(..20)).map(|_| id(rng.usize(..of_all))).collect(),
                 };
                 ids.sort();
+                ids.dedup();
                 let before = expected.len();
-                expected.extend(ids.iter().cloned());
-                let added = add(&mut blocks, &ids.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-                assert_eq!(added, (expected.len() - before) as u64, "seed {seed}");
+                ids.iter().for_each(|id| _ = expected.entry(id.clone()).or_insert(values(round)));
+                let ids: Vec<Done> = ids.iter().map(|id| Done { id, values: values(round) }).collect();
+                assert_eq!(add(&mut blocks, &ids).unwrap(), (expected.len() - before) as u64, "seed {seed}");
                 check(&blocks, &expected);
                 for number in 0..of_all.min(300) {
-                    assert_eq!(contains(&blocks, &id(number)).unwrap(), expected.contains(&id(number)));
+                    assert_eq!(get(&blocks, &id(number)).unwrap(), expected.get(&id(number)).copied());
                 }
             }
         }
@@ -160,11 +193,11 @@ mod tests {
             write.delete_table(BLOCKS).unwrap();
             let mut blocks = write.open_table(BLOCKS).unwrap();
             for ids in ids.chunks(at_once) {
-                let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                ids.sort();
+                let mut ids: Vec<Done> = ids.iter().map(|id| Done { id, values: values(1) }).collect();
+                ids.sort_by_key(|done| done.id);
                 add(&mut blocks, &ids).unwrap();
             }
-            let bytes: usize = ids.iter().map(|id| id.len() + 1).sum();
+            let bytes: usize = ids.iter().map(|id| id.len() + OVERHEAD_BYTES).sum();
             let filled = bytes as f64 / (blocks.len().unwrap() as usize * BLOCK_BYTES_MAX) as f64;
             assert!((0.45..=1.05).contains(&filled), "{at_once} at once: {filled}");
         }

@@ -1,374 +1,390 @@
-//! The protocol of DESIGN and ARCHITECTURE in one place: a batch becomes rows, rejects and store entries, durable in that
-//! order. The rows are durable at once; the store may follow a second behind, where rows come fast on a thread of its own, and
-//! after a crash reads from the log what it lacks.
-//! Never acknowledges anything; who calls may do so after [`Journal::commit_when_room`] returned.
+//! The protocol of ARCHITECTURE in one place: a batch becomes rejects, rows and store entries, durable in that order. Never
+//! acknowledges anything; who calls may do so after [`Journal::digest`] returned.
 
 use crate::{
+    clock::{AgeClock, Now},
     disk::{Disk, is_full},
+    done::Done,
+    halt::Halt,
     id::Id,
-    join::{Arrival, DoneId, Half, Joined, Recent},
-    recovery::{Findings, recover},
+    join::{Arrivals, Half, Join, Joined, Side},
+    recovery::{Reading, recover},
     rejects::{Reject, Rejects},
-    row_log::{RowLog, unix_seconds, write_row},
+    row_log::{RowLog, unix_seconds},
     store::{Store, Tables},
     unmatched::Unmatched,
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
+use redb::Durability;
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-/// Halves moved to `unmatched.csv` at a time: bounds memory. Lines of the longest ids, quoted, come to 700 KB, less than
-/// [`crate::line_file::APPEND_BYTES_MAX`].
+/// Halves moved to `unmatched.csv` at a time: bounds memory.
 const EXPIRED_AT_ONCE: usize = 2048;
+/// How long a commit may wait to be synced: what it holds is in the log.
+pub const VOLATILE_MAX: Duration = Duration::from_millis(500);
+/// How often it is looked for halves that are too old.
+const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the store may be behind the log, or a half be held before it is given to the store.
-pub const BEHIND_MAX: Duration = Duration::from_secs(1);
-
-/// What the store holds at most, and how far it is behind.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+/// What a log directory is for, and what its store holds at most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub queue_prefix: String,
+    /// Names of the queues of true values and of the others, for the rejects.
+    pub queues: [String; 2],
+    /// Whether a second prediction for an id is compared with the first.
+    pub compares_predictions: bool,
     /// How many halves may wait.
-    pub halves: u64,
+    pub halves_max: u64,
     /// How long a half may wait.
-    pub age_ms: u64,
+    pub age_max_ms: u64,
     /// So many ids of rows are remembered at least, twice as many at most.
     pub done_ids: u64,
-    /// From so many rows that the store is behind the log on it is told of them: bounds memory.
-    pub rows_ahead: u64,
 }
 
-/// What became of a batch.
-#[derive(Debug, Default, PartialEq)]
-pub struct Outcome {
+/// What the journal asks of its caller while it is busy.
+pub struct Hooks<'h> {
+    pub reading: Box<Reading<'h>>,
+    /// Called with the error where the disk is full: waits for a while, or gives false where the process is asked to stop.
+    pub wait_for_room: Box<dyn FnMut(&anyhow::Error) -> bool + 'h>,
+}
+
+/// What was taken from the queues and is to be joined.
+#[derive(Default)]
+pub struct Batch {
+    pub arrivals: Arrivals,
+    pub rejects: Vec<Reject>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.arrivals.is_empty() && self.rejects.is_empty()
+    }
+}
+
+/// A batch that is durable but for the halves that are held.
+#[derive(Debug, Default)]
+pub struct Digested {
     pub rows: u64,
-    pub repeats: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    /// Messages and samples that cannot be used, conflicts not counted.
     pub rejected: u64,
-    pub expired: u64,
+    /// Halves given up.
+    pub unmatched: u64,
     /// Halves waiting now.
     pub waiting: u64,
+    /// Queue and reason of the last reject or conflict.
+    pub last_rejection: Option<String>,
+    /// Deliveries by side and number, once for each half of theirs that is held from now on.
+    pub held: Vec<(Side, u64)>,
+    /// The same for each half that was held and is no longer.
+    pub released: Vec<(Side, u64)>,
+    /// Both halves of some row met in memory.
+    pub met_in_memory: bool,
+    /// Some halves begin to wait in the store.
+    pub begun: bool,
 }
 
 /// Everything that `metric` keeps in its log directory.
-pub struct Journal<D: Disk> {
+pub struct Journal<'h, D: Disk> {
     disk: D,
-    directory: PathBuf,
-    limits: Limits,
-    store: Arc<Store<D>>,
-    /// Waits until the store was told of rows beside the work.
-    storing: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
+    log_path: PathBuf,
+    settings: Settings,
+    hooks: Hooks<'h>,
+    clock: AgeClock,
+    store: Store<D>,
     log: RowLog<D>,
     rejects: Rejects<D>,
     unmatched: Unmatched<D>,
-    recent: Recent,
-    /// What was joined is not durable yet: the store must not learn of it.
-    is_joined: bool,
-    /// Rows that the store does not know of, nor is being told of.
-    rows_ahead: u64,
-    store_failed: bool,
-    /// What the store was told last is not durable: opened again it is behind the log.
-    is_told_for_now: bool,
-    stored_at: Instant,
+    join: Join,
+    /// When the first commit was made that is not synced yet.
+    volatile_since: Option<Instant>,
+    expired_at: Instant,
     /// Halves that wait in the store.
     waiting: u64,
 }
 
-impl<D: Disk> Journal<D> {
+impl<'h, D: Disk> Journal<'h, D> {
     /// Brings log and store together. The directory is held by this process alone.
     ///
     /// # Errors
-    /// Names the file that cannot be used.
-    pub fn open(disk: D, directory: &Path, limits: Limits) -> Result<Journal<D>> {
-        let store = Store::open(&disk, &directory.join("metric.redb"), limits.done_ids)?;
+    /// Names the file that cannot be used. A full disk is not waited for.
+    pub fn open(
+        disk: D,
+        directory: &Path,
+        settings: Settings,
+        mut hooks: Hooks<'h>,
+        now: Now,
+    ) -> Result<Journal<'h, D>, Halt> {
+        let store_path = directory.join("metric.redb");
+        let mut store = Store::open(&disk, &store_path, &settings.queue_prefix, settings.done_ids)?;
         // Opening the log makes its name durable, and so the store's beside it.
-        let (log, findings) = recover(&disk, &directory.join("metric_log.csv"), &store)?;
-        tell(&findings);
+        let log_path = directory.join("metric_log.csv");
+        let (log, findings) = recover(&disk, &log_path, &mut store, &mut hooks.reading)?;
+        findings.tell();
         let rejects = Rejects::open(&disk, &directory.join("rejected.jsonl"))?;
         let unmatched = Unmatched::open(&disk, &directory.join("unmatched.csv"))?;
+        let clock = AgeClock::resume(store.write(Durability::None, |tables| tables.clock())?, now);
+        let join = Join::new(settings.compares_predictions);
         Ok(Journal {
             disk,
-            directory: directory.to_owned(),
-            limits,
-            waiting: store.view()?.waiting()?,
-            store: Arc::new(store),
-            storing: None,
+            log_path,
+            settings,
+            hooks,
+            clock,
+            waiting: store.read(|view| view.waiting())?,
+            store,
             log,
             rejects,
             unmatched,
-            recent: Recent::default(),
-            is_joined: false,
-            rows_ahead: 0,
-            store_failed: false,
-            is_told_for_now: false,
-            stored_at: Instant::now(),
+            join,
+            volatile_since: None,
+            expired_at: now.instant,
         })
     }
 
-    /// Joins a batch with what waits. What comes of it is to be committed before anything else is joined. `wait` as for
-    /// [`Journal::commit_when_room`].
+    /// Joins a batch with what waits and makes it durable but for the halves that are held; with `releases` none are held any more.
+    /// A full disk is waited for.
     ///
     /// # Errors
-    /// As there.
-    pub fn join(
-        &mut self,
-        arrivals: impl IntoIterator<Item = Arrival>,
-        now_ms: u64,
-        mut wait: impl FnMut(&anyhow::Error) -> bool,
-    ) -> Result<Option<Joined>> {
-        if when_room(&mut wait, || self.recover_if_touched())?.is_none() {
-            return Ok(None);
+    /// Where the process is asked to stop while the disk is full, or a file cannot be used: it must end then.
+    pub fn digest(&mut self, batch: Batch, releases: bool, now: Now) -> Result<Digested, Halt> {
+        let Batch { arrivals, mut rejects } = batch;
+        self.until_room(Journal::open_touched)?;
+        let Journal { store, join, clock, .. } = self;
+        let mut joined =
+            store.read(|view| join.join(arrivals.in_order(), clock.mark(now), |id| view.known(id)))?;
+        let met_in_memory = joined.rows.iter().any(|row| !row.waited);
+        if releases {
+            self.join.release(&mut joined);
         }
-        let view = self.store.view()?;
-        self.is_joined = true;
-        self.recent.join(arrivals, now_ms, |id| view.known(id)).map(Some)
+        let mut digested = Digested {
+            rows: joined.rows.len() as u64,
+            duplicates: joined.duplicates,
+            rejected: rejects.len() as u64,
+            met_in_memory,
+            begun: !joined.begun.is_empty(),
+            ..Digested::default()
+        };
+        for refused in joined.refused.drain(..) {
+            let is_conflict = u64::from(refused.is_conflict);
+            digested.conflicts += is_conflict;
+            digested.rejected += 1 - is_conflict;
+            let queue = match refused.side {
+                Side::YTrue => &self.settings.queues[0],
+                Side::YPred => &self.settings.queues[1],
+            };
+            let body = serde_json::json!({"id": &*refused.sample.id, "body": refused.sample.value}).to_string();
+            rejects.push(Reject::new(now.unix_ms, queue, refused.reason, body.as_bytes(), None));
+        }
+        digested.last_rejection = rejects.last().map(Reject::summary);
+
+        // The half that stays in a conflict, before the other one is written down.
+        if !joined.kept.is_empty() {
+            self.until_room(|journal| journal.begin_waiting(&joined.kept, now))?;
+        }
+        self.until_room(|journal| Ok(journal.rejects.append(&mut rejects)?))?;
+        self.append_rows(&joined, now)?;
+        self.until_room(|journal| journal.commit(&joined, now))?;
+        self.join.end_batch();
+        let is_due = now.instant.saturating_duration_since(self.expired_at) >= EXPIRY_EVERY;
+        if is_due || self.waiting > self.settings.halves_max {
+            digested.unmatched = self.expire(now)?;
+        }
+        // What is acknowledged must be there at the next start.
+        self.store.check_in_place()?;
+        digested.waiting = self.waiting;
+        (digested.held, digested.released) = (joined.held, joined.released);
+        Ok(digested)
     }
 
-    /// Lets `joined` give to the store all halves that are held.
-    pub fn release(&mut self, joined: &mut Joined) {
-        self.recent.release(joined);
-    }
-
-    /// Forgets the halves that are held: the connection of their deliveries is gone, and they come again.
-    pub fn drop_held(&mut self) {
-        self.recent.drop_held();
-    }
-
-    /// Whether the store knows of all rows.
-    pub fn is_stored(&self) -> bool {
-        self.rows_ahead == 0 && self.storing.is_none()
-    }
-
-    /// Makes all of a batch durable but the halves that are held, and takes the rows out of `joined`. A step that finds the disk
-    /// full is tried again for as long as `wait` gives true. None where it gave false.
+    /// Forgets the halves that are held, as their deliveries come again, and syncs the store.
     ///
     /// # Errors
-    /// Names the file; not those of a full disk. They must end the process.
-    pub fn commit_when_room(
-        &mut self,
-        joined: &mut Joined,
-        rejects: &[Reject],
-        now_ms: u64,
-        mut wait: impl FnMut(&anyhow::Error) -> bool,
-    ) -> Result<Option<Outcome>> {
-        if !joined.kept.is_empty() && when_room(&mut wait, || self.keep(&joined.kept))?.is_none() {
-            return Ok(None);
+    /// As of [`Journal::digest`].
+    pub fn end_connection(&mut self) -> Result<(), Halt> {
+        self.join.drop_held();
+        if self.volatile_since.is_none() {
+            return Ok(());
         }
-        // Before the rows: once an id is done, a conflict that comes again would be taken for a repeat.
-        if when_room(&mut wait, || self.rejects.append(rejects))?.is_none() {
-            return Ok(None);
-        }
-        let (mut lines, logged_at) = (Vec::new(), unix_seconds(now_ms));
-        for row in &joined.rows {
-            write_row(&mut lines, row, &logged_at)?;
-        }
-        let rows = joined.rows.len() as u64;
-        let mut torn = false;
-        let appended = when_room(&mut wait, || {
-            if torn {
-                self.log.cut(self.log.position.len)?;
-                torn = false;
-            }
-            self.recover_if_touched()?;
-            torn = true;
-            self.log.append(&lines)
+        self.until_room(|journal| {
+            journal.open_store()?;
+            Ok(journal.store.write(Durability::Immediate, |_| Ok(()))?)
         })?;
-        let Some(position) = appended else { return Ok(None) };
-        self.log.advance(position);
-        self.recent.done(joined.rows.drain(..));
-        self.rows_ahead += rows;
-        self.is_joined = false;
-        if rows > 0 {
-            log::debug!("{rows} rows are durable");
-        }
-        // A half that was just taken into memory soon becomes a row, which a write to the store would keep waiting.
-        let is_due = self.rows_ahead > 0 || (rows == 0 && joined.held.is_empty());
-        let is_late = is_due && self.stored_at.elapsed() >= BEHIND_MAX;
-        let mut expired = Some(0);
-        // Halves that were kept are in the store already; it still has to forget those whose row came at once.
-        let begins_waiting = !joined.begun.is_empty() || !joined.kept.is_empty();
-        if is_late || begins_waiting {
-            expired = when_room(&mut wait, || self.store(&joined.begun, now_ms))?;
-        } else if self.rows_ahead >= self.limits.rows_ahead {
-            expired = when_room(&mut wait, || self.store_beside(now_ms))?;
-        }
-        let (rejected, waiting) = (rejects.len() as u64, self.waiting);
-        let Joined { repeats, .. } = *joined;
-        Ok(expired.map(|expired| Outcome { rows, repeats, rejected, expired, waiting }))
-    }
-
-    /// Brings the store up to the log, unless a batch could not be made durable; gives how many halves wait. `wait` as for
-    /// [`Journal::commit_when_room`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn catch_up(&mut self, now_ms: u64, mut wait: impl FnMut(&anyhow::Error) -> bool) -> Result<u64> {
-        if !self.is_joined && !self.is_stored() {
-            when_room(&mut wait, || self.store(&[], now_ms))?;
-        }
-        Ok(self.waiting)
-    }
-
-    /// Writes halves to the store, and nothing of what is not durable in the log yet.
-    fn keep(&mut self, halves: &[(Id, Half)]) -> Result<()> {
-        self.open_store()?;
-        self.store_failed = true;
-        self.store
-            .write(|tables| halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half)))?;
-        (self.store_failed, self.is_told_for_now) = (false, false);
-        self.recent.end_keeping(halves);
+        self.volatile_since = None;
         Ok(())
     }
 
-    /// Writes to the store what it lacks, which can be done twice; gives how many halves were given up.
-    fn store(&mut self, begun: &[(Id, Half)], now_ms: u64) -> Result<u64> {
-        self.open_store()?;
-        let Journal { limits, store, log, recent, unmatched, .. } = self;
-        self.store_failed = true;
-        let (expired, waiting) = store.write(|tables| {
-            tell_done(tables, &recent.begin_storing())?;
-            for (id, half) in begun {
-                tables.begin_waiting(id, *half)?;
+    /// Appends the rows to the log and syncs them.
+    fn append_rows(&mut self, joined: &Joined, now: Now) -> Result<(), Halt> {
+        if joined.rows.is_empty() {
+            return Ok(());
+        }
+        let (mut lines, logged_at) = (Vec::new(), unix_seconds(now.unix_ms));
+        self.until_room(|journal| {
+            journal.open_touched()?;
+            lines.clear();
+            for row in &joined.rows {
+                journal.log.columns.write(&mut lines, row, &logged_at)?;
             }
-            let expired = expire(tables, *limits, now_ms, unmatched)?;
-            tables.set_log_position(&log.position)?;
-            Ok((expired, tables.waiting()?))
+            Ok(journal.log.append(&lines)?)
         })?;
-        (self.store_failed, self.is_told_for_now) = (false, false);
-        self.recent.end_storing();
-        (self.waiting, self.rows_ahead, self.stored_at) = (waiting, 0, Instant::now());
-        Ok(expired)
-    }
-
-    /// Tells the store of rows while the caller goes on, once it was told of those before. What fails comes out at the next use of
-    /// the store; nothing depends on it before, as these rows are in the log. For the same reason it need not be durable at once.
-    /// Gives up halves only where it has to wait anyway.
-    fn store_beside(&mut self, now_ms: u64) -> Result<u64> {
-        self.finish_storing()?;
-        if self.store_failed {
-            return self.store(&[], now_ms);
-        }
-        let (done, store) = (self.recent.begin_storing(), self.store.clone());
-        let position = self.log.position.clone();
-        let storing = self.disk.beside(move || {
-            store.write_for_now(|tables| {
-                tell_done(tables, &done)?;
-                tables.set_log_position(&position)
-            })
-        });
-        // Where no thread is to be had, it is done here.
-        let Ok(storing) = storing else { return self.store(&[], now_ms) };
-        (self.storing, self.rows_ahead, self.is_told_for_now) = (Some(storing), 0, true);
-        Ok(0)
-    }
-
-    /// Waits until the store was told of what it was being told of.
-    fn finish_storing(&mut self) -> Result<()> {
-        if let Some(wait) = self.storing.take() {
-            self.store_failed = true;
-            wait()?;
-            self.store_failed = false;
-            self.recent.end_storing();
-        }
+        log::debug!("{} rows are durable", joined.rows.len());
         Ok(())
     }
 
-    /// Waits until nothing else is written to the store. After an error of the disk it must be opened again, and then reads from
-    /// the log what it had been told for now.
-    fn open_store(&mut self) -> Result<()> {
-        self.finish_storing()?;
-        if self.store_failed {
-            Arc::get_mut(&mut self.store).context("the store is in use")?.reopen()?;
-            if self.is_told_for_now {
-                self.recover()?;
-            }
-            self.store_failed = false;
-        }
+    /// Gives halves to the store, and nothing of what is not in the log yet.
+    fn begin_waiting(&mut self, halves: &[(Id, Half)], now: Now) -> Result<(), Halt> {
+        self.open_store()?;
+        let mark = self.clock.mark(now);
+        self.store.write(Durability::Immediate, |tables| {
+            halves.iter().try_for_each(|(id, half)| tables.begin_waiting(id, *half))?;
+            tables.set_clock(mark)
+        })?;
+        self.volatile_since = None;
         Ok(())
     }
 
-    fn recover_if_touched(&mut self) -> Result<()> {
-        if self.log.is_untouched()? {
+    /// Brings the store up to the log. It may be done again. Synced where halves begin to wait, which are nowhere else, and where
+    /// the last sync is too long ago; what else it holds is in the log.
+    fn commit(&mut self, joined: &Joined, now: Now) -> Result<(), Halt> {
+        let is_due = self
+            .volatile_since
+            .is_some_and(|since| now.instant.saturating_duration_since(since) >= VOLATILE_MAX);
+        if joined.rows.is_empty() && joined.begun.is_empty() && !is_due {
             return Ok(());
         }
         self.open_store()?;
-        self.recover()
-    }
-
-    fn recover(&mut self) -> Result<()> {
-        self.store_failed = true;
-        let (log, findings) = recover(&self.disk, &self.directory.join("metric_log.csv"), &self.store)?;
-        (self.store_failed, self.is_told_for_now) = (false, false);
-        self.log = log;
-        // Ids that were in another file only are to be stored with the next batch.
-        self.rows_ahead = self.limits.rows_ahead;
-        tell(&findings);
+        let syncs = is_due || !joined.begun.is_empty();
+        let durability = if syncs { Durability::Immediate } else { Durability::None };
+        let (mark, position) = (self.clock.mark(now), &self.log.position);
+        self.waiting = self.store.write(durability, |tables| {
+            remember_rows(tables, joined)?;
+            for (id, half) in &joined.begun {
+                tables.begin_waiting(id, *half)?;
+            }
+            tables.set_log_position(position)?;
+            tables.set_clock(mark)?;
+            tables.waiting()
+        })?;
+        self.volatile_since = if syncs { None } else { self.volatile_since.or(Some(now.instant)) };
         Ok(())
     }
-}
 
-/// Does a step; where the disk is full, again for as long as `wait` gives true. None where it gave false.
-fn when_room<T>(
-    wait: &mut impl FnMut(&anyhow::Error) -> bool,
-    mut step: impl FnMut() -> Result<T>,
-) -> Result<Option<T>> {
-    loop {
-        match step() {
-            Ok(done) => return Ok(Some(done)),
-            Err(error) if !is_full(&error) => return Err(error),
-            Err(error) if !wait(&error) => return Ok(None),
-            Err(_) => {}
+    /// Moves halves beyond the limits to `unmatched.csv`, the oldest first; gives how many.
+    fn expire(&mut self, now: Now) -> Result<u64, Halt> {
+        self.expired_at = now.instant;
+        let oldest_age_ms = self.clock.mark(now).age_ms.saturating_sub(self.settings.age_max_ms);
+        let halves_max = self.settings.halves_max;
+        let mut total = 0;
+        loop {
+            let expired = self.until_room(|journal| {
+                journal.open_store()?;
+                Ok(journal.store.read(|view| view.beyond(halves_max, oldest_age_ms, EXPIRED_AT_ONCE))?)
+            })?;
+            if expired.is_empty() {
+                return Ok(total);
+            }
+            // Two steps, each taken until there is room for it: none is written twice.
+            self.until_room(|journal| Ok(journal.unmatched.append(&expired)?))?;
+            self.waiting = self.until_room(|journal| {
+                journal.open_store()?;
+                Ok(journal.store.write(Durability::Immediate, |tables| {
+                    expired.iter().try_for_each(|(id, _)| tables.end_waiting(id))?;
+                    tables.waiting()
+                })?)
+            })?;
+            self.volatile_since = None;
+            total += expired.len() as u64;
+        }
+    }
+
+    fn open_touched(&mut self) -> Result<(), Halt> {
+        if self.store.is_open() && self.log.is_untouched()? { Ok(()) } else { self.recover() }
+    }
+
+    fn open_store(&mut self) -> Result<(), Halt> {
+        if self.store.is_open() { Ok(()) } else { self.recover() }
+    }
+
+    fn recover(&mut self) -> Result<(), Halt> {
+        self.log.cut_torn()?;
+        if !self.store.is_open() {
+            self.store.reopen()?;
+        }
+        let Journal { disk, log_path, store, hooks, .. } = self;
+        let (log, findings) = recover(disk, log_path, store, &mut hooks.reading)?;
+        findings.tell();
+        self.log = log;
+        self.volatile_since = None;
+        self.waiting = self.store.read(|view| view.waiting())?;
+        Ok(())
+    }
+
+    /// Whether some commit is not synced yet.
+    pub fn is_volatile(&self) -> bool {
+        self.volatile_since.is_some()
+    }
+
+    /// Halves that wait in the store.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// Queues that another program had declared when they were used first.
+    ///
+    /// # Errors
+    /// Names the store.
+    pub fn foreign_queues(&mut self) -> Result<HashSet<String>> {
+        self.store.write(Durability::None, |tables| tables.foreign_queues())
+    }
+
+    /// # Errors
+    /// As of [`Journal::digest`].
+    pub fn remember_foreign_queue(&mut self, queue: &str) -> Result<(), Halt> {
+        self.until_room(|journal| {
+            journal.open_store()?;
+            Ok(journal.store.write(Durability::Immediate, |tables| tables.remember_foreign_queue(queue))?)
+        })
+    }
+
+    /// Takes a step; where the disk is full, again for as long as the caller waits for room.
+    fn until_room<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T, Halt>) -> Result<T, Halt> {
+        let mut was_full = false;
+        loop {
+            match step(self) {
+                Err(Halt::Failed(error)) if is_full(&error) => {
+                    if !was_full {
+                        log::error!("{error:#}; waiting for room, nothing is lost");
+                    }
+                    was_full = true;
+                    if !(self.hooks.wait_for_room)(&error) {
+                        return Err(Halt::Stopped);
+                    }
+                }
+                result => {
+                    if was_full && result.is_ok() {
+                        log::info!("there is room again");
+                    }
+                    return result;
+                }
+            }
         }
     }
 }
 
-/// Tells the store of ids that are done; in their order, so that few pages change.
-fn tell_done(tables: &mut Tables, done: &[DoneId]) -> Result<()> {
-    let mut done: Vec<&DoneId> = done.iter().collect();
+/// Lets the store know of rows; in the order of their ids, so that few pages change.
+fn remember_rows(tables: &mut Tables, joined: &Joined) -> Result<()> {
+    let mut done: Vec<Done> =
+        joined.rows.iter().map(|row| Done { id: &row.id, values: row.values }).collect();
     // Stable, because that is fast with what is nearly in order.
-    done.sort();
-    for DoneId { id, .. } in done.iter().filter(|done| done.waited) {
-        tables.end_waiting(id)?;
+    done.sort_by_key(|done| done.id);
+    for row in joined.rows.iter().filter(|row| row.waited) {
+        tables.end_waiting(&row.id)?;
     }
-    tables.remember_done(&done.iter().map(|done| &*done.id).collect::<Vec<_>>())
-}
-
-/// Moves halves beyond the limits to `unmatched.csv`, the oldest first.
-fn expire<D: Disk>(
-    tables: &mut Tables,
-    limits: Limits,
-    now_ms: u64,
-    unmatched: &mut Unmatched<D>,
-) -> Result<u64> {
-    let mut total = 0;
-    let mut expired = Vec::new();
-    while let Some((id, half)) = tables.oldest()?
-        && (tables.waiting()? > limits.halves || half.received_at_ms.saturating_add(limits.age_ms) < now_ms)
-    {
-        tables.end_waiting(&id)?;
-        expired.push((id, half));
-        total += 1;
-        if expired.len() == EXPIRED_AT_ONCE {
-            unmatched.append(&expired)?;
-            expired.clear();
-        }
-    }
-    if !expired.is_empty() {
-        unmatched.append(&expired)?;
-    }
-    Ok(total)
-}
-
-fn tell(findings: &Findings) {
-    let Findings { adopted, cut_bytes, foreign_lines } = findings;
-    if *adopted > 0 {
-        log::info!("{adopted} rows of the log were not accounted for and are now");
-    }
-    if *cut_bytes > 0 {
-        log::info!("{cut_bytes} bytes of an unfinished row were cut off the log; its messages come again");
-    }
-    if *foreign_lines > 0 {
-        log::warn!("{foreign_lines} lines of the log are no rows; they are left as they are");
-    }
+    tables.remember_done(&done)
 }

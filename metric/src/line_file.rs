@@ -1,19 +1,18 @@
 //! A file of lines that is only ever appended to, as `rejected.jsonl` and `unmatched.csv` are, and the reading of whole lines.
-//! Keeps no line that a crash left unfinished.
+//! Cuts off what follows the last line break, and nothing else.
 
-use crate::disk::{Disk, DiskFile, Reader, cannot_read, cannot_write, directory_of};
+use crate::disk::{Disk, DiskFile, cannot_read, cannot_write, directory_of};
 use anyhow::{Context, Result};
 use redb::StorageBackend;
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
 };
 
-/// Lines appended at once are at most so long, that what a crash can leave unfinished is found again in the file's last [`TAIL_BYTES`].
-pub const APPEND_BYTES_MAX: usize = 1 << 20;
-const TAIL_BYTES: u64 = 4 << 20;
-/// A longer line, which nobody here writes, is read in pieces.
+/// A longer line, which nobody here writes, is skipped.
 pub const LINE_BYTES_MAX: u64 = 64 << 10;
+/// Read at a time in search of the last line break.
+const PART_BYTES: u64 = 64 << 10;
 
 pub struct LineFile<D: Disk> {
     disk: D,
@@ -38,10 +37,15 @@ impl<D: Disk> LineFile<D> {
         Ok(LineFile { disk: disk.clone(), path: path.to_owned(), file, unfinished_from: None })
     }
 
+    /// Of the whole lines.
+    ///
     /// # Errors
     /// Names the file.
     pub fn len(&self) -> Result<u64> {
-        self.file.len().with_context(|| cannot_read(&self.path))
+        match self.unfinished_from {
+            Some(end) => Ok(end),
+            None => self.file.len().with_context(|| cannot_read(&self.path)),
+        }
     }
 
     /// Begins another file where the path no longer leads to this one: somebody renamed or deleted it.
@@ -51,7 +55,8 @@ impl<D: Disk> LineFile<D> {
     pub fn follow_path(&mut self) -> Result<()> {
         let named = || cannot_read(&self.path);
         let ours = self.file.identity().with_context(named)?;
-        if self.disk.find(&self.path).with_context(named)? != Some(ours) {
+        let there = self.disk.find(&self.path).with_context(named)?;
+        if !there.is_some_and(|there| there.is_file(ours)) {
             *self = LineFile::open(&self.disk, &self.path)?;
         }
         Ok(())
@@ -87,21 +92,88 @@ pub fn sync_name<D: Disk>(disk: &D, path: &Path) -> Result<()> {
     disk.sync_directory(directory).with_context(|| cannot_write(directory))
 }
 
+/// Where the file's last line break ends.
 fn end_of_whole_lines(file: &impl StorageBackend) -> io::Result<u64> {
-    let mut end = file.len()?.saturating_sub(TAIL_BYTES);
-    let mut reader = BufReader::with_capacity(1 << 16, Reader::new(file, end)?);
-    let mut line = Vec::new();
-    while read_whole_line(&mut reader, &mut line)? {
-        end += line.len() as u64;
+    let mut end = file.len()?;
+    while end > 0 {
+        let begin = end.saturating_sub(PART_BYTES);
+        let mut part = vec![0; (end - begin) as usize];
+        file.read(begin, &mut part)?;
+        if let Some(at) = part.iter().rposition(|&byte| byte == b'\n') {
+            return Ok(begin + at as u64 + 1);
+        }
+        end = begin;
     }
-    Ok(end)
+    Ok(0)
 }
 
-/// Reads a line with its line break. False where none is left, or only what a crash has left of one: without a line break, or with the
-/// zeros that a power cut leaves where a block was not written; what lies behind those is no better.
-pub fn read_whole_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads the next whole line with its line break; gives its length. Of one that is longer than [`LINE_BYTES_MAX`] nothing is left in
+/// `line`. None where no line break is left: `line` then holds what follows the last one, or nothing if that is too long.
+pub fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<u64>> {
     line.clear();
-    reader.take(LINE_BYTES_MAX).read_until(b'\n', line)?;
-    let is_whole = line.ends_with(b"\n") || line.len() as u64 == LINE_BYTES_MAX;
-    Ok(is_whole && !line.contains(&0))
+    let mut len = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line)? as u64;
+    if line.ends_with(b"\n") {
+        return Ok(Some(len));
+    }
+    if len < LINE_BYTES_MAX {
+        return Ok(None);
+    }
+    line.clear();
+    loop {
+        let part = reader.fill_buf()?;
+        let line_break = part.iter().position(|&byte| byte == b'\n');
+        let read = line_break.map_or(part.len(), |at| at + 1);
+        reader.consume(read);
+        len += read as u64;
+        match (line_break, read) {
+            (Some(_), _) => return Ok(Some(len)),
+            (None, 0) => return Ok(None),
+            (None, _) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::backends::InMemoryBackend;
+    use std::io::BufReader;
+
+    fn lines(bytes: &[u8]) -> (Vec<(usize, u64)>, usize) {
+        let (mut reader, mut line, mut found) = (BufReader::with_capacity(7, bytes), Vec::new(), Vec::new());
+        while let Some(len) = next_line(&mut reader, &mut line).unwrap() {
+            found.push((line.len(), len));
+        }
+        (found, line.len())
+    }
+
+    #[test]
+    fn lines_of_any_bytes_and_length_are_told_apart() {
+        assert_eq!(lines(b""), (vec![], 0));
+        assert_eq!(lines(b"a\n\n\0\0\xff\nrest"), (vec![(2, 2), (1, 1), (4, 4)], 4));
+        let max = LINE_BYTES_MAX as usize;
+        for len in [max - 1, max, max + 1, 3 * max] {
+            let long = "x".repeat(len - 1);
+            let kept = if len > max { 0 } else { len };
+            assert_eq!(lines(format!("{long}\nb\n").as_bytes()), (vec![(kept, len as u64), (2, 2)], 0));
+            let rest = if len - 1 < max { len - 1 } else { 0 };
+            assert_eq!(lines(format!("b\n{long}").as_bytes()), (vec![(2, 2)], rest));
+        }
+    }
+
+    #[test]
+    fn only_what_follows_the_last_line_break_is_unfinished() {
+        let part = PART_BYTES as usize;
+        for (before, after) in [(0, 0), (1, 0), (9, 5), (9, part - 1), (part, part), (3 * part, 2 * part + 1)] {
+            let mut bytes = vec![0; before];
+            if let Some(last) = bytes.last_mut() {
+                *last = b'\n';
+            }
+            bytes.resize(before + after, 0);
+            let file = InMemoryBackend::new();
+            file.set_len(bytes.len() as u64).unwrap();
+            file.write(0, &bytes).unwrap();
+            assert_eq!(end_of_whole_lines(&file).unwrap(), before as u64, "{before}, {after}");
+        }
+    }
 }

@@ -2,20 +2,23 @@
 
 #[path = "../../glue/broker.rs"]
 mod broker;
+mod clock;
 mod config;
-mod digest;
+mod consumer;
 mod disk;
 mod done;
+mod flow;
+mod halt;
 #[path = "../../glue/health.rs"]
 mod health;
 mod id;
-mod intake;
 mod join;
 mod journal;
 mod line_file;
 mod lock;
 mod message;
 mod model;
+mod neighbours;
 #[path = "../../glue/owner.rs"]
 mod owner;
 mod plain;
@@ -33,12 +36,21 @@ mod signals;
 #[cfg(test)]
 mod simulation;
 mod store;
+mod subscription;
 mod unmatched;
 
 use anyhow::Result;
+use clock::Now;
 use config::{Config, Predictions};
+use disk::RealDisk;
+use halt::Halt;
+use health::Health;
+use journal::{Hooks, Journal};
+use lock::Lock;
+use progress::Progress;
+use service::{FULL_DISK_WAIT, Service, stops_within};
 use settings::Request;
-use std::{env, io::Write, process::ExitCode};
+use std::{env, io::Write, process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
     let filters = settings::log_filter(env::var("RUST_LOG").ok());
@@ -79,10 +91,32 @@ fn run(config: &Config) -> Result<()> {
         (Predictions::Model, None) => Some(model::Model::embedded()?),
         (Predictions::Model, Some(path)) => Some(model::Model::load(path)?),
     };
-    let _held = lock::hold(&config.log_dir)?;
-    let journal = journal::Journal::open(disk::RealDisk, &config.log_dir, config.limits)?;
-    let health = health::Health::answer(&health_name(config));
-    service::Service::new(config, model, journal, health, &stop).run()
+    let lock = Lock::hold(&config.log_dir)?;
+    let health = Health::answer(&health_name(config));
+    let hooks = Hooks {
+        reading: Box::new(|path, read, all| {
+            let percent = 100 * read / all.max(1);
+            health.well(&format!("reading {}: {percent} % of {all} bytes", path.display()));
+            !stops_within(&stop, Duration::ZERO)
+        }),
+        wait_for_room: Box::new(|error| {
+            health.ill(format!("{error:#}; it waits for room"));
+            !stops_within(&stop, FULL_DISK_WAIT)
+        }),
+    };
+    health.well("opening the log directory");
+    match Journal::open(RealDisk, &config.log_dir, config.journal(), hooks, Now::read()) {
+        Ok(journal) => {
+            health.ill("it is not yet connected".to_owned());
+            let progress = Progress::new(config.log_dir.join("rejected.jsonl"));
+            Service { config, model, lock, journal, progress, health: &health, stop: &stop }.run()
+        }
+        Err(Halt::Failed(error)) => Err(error),
+        Err(Halt::Stopped) => {
+            log::info!("stopped while the log was being read; the next start goes on from there");
+            Ok(())
+        }
+    }
 }
 
 /// One `metric` at most runs on a log directory.

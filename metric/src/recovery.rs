@@ -1,21 +1,28 @@
-//! Brings log and store together: at the start, and whenever somebody else has touched the log. Rows that the store does
-//! not know are adopted, what a crash left unfinished is cut off. Never changes a whole line.
+//! Brings log and store together: at the start, after an error of the store, and whenever somebody else has touched the log. Rows
+//! that the store does not know are adopted, also from a log that was renamed. Never changes a whole line: only what follows the
+//! last line break is cut off.
 
 use crate::{
-    disk::{Disk, DiskFile, Reader, cannot_read, cannot_write},
-    line_file::{LINE_BYTES_MAX, read_whole_line},
-    row_log::{HEADER, Line, RowLog, read_line, tail},
+    disk::{Disk, DiskFile, Reader, cannot_read, cannot_write, directory_of},
+    done::Done,
+    halt::Halt,
+    line_file::next_line,
+    row_log::{Columns, HEADER, LoggedRow, RowLog},
     store::{LogPosition, Store},
 };
 use anyhow::{Context, Result, bail};
-use redb::StorageBackend;
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-};
+use redb::{Durability, StorageBackend};
+use std::{io::BufReader, path::Path};
 
 /// Rows adopted per write to the store: bounds memory.
 const ADOPTED_PER_WRITE: usize = 10_000;
+/// A header that is refused is quoted up to this length.
+const QUOTED_BYTES: usize = 200;
+/// Bytes read between two calls of [`Reading`].
+const REPORT_BYTES: u64 = 4 << 20;
+
+/// Called while a log is read, with its path, the bytes read so far and those there are. Reading ends where it gives false.
+pub type Reading<'r> = dyn FnMut(&Path, u64, u64) -> bool + Send + 'r;
 
 /// What was found behind the accounted part of the log.
 #[derive(Debug, Default, PartialEq)]
@@ -26,108 +33,204 @@ pub struct Findings {
     pub foreign_lines: u64,
 }
 
-/// Opens the log and accounts for all of it.
+/// Opens the log and accounts for all of it. The store is open, and all of it is synced afterwards.
 ///
 /// # Errors
-/// Names the file: it cannot be read or written, or begins with another header.
-pub fn recover<D: Disk>(disk: &D, path: &Path, store: &Store<D>) -> Result<(RowLog<D>, Findings)> {
+/// Names the file: it cannot be read or written, or its header lacks a column.
+pub fn recover<D: Disk>(
+    disk: &D,
+    path: &Path,
+    store: &mut Store<D>,
+    reading: &mut Reading,
+) -> Result<(RowLog<D>, Findings), Halt> {
+    // Synced: the rows of a log that was renamed are known before a new log gets its first.
+    let known = store.write(Durability::Immediate, |tables| tables.log_position())?;
     let mut log = RowLog::open(disk, path)?;
-    let known = store.write(|tables| tables.log_position())?;
-    let start = if log.continues(&known)? {
-        known
-    } else {
-        log::warn!("{} is not as it was left; all of it is read again", path.display());
-        LogPosition::default()
+    let header = begin(&mut log)?;
+    let mut findings = Findings::default();
+    let start = match known {
+        None => header,
+        Some(known) if known.inode == header.inode && log.continues(&known)? => known,
+        Some(known) => {
+            adopt_renamed(disk, path, store, &known, reading, &mut findings)?;
+            // A copy, as a restored backup is. That it has the same header says nothing.
+            if known.len > header.len && log.continues(&known)? {
+                LogPosition { inode: header.inode, ..known }
+            } else {
+                log::info!("{} is not the log of before, which was renamed, deleted or changed", path.display());
+                header
+            }
+        }
     };
-    let len = log.file.len().with_context(|| cannot_read(path))?;
-    let start = if start.len == 0 { begin(&mut log, len)? } else { start };
-    let findings = account(&mut log, store, start)?;
+    log.position = account(&log, store, start.len, reading, &mut findings)?;
+    finish_or_cut(&mut log, store, &mut findings)?;
+    store.write(Durability::Immediate, |tables| tables.set_log_position(&log.position))?;
     Ok((log, findings))
 }
 
-/// Makes sure of the header and gives the position behind it.
-fn begin<D: Disk>(log: &mut RowLog<D>, len: u64) -> Result<LogPosition> {
-    let mut first = Vec::new();
-    Reader::new(&log.file, 0)
-        .and_then(|reader| BufReader::new(reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut first))
-        .with_context(|| cannot_read(&log.path))?;
-    let text = String::from_utf8_lossy(&first);
-    let whole = text.trim_start_matches('\u{feff}').trim_end();
-    if len == 0 || (!text.ends_with('\n') && HEADER.starts_with(whole)) {
-        log.cut(0)?;
-        return log.append(HEADER.as_bytes());
-    }
-    if whole != HEADER.trim_end() {
-        let path = log.path.display();
-        bail!("{path} begins with {whole:?}, not with {:?}; move it away", HEADER.trim_end());
-    }
-    let tail = first.get(first.len().saturating_sub(HEADER.len())..).unwrap_or_default().to_vec();
-    Ok(LogPosition { len: first.len() as u64, tail })
-}
-
-/// Reads the log from `position` on, adopts its rows and leaves the log ready for appending.
-fn account<D: Disk>(log: &mut RowLog<D>, store: &Store<D>, mut position: LogPosition) -> Result<Findings> {
+/// Makes sure of the header, takes the columns from it, and gives the position behind it.
+fn begin<D: Disk>(log: &mut RowLog<D>) -> Result<LogPosition> {
     let reading = || cannot_read(&log.path);
-    let len = log.file.len().with_context(reading)?;
-    let reader = Reader::new(&log.file, position.len).with_context(reading)?;
-    let mut reader = BufReader::with_capacity(1 << 16, reader);
-    let (mut findings, mut ids, mut line) = (Findings::default(), Vec::new(), Vec::new());
-    while read_whole_line(&mut reader, &mut line).with_context(reading)? {
-        match read_line(line.trim_ascii_end()) {
-            Line::Row(id) => ids.push(id),
-            Line::Other => findings.foreign_lines += 1,
-        }
-        position.len += line.len() as u64;
-        position.tail = tail(&line).to_vec();
-        if ids.len() == ADOPTED_PER_WRITE {
-            findings.adopted += adopt(store, &mut ids, &position)?;
+    let reader = Reader::new(&log.file, 0).with_context(reading)?;
+    let len = reader.end();
+    let (mut reader, mut line) = (BufReader::new(reader), Vec::new());
+    let mut header_len = 0;
+    // Blank lines before a header are passed over.
+    while let Some(read) = next_line(&mut reader, &mut line).with_context(reading)? {
+        header_len += read;
+        if read as usize != line.len() || !line.trim_ascii().is_empty() {
+            break;
         }
     }
-    findings.adopted += adopt(store, &mut ids, &position)?;
-    if !finish_known_row(log, store, &line, &mut position)? && position.len < len {
-        findings.cut_bytes = len - position.len;
-        log.cut(position.len)?;
+    let is_whole = line.ends_with(b"\n");
+    let text = String::from_utf8_lossy(&line).into_owned();
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if len == 0 || (!is_whole && HEADER.starts_with(text.trim_matches('\0'))) {
+        // Empty, or a header that a crash has left unfinished.
+        log.cut(0)?;
+        log.append(HEADER.as_bytes())?;
+        return Ok(log.position.clone());
     }
-    store.write(|tables| tables.set_log_position(&position))?;
-    log.advance(position);
-    Ok(findings)
+    let Some(columns) = Columns::of_header(text) else {
+        let quoted = text.get(..text.floor_char_boundary(QUOTED_BYTES)).unwrap_or_default();
+        bail!(
+            "{} begins with {quoted:?}, which does not name the columns id, y_true, y_pred and absolute_error; move it away",
+            log.path.display()
+        );
+    };
+    log.columns = columns;
+    if !is_whole {
+        // A header without its line break, as a person may leave it.
+        let finished = log.file.append(b"\n").and_then(|()| log.file.sync_data());
+        finished.with_context(|| cannot_write(&log.path))?;
+        header_len += line.len() as u64 + 1;
+    }
+    log.position_at(header_len)
 }
 
-/// A row that is done already but lost its line break was cut by a person, not by a crash: it gets the line break back.
-fn finish_known_row<D: Disk>(
-    log: &mut RowLog<D>,
-    store: &Store<D>,
-    line: &[u8],
-    position: &mut LogPosition,
-) -> Result<bool> {
-    let Line::Row(id) = read_line(line) else { return Ok(false) };
-    if !store.write(|tables| tables.is_done(&id))? {
-        return Ok(false);
+/// Looks for the log that the store knows in the log's directory, and adopts from it the rows that the store lacks.
+fn adopt_renamed<D: Disk>(
+    disk: &D,
+    path: &Path,
+    store: &mut Store<D>,
+    known: &LogPosition,
+    reading: &mut Reading,
+    findings: &mut Findings,
+) -> Result<(), Halt> {
+    let directory = directory_of(path);
+    let files = disk.list(directory).with_context(|| cannot_read(directory))?;
+    let of_inode = files.into_iter().filter(|(found, identity)| identity.inode == known.inode && found != path);
+    for (renamed, identity) in of_inode {
+        // It may be compressed or removed at any time.
+        if identity.len <= known.len {
+            continue;
+        }
+        let mut log = RowLog::open(disk, &renamed)?;
+        if log.continues(known)? {
+            begin(&mut log)?;
+            account(&log, store, known.len, reading, findings)?;
+            log::info!("{} is the log of before; its last rows are accounted for", renamed.display());
+            return Ok(());
+        }
     }
-    let finished = log.file.append(b"\n").and_then(|()| log.file.sync_data());
-    finished.with_context(|| cannot_write(&log.path))?;
-    position.len += line.len() as u64 + 1;
-    position.tail = tail(&[line, b"\n"].concat()).to_vec();
-    Ok(true)
+    Ok(())
+}
+
+/// Reads the log from `begin` on, adopts its rows, and gives the position behind the last whole line.
+fn account<D: Disk>(
+    log: &RowLog<D>,
+    store: &mut Store<D>,
+    begin: u64,
+    reading: &mut Reading,
+    findings: &mut Findings,
+) -> Result<LogPosition, Halt> {
+    let cannot_read = || cannot_read(&log.path);
+    let reader = Reader::new(&log.file, begin).with_context(cannot_read)?;
+    let end = reader.end();
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let (mut rows, mut line) = (Vec::new(), Vec::new());
+    let (mut accounted, mut report_at) = (begin, begin + REPORT_BYTES);
+    while let Some(len) = next_line(&mut reader, &mut line).with_context(cannot_read)? {
+        match log.columns.read(line.trim_ascii_end()) {
+            Some(row) => rows.push(row),
+            None => findings.foreign_lines += 1,
+        }
+        accounted += len;
+        if rows.len() == ADOPTED_PER_WRITE {
+            findings.adopted += adopt(store, &mut rows, &log.position_at(accounted)?)?;
+        }
+        if accounted >= report_at {
+            report_at = accounted + REPORT_BYTES;
+            if !reading(&log.path, accounted, end) {
+                findings.adopted += adopt(store, &mut rows, &log.position_at(accounted)?)?;
+                return Err(Halt::Stopped);
+            }
+        }
+    }
+    let position = log.position_at(accounted)?;
+    findings.adopted += adopt(store, &mut rows, &position)?;
+    Ok(position)
+}
+
+/// Deals with what follows the last line break. A crash left it unfinished, and its messages come again: it is cut off. But a row
+/// that is done already lost its line break to a person, and gets it back.
+fn finish_or_cut<D: Disk>(log: &mut RowLog<D>, store: &mut Store<D>, findings: &mut Findings) -> Result<()> {
+    let reader = Reader::new(&log.file, log.position.len).with_context(|| cannot_read(&log.path))?;
+    let rest = reader.end() - log.position.len;
+    if rest == 0 {
+        return Ok(());
+    }
+    let mut line = Vec::new();
+    next_line(&mut BufReader::new(reader), &mut line).with_context(|| cannot_read(&log.path))?;
+    if let Some(row) = log.columns.read(&line) {
+        let done = store.write(Durability::None, |tables| tables.done(&row.id))?;
+        if done == Some(row.values) {
+            let finished = log.file.append(b"\n").and_then(|()| log.file.sync_data());
+            finished.with_context(|| cannot_write(&log.path))?;
+            log.position.advance(&[&line[..], b"\n"].concat());
+            return Ok(());
+        }
+    }
+    findings.cut_bytes += rest;
+    log.cut(log.position.len)
 }
 
 /// Makes the ids done; gives how many were not.
-fn adopt<D: Disk>(store: &Store<D>, ids: &mut Vec<String>, position: &LogPosition) -> Result<u64> {
-    if ids.is_empty() {
+fn adopt<D: Disk>(store: &mut Store<D>, rows: &mut Vec<LoggedRow>, position: &LogPosition) -> Result<u64> {
+    if rows.is_empty() {
         return Ok(0);
     }
-    store.write(|tables| {
-        ids.sort();
-        ids.dedup();
+    // Stable: of two rows of one id the first counts.
+    rows.sort_by(|a, b| a.id.cmp(&b.id));
+    rows.dedup_by(|a, b| a.id == b.id);
+    let adopted = store.write(Durability::Immediate, |tables| {
         let mut adopted = Vec::new();
-        for id in ids.drain(..) {
-            if !tables.is_done(&id)? {
-                tables.end_waiting(&id)?;
-                adopted.push(id);
+        for LoggedRow { id, values } in rows.iter() {
+            if tables.done(id)?.is_none() {
+                tables.end_waiting(id)?;
+                adopted.push(Done { id, values: *values });
             }
         }
-        tables.remember_done(&adopted.iter().map(String::as_str).collect::<Vec<_>>())?;
+        tables.remember_done(&adopted)?;
         tables.set_log_position(position)?;
         Ok(adopted.len() as u64)
-    })
+    })?;
+    rows.clear();
+    Ok(adopted)
+}
+
+impl Findings {
+    /// Says what an operator should know of them.
+    pub fn tell(&self) {
+        let Findings { adopted, cut_bytes, foreign_lines } = self;
+        if *adopted > 0 {
+            log::info!("{adopted} rows of the log were not accounted for and are now");
+        }
+        if *cut_bytes > 0 {
+            log::info!("{cut_bytes} bytes of an unfinished row were cut off the log; its messages come again");
+        }
+        if *foreign_lines > 0 {
+            log::warn!("{foreign_lines} lines of the log are no rows; they are left as they are");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     disk::{Disk, cannot_write},
-    line_file::{APPEND_BYTES_MAX, LineFile},
+    line_file::LineFile,
 };
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,8 +17,8 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 const BODY_BYTES_KEPT: usize = 4096;
 /// A reason may quote the message, a number of a megabyte for instance.
 const REASON_BYTES_MAX: usize = 512;
-/// Lines are written when so many bytes of them are there; one line more stays below [`APPEND_BYTES_MAX`].
-const PIECE_BYTES: usize = APPEND_BYTES_MAX / 2;
+/// Lines are written when so many bytes of them are there.
+const PIECE_BYTES: usize = 512 << 10;
 
 /// One line, as CONTRACT.md has it.
 #[derive(Serialize)]
@@ -46,6 +46,15 @@ impl Reject {
         let (queue, time) = (queue.to_owned(), time_ms as f64 / 1000.0);
         Reject { time, queue, reason, body: text, encoding, body_bytes: body.len(), index }
     }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.queue.len() + self.reason.len() + self.body.len()
+    }
+
+    /// Queue and reason, for the operator.
+    pub fn summary(&self) -> String {
+        format!("queue {}: {}", self.queue, self.reason)
+    }
 }
 
 fn beginning(text: &str, bytes: usize) -> &str {
@@ -66,21 +75,25 @@ impl<D: Disk> Rejects<D> {
         Ok(Rejects { disk: disk.clone(), path: path.to_owned(), file })
     }
 
-    /// Appends the lines and makes them durable.
+    /// Appends the lines, makes them durable, and takes them out of `rejects`.
     ///
     /// # Errors
-    /// Names the file. Some of the lines may be there then; they come again with their messages.
-    pub fn append<'r>(&mut self, rejects: impl IntoIterator<Item = &'r Reject>) -> Result<()> {
-        let mut lines = Vec::new();
-        for reject in rejects {
-            serde_json::to_writer(&mut lines, reject)?;
-            lines.push(b'\n');
-            if lines.len() >= PIECE_BYTES {
-                self.append_piece(&lines)?;
-                lines.clear();
+    /// Names the file. What is left in `rejects` is not written then.
+    pub fn append(&mut self, rejects: &mut Vec<Reject>) -> Result<()> {
+        while !rejects.is_empty() {
+            let (mut lines, mut count) = (Vec::new(), 0);
+            for reject in rejects.iter() {
+                serde_json::to_writer(&mut lines, reject)?;
+                lines.push(b'\n');
+                count += 1;
+                if lines.len() >= PIECE_BYTES {
+                    break;
+                }
             }
+            self.append_piece(&lines)?;
+            rejects.drain(..count);
         }
-        if lines.is_empty() { Ok(()) } else { self.append_piece(&lines) }
+        Ok(())
     }
 
     fn append_piece(&mut self, lines: &[u8]) -> Result<()> {

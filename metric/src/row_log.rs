@@ -3,8 +3,10 @@
 
 use crate::{
     disk::{Disk, DiskFile, cannot_read, cannot_write},
+    done::Values,
     join::Row,
     line_file::sync_name,
+    message::ID_BYTES_MAX,
     store::LogPosition,
 };
 use anyhow::{Context, Result};
@@ -14,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Of a log that is begun here.
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 /// By so many of its last bytes a file is recognised.
 const TAIL_BYTES: usize = 64;
@@ -28,11 +31,14 @@ pub struct RowLog<D: Disk> {
     disk: D,
     pub path: PathBuf,
     pub file: D::File,
+    pub columns: Columns,
     pub position: LogPosition,
+    /// An append failed, and what it left could not be cut off: the file is longer than `position`.
+    is_torn: bool,
 }
 
 impl<D: Disk> RowLog<D> {
-    /// Opens the file or makes an empty one; its position is still that of an empty file. What is in the file is durable when this
+    /// Opens the file or makes an empty one; its position is that of an empty file. What is in the file is durable when this
     /// returns: a process that was killed may have left rows that no power cut has tried yet.
     ///
     /// # Errors
@@ -41,39 +47,53 @@ impl<D: Disk> RowLog<D> {
         let file = disk.open_append(path).with_context(|| cannot_write(path))?;
         file.sync_data().with_context(|| cannot_write(path))?;
         sync_name(disk, path)?;
-        Ok(RowLog { disk: disk.clone(), path: path.to_owned(), file, position: LogPosition::default() })
+        let inode = file.identity().with_context(|| cannot_read(path))?.inode;
+        let position = LogPosition { inode, ..LogPosition::default() };
+        let (disk, path, columns) = (disk.clone(), path.to_owned(), Columns::usual());
+        Ok(RowLog { disk, path, file, columns, position, is_torn: false })
     }
 
     /// Whether the path still leads to this file and nobody else wrote to it.
     ///
     /// # Errors
     /// Names the file.
-    pub fn is_untouched(&self) -> Result<bool> {
+    pub fn is_untouched(&mut self) -> Result<bool> {
+        self.cut_torn()?;
         let named = || cannot_read(&self.path);
         let ours = self.file.identity().with_context(named)?;
         let there = self.disk.find(&self.path).with_context(named)?;
         Ok(there == Some(ours) && ours.len == self.position.len)
     }
 
-    /// Appends whole lines and makes them durable; gives the position behind them, which [`RowLog::advance`] accepts once the store has it.
+    /// Appends whole lines and makes them durable.
     ///
     /// # Errors
-    /// Names the file; what was written is cut off again where that is possible.
-    pub fn append(&mut self, lines: &[u8]) -> Result<LogPosition> {
+    /// Names the file; what was written is cut off again before the file is used the next time.
+    pub fn append(&mut self, lines: &[u8]) -> Result<()> {
+        self.cut_torn()?;
         if lines.is_empty() {
-            return Ok(self.position.clone());
+            return Ok(());
         }
         if let Err(error) = self.file.append(lines).and_then(|()| self.file.sync_data()) {
-            // Best effort: recovery cuts an unfinished row too.
-            let _ = self.file.set_len(self.position.len);
+            self.is_torn = true;
+            // A full disk may refuse this as well.
+            let _ = self.cut_torn();
             return Err(error).with_context(|| cannot_write(&self.path));
         }
-        let len = self.position.len + lines.len() as u64;
-        Ok(LogPosition { len, tail: tail(lines).to_vec() })
+        self.position.advance(lines);
+        Ok(())
     }
 
-    pub fn advance(&mut self, position: LogPosition) {
-        self.position = position;
+    /// Cuts off what an append that failed has left.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn cut_torn(&mut self) -> Result<()> {
+        if self.is_torn {
+            self.cut(self.position.len)?;
+            self.is_torn = false;
+        }
+        Ok(())
     }
 
     /// Cuts off what lies behind `len`.
@@ -85,7 +105,18 @@ impl<D: Disk> RowLog<D> {
         cut.with_context(|| cannot_write(&self.path))
     }
 
-    /// Whether this file holds what was written up to `position`.
+    /// The position in this file at which `len` bytes are accounted for.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn position_at(&self, len: u64) -> Result<LogPosition> {
+        let begin = len.saturating_sub(TAIL_BYTES as u64);
+        let mut tail = vec![0; (len - begin) as usize];
+        self.file.read(begin, &mut tail).with_context(|| cannot_read(&self.path))?;
+        Ok(LogPosition { inode: self.position.inode, len, tail })
+    }
+
+    /// Whether this file holds what was written up to `position`, in whichever file that was.
     ///
     /// # Errors
     /// Names the file.
@@ -100,25 +131,125 @@ impl<D: Disk> RowLog<D> {
     }
 }
 
-/// The bytes at the end of `lines` by which the file is recognised.
-pub fn tail(lines: &[u8]) -> &[u8] {
-    lines.get(lines.len().saturating_sub(TAIL_BYTES)..).unwrap_or(lines)
+impl LogPosition {
+    /// Goes on behind `lines`, which follow it.
+    pub fn advance(&mut self, lines: &[u8]) {
+        self.len += lines.len() as u64;
+        self.tail.extend_from_slice(lines.get(lines.len().saturating_sub(TAIL_BYTES)..).unwrap_or(lines));
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
+    }
 }
 
-/// Appends a row as a line to `lines`. `logged_at` is Unix time as [`unix_seconds`] writes it.
-///
-/// # Errors
-/// Never in practice: the writer's target is memory.
-pub fn write_row(lines: &mut Vec<u8>, row: &Row, logged_at: &str) -> Result<()> {
-    write_id(lines, &guarded(&row.id))?;
-    for value in [row.y_true, row.y_pred, row.absolute_error] {
-        lines.push(b',');
-        write_decimal(lines, value);
+/// The columns of a log, as its header names them.
+#[derive(Debug, PartialEq)]
+pub struct Columns(Vec<Column>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Column {
+    Id,
+    YTrue,
+    YPred,
+    AbsoluteError,
+    LoggedAt,
+    /// One that is not written here: its fields stay empty.
+    Other,
+}
+
+/// A row that is in a log.
+#[derive(Debug, PartialEq)]
+pub struct LoggedRow {
+    pub id: String,
+    pub values: Values,
+}
+
+impl Columns {
+    /// Those of [`HEADER`].
+    pub fn usual() -> Columns {
+        use Column::*;
+        Columns(vec![Id, YTrue, YPred, AbsoluteError, LoggedAt])
     }
-    lines.push(b',');
-    lines.extend_from_slice(logged_at.as_bytes());
-    lines.push(b'\n');
-    Ok(())
+
+    /// Those of a header line. None where it lacks one of `id`, `y_true`, `y_pred` and `absolute_error`.
+    pub fn of_header(line: &str) -> Option<Columns> {
+        let mut columns = Vec::new();
+        for name in one_record(line)?.iter() {
+            let column = match name.trim() {
+                "id" => Column::Id,
+                "y_true" => Column::YTrue,
+                "y_pred" => Column::YPred,
+                "absolute_error" => Column::AbsoluteError,
+                "logged_at" => Column::LoggedAt,
+                _ => Column::Other,
+            };
+            // Of two columns of one name the first counts.
+            columns.push(if columns.contains(&column) { Column::Other } else { column });
+        }
+        let needed = [Column::Id, Column::YTrue, Column::YPred, Column::AbsoluteError];
+        needed.iter().all(|column| columns.contains(column)).then_some(Columns(columns))
+    }
+
+    /// Appends a row as a line to `lines`. `logged_at` is Unix time as [`unix_seconds`] writes it.
+    ///
+    /// # Errors
+    /// Never in practice: the writer's target is memory.
+    pub fn write(&self, lines: &mut Vec<u8>, row: &Row, logged_at: &str) -> Result<()> {
+        for (at, column) in self.0.iter().enumerate() {
+            if at > 0 {
+                lines.push(b',');
+            }
+            match column {
+                Column::Id => write_id(lines, &guarded(&row.id))?,
+                Column::YTrue => write_decimal(lines, row.values.y_true),
+                Column::YPred => write_decimal(lines, row.values.y_pred),
+                Column::AbsoluteError => write_decimal(lines, row.absolute_error),
+                Column::LoggedAt => lines.extend_from_slice(logged_at.as_bytes()),
+                Column::Other => {}
+            }
+        }
+        lines.push(b'\n');
+        Ok(())
+    }
+
+    /// Reads one line, without its line break. None where it is no row: a field that is needed is missing or no finite number, it
+    /// has more fields than the header, or holds a NUL, which only a power cut leaves.
+    pub fn read(&self, line: &[u8]) -> Option<LoggedRow> {
+        let line = str::from_utf8(line).ok()?;
+        // Making a csv reader takes ten times as long as reading a plain line.
+        if line.contains(['"', '\r', '\0']) { self.row(one_record(line)?.iter()) } else { self.row(line.split(',')) }
+    }
+
+    fn row<'f>(&self, fields: impl Iterator<Item = &'f str>) -> Option<LoggedRow> {
+        let (mut id, mut y_true, mut y_pred, mut absolute_error) = (None, None, None, None);
+        let number = |field: &str| field.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let mut columns = self.0.iter();
+        for field in fields {
+            match columns.next()? {
+                Column::Id => id = Some(field.strip_prefix('\'').unwrap_or(field)),
+                Column::YTrue => y_true = number(field),
+                Column::YPred => y_pred = number(field),
+                Column::AbsoluteError => absolute_error = number(field),
+                Column::LoggedAt | Column::Other => {}
+            }
+        }
+        absolute_error?;
+        let values = Values { y_true: y_true?, y_pred: y_pred? };
+        // A longer id is none of the contract's, and the store has no room for it.
+        let id = id.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()))?;
+        Some(LoggedRow { id: id.to_owned(), values })
+    }
+}
+
+/// The fields of a line that is one record of CSV. None where it holds a NUL, or quotes that do not close.
+fn one_record(line: &str) -> Option<csv::StringRecord> {
+    let quotes = line.bytes().filter(|&byte| byte == b'"').count();
+    if line.contains('\0') || quotes % 2 == 1 {
+        return None;
+    }
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+    let (mut record, mut further) = (csv::StringRecord::new(), csv::StringRecord::new());
+    let is_one = matches!(reader.read_record(&mut record), Ok(true))
+        && matches!(reader.read_record(&mut further), Ok(false));
+    is_one.then_some(record)
 }
 
 /// An id as csv writes it, to which most need not be given; they hold no line breaks.
@@ -156,37 +287,6 @@ fn write_decimal(lines: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// A line of the log.
-#[derive(Debug, PartialEq)]
-pub enum Line {
-    /// A whole row with this id.
-    Row(String),
-    Other,
-}
-
-/// Reads one line, without its line break.
-pub fn read_line(line: &[u8]) -> Line {
-    let Ok(line) = str::from_utf8(line) else { return Line::Other };
-    // Making a csv reader takes ten times as long as reading a plain line.
-    if line.contains(['"', '\r']) { quoted_row(line) } else { row(line.split(',')) }
-}
-
-fn quoted_row(line: &str) -> Line {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
-    let mut record = csv::StringRecord::new();
-    if matches!(reader.read_record(&mut record), Ok(true)) { row(record.iter()) } else { Line::Other }
-}
-
-fn row<'f>(fields: impl Iterator<Item = &'f str>) -> Line {
-    let is_number = |field: &&str| field.parse::<f64>().is_ok();
-    match fields.collect::<Vec<_>>().as_slice() {
-        [id, numbers @ ..] if numbers.len() == 4 && numbers.iter().all(is_number) => {
-            Line::Row(id.strip_prefix('\'').unwrap_or(id).to_owned())
-        }
-        _ => Line::Other,
-    }
-}
-
 /// A writer of lines into memory.
 pub fn lines() -> csv::Writer<Vec<u8>> {
     csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new())
@@ -206,6 +306,18 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
+    const USUAL: &str = "id,y_true,y_pred,absolute_error,logged_at";
+
+    fn row(id: &str, y_true: f64, y_pred: f64) -> Row {
+        let values = Values { y_true, y_pred };
+        Row { id: id.into(), waited: false, values, absolute_error: (y_pred - y_true).abs() }
+    }
+
+    fn read(header: &str, line: &str) -> Option<(String, f64, f64)> {
+        let row = Columns::of_header(header).unwrap().read(line.as_bytes())?;
+        Some((row.id, row.values.y_true, row.values.y_pred))
+    }
+
     #[test]
     fn golden_rows_are_written_and_read_back() {
         let golden = include_str!("../../contract/metric_log.csv");
@@ -214,36 +326,89 @@ mod tests {
         for (line, value) in golden.lines().skip(1).zip(values.lines()) {
             let value: Value = serde_json::from_str(value).unwrap();
             let id = value["id"].as_str().unwrap();
-            assert_eq!(read_line(line.as_bytes()), Line::Row(id.to_owned()));
             let number = |key: &str| value[key].as_f64().unwrap();
-            let row = Row {
-                waited: false,
-                id: id.into(),
-                y_true: number("y_true"),
-                y_pred: number("y_pred"),
-                absolute_error: number("absolute_error"),
-            };
+            let row = row(id, number("y_true"), number("y_pred"));
+            assert_eq!(row.absolute_error, number("absolute_error"));
+            let read = Columns::usual().read(line.as_bytes());
+            assert_eq!(read, Some(LoggedRow { id: id.to_owned(), values: row.values }));
             let logged_at = unix_seconds((number("logged_at") * 1000.0).round() as u64);
-            write_row(&mut written, &row, &logged_at).unwrap();
+            Columns::usual().write(&mut written, &row, &logged_at).unwrap();
         }
         let written = String::from_utf8(written).unwrap();
         assert_eq!(format!("{HEADER}{written}"), golden);
+        assert_eq!(Columns::of_header(HEADER.trim_end()), Some(Columns::usual()));
     }
 
     #[test]
     fn ids_that_begin_like_a_formula_are_guarded_and_read_back() {
         for first in ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"] {
-            let row = Row {
-                id: format!("{first}A1").as_str().into(),
-                waited: false,
-                y_true: 1.0,
-                y_pred: 1.0,
-                absolute_error: 0.0,
-            };
+            let id = format!("{first}A1");
             let mut line = Vec::new();
-            write_row(&mut line, &row, "0.000").unwrap();
+            Columns::usual().write(&mut line, &row(&id, 1.0, 1.0), "0.000").unwrap();
             assert!(line.starts_with(b"'"), "{first}");
-            assert_eq!(read_line(line.trim_ascii_end()), Line::Row(row.id.to_string()));
+            assert_eq!(Columns::usual().read(line.trim_ascii_end()).unwrap().id, id);
+        }
+    }
+
+    #[test]
+    fn the_columns_are_those_that_the_header_names() {
+        for (header, line, written) in [
+            ("id,y_true,y_pred,absolute_error", "a,1,2.5,1.5", "a,1,2.5,1.5\n"),
+            ("\"id\",\"y_true\",\"y_pred\",\"absolute_error\"", "\"a\",\"1\",\"2.5\",1.5", "a,1,2.5,1.5\n"),
+            ("when,id, y_pred ,note,y_true,absolute_error,id", "t,a,2.5,\"x,y\",1,1.5,b", ",a,2.5,,1,1.5,\n"),
+            ("logged_at,absolute_error,y_pred,y_true,id", ",1.5, 2.5,1 ,a", "7.000,1.5,2.5,1,a\n"),
+            ("id,y_true,y_pred,absolute_error,logged_at,note", "a,1,2.5,1.5", "a,1,2.5,1.5,7.000,\n"),
+        ] {
+            assert_eq!(read(header, line), Some(("a".to_owned(), 1.0, 2.5)), "{header}");
+            let mut lines = Vec::new();
+            Columns::of_header(header).unwrap().write(&mut lines, &row("a", 1.0, 2.5), "7.000").unwrap();
+            assert_eq!(String::from_utf8(lines).unwrap(), written, "{header}");
+            assert_eq!(read(header, written.trim_end()), Some(("a".to_owned(), 1.0, 2.5)), "{header}");
+        }
+        for header in ["", "id", "id,y_true,y_pred", "a,1,2,1", "id;y_true;y_pred;absolute_error", "id,\"y_true"] {
+            assert_eq!(Columns::of_header(header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_up_a_row() {
+        for line in [
+            "",
+            "a",
+            "a,1,2",
+            "a,1,2,",
+            ",1,2,1",
+            "a,1,2,3,4,5",
+            "a,1,x,3,4",
+            "a,nan,2,1,4",
+            "a,1,inf,3,4",
+            "\0a,1,2,1,4",
+            "a,1,2,1,4\0",
+            "a,1,2,1,4\rb,1,2,1,4",
+            "\"a,1,2,1,4",
+            "a,1,2,1,\"4",
+            USUAL,
+        ] {
+            assert_eq!(read(USUAL, line), None, "{line:?}");
+        }
+        assert_eq!(read(USUAL, "a,1,2,1,3\r"), Some(("a".to_owned(), 1.0, 2.0)));
+        assert_eq!(read(USUAL, "a,1,2,1"), Some(("a".to_owned(), 1.0, 2.0)));
+        assert_eq!(read(USUAL, "a,1,2,1,"), Some(("a".to_owned(), 1.0, 2.0)));
+        assert_eq!(Columns::usual().read(b"\xff,1,2,1,3"), None);
+        let long = format!("{},1,2,1,3", "i".repeat(ID_BYTES_MAX + 1));
+        assert_eq!(read(USUAL, &long), None);
+        assert!(read(USUAL, &long[1..]).is_some());
+    }
+
+    #[test]
+    fn a_position_ends_with_the_last_bytes_of_all_lines() {
+        let (mut position, mut all) = (LogPosition::default(), Vec::new());
+        for len in [0, 1, 30, 40, 64, 65, 3, 200] {
+            let lines: Vec<u8> = (0..len).map(|at| (at * 7 + len) as u8).collect();
+            position.advance(&lines);
+            all.extend_from_slice(&lines);
+            assert_eq!(position.len, all.len() as u64);
+            assert_eq!(position.tail, all[all.len().saturating_sub(TAIL_BYTES)..]);
         }
     }
 
@@ -286,17 +451,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_told_apart() {
-        for line in
-            ["", "a", "a,1,2,3", "a,1,2,3,4,5", "a,1,x,3,4", "id,y_true,y_pred,absolute_error,logged_at"]
-        {
-            assert_eq!(read_line(line.as_bytes()), Line::Other, "{line}");
-        }
-        assert_eq!(read_line(b"a,1,2,1,3\r"), Line::Row("a".to_owned()));
-        assert_eq!(read_line(b"\xff,1,2,1,3"), Line::Other);
-    }
-
-    #[test]
     fn a_line_without_quotes_is_read_as_csv_has_it() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut rows = 0;
@@ -306,8 +460,10 @@ mod tests {
             (0..4).for_each(|_| {
                 line += rng.choice([",1", ",1", ",1", ",-2.5e3", ",inf", ", ", ",x", ",", ""]).unwrap()
             });
-            assert_eq!(read_line(line.as_bytes()), quoted_row(&line), "{line:?}");
-            rows += u32::from(quoted_row(&line) != Line::Other);
+            let columns = Columns::usual();
+            let by_csv = one_record(&line).and_then(|record| columns.row(record.iter()));
+            rows += u32::from(by_csv.is_some());
+            assert_eq!(columns.read(line.as_bytes()), by_csv, "{line:?}");
         }
         assert!((5_000..90_000).contains(&rows), "{rows} rows");
     }

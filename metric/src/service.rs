@@ -1,39 +1,26 @@
-//! Consumes the two queues, has batches digested and acknowledges what was made durable. Nothing is acknowledged
-//! before that: a half whose other one is likely on its way is held in memory, and its delivery with it.
+//! Consumes the two queues, has batches digested and acknowledges what was made durable, over as many connections as it takes.
 
 use crate::{
-    broker::{Backoff, Broker},
-    config::{Config, Predictions},
-    digest::{Digested, Digester},
+    broker::{Backoff, Bodies, Broker},
+    clock::Now,
+    config::Config,
+    consumer::Consumer,
     disk::RealDisk,
+    flow::Flow,
+    halt::Halt,
     health::Health,
-    intake::{Batch, Intake, Moment},
     join::Side,
-    journal::{self, Journal},
+    journal::{Batch, Journal},
+    lock::Lock,
     message::Content,
     model::Model,
-    progress::{self, Progress},
+    neighbours::Neighbours,
+    progress::Progress,
 };
-use amiquip::{Channel, Connection};
+use amiquip::Connection;
 use anyhow::Result;
 use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
-use std::{
-    convert::Infallible,
-    mem,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
-
-/// How long the other halves are waited for while one queue is not taken from, if halves lately met in memory.
-const GRACE: Duration = Duration::from_millis(100);
-
-/// After a batch of so many halves, and fewer than [`BESIDE_FROM`], more are gathered for this time before the next: fewer syncs, fewer
-/// acknowledgements.
-const GATHERED_FROM: usize = 32;
-const GATHERING: Duration = Duration::from_millis(5);
-
-/// A batch of so many halves is digested beside the taking of the next. With the usual prefetch only batch messages come to that; for
-/// others the broker needs the other core.
-const BESIDE_FROM: usize = 3000;
+use std::{convert::Infallible, time::Duration};
 
 /// Closes when the process is asked to stop.
 pub type Stop = Receiver<Infallible>;
@@ -47,231 +34,191 @@ enum End {
     Failed(anyhow::Error),
 }
 
-pub struct Service<'a> {
-    config: &'a Config,
-    model: Option<Model>,
-    journal: Journal<RealDisk>,
-    progress: Progress,
-    health: Health,
-    stop: &'a Stop,
-    backoff: Backoff,
+impl From<Halt> for End {
+    fn from(halt: Halt) -> End {
+        match halt {
+            Halt::Stopped => End::Stopped,
+            Halt::Failed(error) => End::Failed(error),
+        }
+    }
 }
 
-impl<'a> Service<'a> {
-    pub fn new(
-        config: &'a Config,
-        model: Option<Model>,
-        journal: Journal<RealDisk>,
-        health: Health,
-        stop: &'a Stop,
-    ) -> Service<'a> {
-        Service { config, model, journal, progress: Progress::new(), health, stop, backoff: Backoff::new() }
-    }
+pub struct Service<'a> {
+    pub config: &'a Config,
+    /// Of the predictions, where they are computed here.
+    pub model: Option<Model>,
+    pub lock: Lock,
+    pub journal: Journal<'a, RealDisk>,
+    pub progress: Progress,
+    pub health: &'a Health,
+    pub stop: &'a Stop,
+}
 
-    /// Works until asked to stop, over as many connections as it takes.
+impl Service<'_> {
+    /// Works until asked to stop.
     ///
     /// # Errors
     /// A file of the log directory that cannot be written or read.
     pub fn run(mut self) -> Result<()> {
-        let Config { amqp_url, queue_type, queue_prefix, .. } = self.config.clone();
-        let mut broker = Broker::new(amqp_url, queue_type, &queue_prefix);
+        let mut broker = self.broker()?;
+        let mut backoff = Backoff::new();
         let mut told = String::new();
         loop {
-            let lost = match self.session(&mut broker) {
-                End::Stopped => break,
-                End::Failed(error) => return Err(error),
-                End::Lost(error) => format!("{error:#}"),
+            let end = self.session(&mut broker, &mut backoff);
+            // Whatever comes now, the store is not behind the log meanwhile.
+            let caught_up = self.journal.end_connection();
+            let lost = match (end, caught_up) {
+                (End::Failed(error), _) | (_, Err(Halt::Failed(error))) => return Err(error),
+                (End::Stopped, _) | (_, Err(Halt::Stopped)) => break,
+                (End::Lost(error), Ok(())) => format!("{error:#}"),
             };
-            self.journal.drop_held();
             if told != lost {
                 log::warn!("{lost}; trying again");
                 told.clone_from(&lost);
             }
             self.health.ill(lost);
-            if self.stop.recv_timeout(self.backoff.next()) == Err(RecvTimeoutError::Disconnected) {
+            if self.stop.recv_timeout(backoff.next()) == Err(RecvTimeoutError::Disconnected) {
                 break;
             }
         }
-        self.progress.waiting = self.journal.catch_up(unix_time_ms(), |_| false)?;
+        self.progress.waiting = self.journal.waiting();
         log::info!("stopped; {}", self.progress);
         Ok(())
     }
 
-    fn session(&mut self, broker: &mut Broker) -> End {
-        let opened = broker.connect().and_then(|mut connection| {
-            let y_true = self.open(broker, &mut connection, "y_true")?;
-            let other = match self.config.predictions {
-                Predictions::Model => "features",
-                Predictions::YPred => "y_pred",
-            };
-            let y_pred = self.open(broker, &mut connection, other)?;
-            Ok((y_true, y_pred, connection))
-        });
-        let (y_true, y_pred, connection) = match opened {
+    /// With the queues that other programs have declared, as the store remembers them.
+    fn broker(&mut self) -> Result<Broker> {
+        let Config { amqp_url, queue_type, queue_prefix, .. } = self.config;
+        let mut broker = Broker::new(amqp_url.clone(), *queue_type, queue_prefix);
+        broker.foreign_queues = self.journal.foreign_queues()?;
+        Ok(broker)
+    }
+
+    fn session(&mut self, broker: &mut Broker, backoff: &mut Backoff) -> End {
+        let (mut connection, bodies) = match broker.connect() {
             Ok(opened) => opened,
             Err(error) => return End::Lost(error),
         };
-        let prefetch = self.config.prefetch;
-        let end = match (
-            Intake::new(Side::YTrue, &y_true.0, &y_true.1, prefetch),
-            Intake::new(Side::YPred, &y_pred.0, &y_pred.1, prefetch),
-        ) {
-            (Ok(y_true), Ok(y_pred)) => {
-                log::info!("connected to {}; consuming {} and {}", broker.url, y_true.queue, y_pred.queue);
-                self.consume([y_true, y_pred])
+        let queues = match declare(broker, &mut connection, &self.config.queue_names()) {
+            Ok(queues) => queues,
+            Err(error) => return End::Lost(error),
+        };
+        for queue in &broker.foreign_queues {
+            if let Err(halt) = self.journal.remember_foreign_queue(queue) {
+                return halt.into();
             }
-            (Err(error), _) | (_, Err(error)) => End::Lost(error),
+        }
+        let mut flow = Flow::new(self.config.prefetch);
+        let end = match subscribe(&mut connection, &queues, &flow, &bodies) {
+            Ok((consumers, _neighbours)) => {
+                let [y_true, y_pred] = &queues;
+                log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
+                self.consume(consumers, &mut flow, backoff)
+            }
+            Err(error) => End::Lost(error),
         };
         // Closing flushes the last acknowledgements; without it their messages come again and are duplicates.
-        drop((y_true, y_pred));
         let _ = connection.close();
         end
     }
 
-    fn open(
-        &self,
-        broker: &mut Broker,
-        connection: &mut Connection,
-        name: &str,
-    ) -> Result<(String, Channel)> {
-        let queue = broker.declare(connection, name)?;
-        Ok((queue, connection.open_channel(None)?))
-    }
-
-    fn consume(&mut self, mut intakes: [Intake; 2]) -> End {
-        let Service { model, journal, progress, health, stop, backoff, .. } = self;
-        let of_y_pred = model.as_ref().map_or(Content::Number, Content::Features);
-        let contents = [Content::Number, of_y_pred];
-        let queues = intakes.each_ref().map(|intake| intake.queue.clone());
-        let mut digester = Digester { journal, health, stop, queues };
-        let never = never();
-        let mut batch = Batch::default();
-        // Whether halves met in memory since some were last given to the store.
-        let mut meet = true;
-        let mut gathers = false;
+    fn consume(&mut self, mut consumers: [Consumer; 2], flow: &mut Flow, backoff: &mut Backoff) -> End {
         loop {
-            health.well();
-            let is_quiet =
-                digester.journal.is_stored() && intakes.iter().all(|intake| intake.age().is_zero());
-            limit_leads(&mut intakes, meet);
-            let wait = match intakes.iter().filter(|intake| intake.takes()).count() {
-                _ if !batch.is_empty() => Duration::ZERO,
-                2 if is_quiet => progress::INTERVAL,
-                2 => journal::BEHIND_MAX,
-                1 if meet || intakes.iter().any(|intake| intake.is_ahead) => GRACE,
-                _ => Duration::ZERO,
-            };
-            gathers &= intakes.iter().all(|intake| intake.takes() && !intake.can_fill());
-            if gathers && stop.recv_timeout(GATHERING) == Err(RecvTimeoutError::Disconnected) {
-                return End::Stopped;
-            }
+            self.health.well(&self.progress.to_string());
+            let mut batch = Batch::default();
             // Deliveries that came before the end of a connection come again on the next one.
-            match take(&mut intakes, &contents, stop, &never, wait, meet, &mut batch) {
-                Ok(Woken::ToStop) => return End::Stopped,
-                Ok(_) => {}
+            match self.take(&mut consumers, flow, &mut batch) {
+                Ok(true) => {}
+                Ok(false) => return End::Stopped,
                 Err(error) => return End::Lost(error),
             }
-            gathers = (GATHERED_FROM..BESIDE_FROM).contains(&batch.arrivals.len());
-            let is_stuck = batch.arrivals.is_empty() && !intakes.iter().all(Intake::has_room);
-            let releases = is_stuck || intakes.iter().any(|intake| intake.age() >= journal::BEHIND_MAX);
-            intakes.iter_mut().for_each(Intake::give);
-            let given = mem::take(&mut batch);
-            let (digested, taken) = if given.arrivals.len() < BESIDE_FROM {
-                (digester.digest(given, releases), Ok(()))
-            } else {
-                digester.digest_beside(given, releases, |digested| {
-                    take_until(digested, &mut intakes, &contents, stop, meet, &mut batch)
-                })
+            let now = Now::read();
+            let releases = flow.releases(batch.is_empty(), now.instant);
+            let digested = match self.journal.digest(batch, releases, now) {
+                Ok(digested) => digested,
+                Err(halt) => return halt.into(),
             };
-            let Digested { outcome, joined, met_in_memory } = match digested {
-                Ok(Some(digested)) => digested,
-                Ok(None) => return End::Stopped,
-                Err(error) => return End::Failed(error),
-            };
-            meet = joined.begun.is_empty() && (meet || met_in_memory);
-            for intake in &mut intakes {
-                intake.note(&joined.held, true);
-                intake.note(&joined.released, false);
-                intake.is_ahead = joined.ahead == Some(intake.side);
+            flow.digested(&digested.held, &digested.released, digested.met_in_memory, digested.begun);
+            if let Err(error) = self.lock.check() {
+                return End::Failed(error);
             }
-            progress.add(&outcome);
             backoff.reset();
-            if let Err(error) = intakes.iter_mut().try_for_each(Intake::acknowledge).and(taken) {
+            if let Err(error) = consumers.iter_mut().try_for_each(|consumer| consumer.acknowledge(flow)) {
                 return End::Lost(error);
             }
-            progress.tell();
+            self.progress.add(digested);
+            self.progress.tell();
         }
+    }
+
+    /// Waits for a delivery, or for something else to be due, and takes what is there. False where the process is asked to stop.
+    fn take(&self, consumers: &mut [Consumer; 2], flow: &mut Flow, batch: &mut Batch) -> Result<bool> {
+        let of_y_pred = self.model.as_ref().map_or(Content::Number, Content::Features);
+        let contents = [Content::Number, of_y_pred];
+        let wait = flow.wait(self.journal.is_volatile(), consumers.iter().any(|c| c.is_stopped()));
+        let never = never();
+        let (mut message, mut change) = ([None, None], [None, None]);
+        {
+            let [first, second] = consumers.each_ref().map(|consumer| {
+                if flow.may_take(consumer.side) { consumer.messages() } else { &never }
+            });
+            let [of_first, of_second] = consumers.each_ref().map(Consumer::changes);
+            select! {
+                recv(first) -> taken => message = [Some(taken.ok()), None],
+                recv(second) -> taken => message = [None, Some(taken.ok())],
+                recv(of_first) -> changed => change = [Some(changed.ok()), None],
+                recv(of_second) -> changed => change = [None, Some(changed.ok())],
+                recv(self.stop) -> _ => return Ok(false),
+                default(wait) => {}
+            }
+        }
+        let now = Now::read();
+        for (((consumer, content), message), change) in consumers.iter_mut().zip(&contents).zip(message).zip(change) {
+            if let Some(message) = message {
+                consumer.take(message, content, now, flow, batch)?;
+            }
+            if let Some(messages) = change {
+                consumer.change(messages)?;
+            }
+        }
+        // In turn: the halves of a pair then meet while the first is in the processor's cache.
+        let mut more = true;
+        while more {
+            more = false;
+            for (consumer, content) in consumers.iter_mut().zip(&contents) {
+                more |= consumer.take_ready(content, now, flow, batch)?;
+            }
+        }
+        Ok(true)
     }
 }
 
-/// Why the service goes on.
-enum Woken {
-    /// By messages or the time.
-    ToDigest,
-    ToStop,
-    /// What was being digested is.
-    ByDigested,
+/// Takes the lock of the queues and makes sure that they are there; gives their names with the prefix.
+fn declare(broker: &mut Broker, connection: &mut Connection, names: &[&str; 2]) -> Result<[String; 2]> {
+    broker.hold_lock(connection, names)?;
+    let [y_true, y_pred] = names;
+    Ok([broker.declare(connection, y_true)?, broker.declare(connection, y_pred)?])
 }
 
-/// Where one queue is far ahead of the other, whole batches would be taken of which no half meets its other one.
-fn limit_leads(intakes: &mut [Intake; 2], meet: bool) {
-    let [first, second] = intakes;
-    let (of_first, of_second) = (first.samples(), second.samples());
-    first.limit_lead(of_second, meet);
-    second.limit_lead(of_first, meet);
-}
-
-/// Waits for a message, or for something else to happen, and takes what is there.
-fn take(
-    intakes: &mut [Intake; 2],
-    contents: &[Content; 2],
-    stop: &Stop,
-    digested: &Receiver<Infallible>,
-    wait: Duration,
-    meet: bool,
-    batch: &mut Batch,
-) -> Result<Woken> {
-    let never = never();
-    let [first, second] = intakes.each_ref().map(|i| if i.takes() { i.receiver() } else { &never });
-    let (side, mut message) = select! {
-        recv(first) -> message => (Some(Side::YTrue), message.ok()),
-        recv(second) -> message => (Some(Side::YPred), message.ok()),
-        recv(stop) -> _ => return Ok(Woken::ToStop),
-        recv(digested) -> _ => return Ok(Woken::ByDigested),
-        default(wait) => (None, None),
+fn subscribe<'b>(
+    connection: &mut Connection,
+    [y_true, y_pred]: &[String; 2],
+    flow: &Flow,
+    bodies: &'b Bodies,
+) -> Result<([Consumer<'b>; 2], Neighbours)> {
+    let mut subscribe = |side, queue: &String| {
+        let channel = connection.open_channel(None)?;
+        Consumer::new(side, queue.clone(), channel, flow.prefetch(side), bodies)
     };
-    let now = Moment { unix_ms: unix_time_ms(), instant: Instant::now() };
-    for (intake, content) in intakes.iter_mut().zip(contents) {
-        if side == Some(intake.side) {
-            intake.take(message.take(), content, now, batch)?;
-        }
-    }
-    // In turn: the halves of a pair then meet while the first is in the processor's cache.
-    let mut more = true;
-    while more {
-        more = false;
-        limit_leads(intakes, meet);
-        for (intake, content) in intakes.iter_mut().zip(contents) {
-            more |= intake.take_ready(content, now, batch)?;
-        }
-    }
-    intakes.iter_mut().zip(contents).try_for_each(|(intake, content)| intake.adapt(content, now, batch))?;
-    Ok(Woken::ToDigest)
+    let consumers = [subscribe(Side::YTrue, y_true)?, subscribe(Side::YPred, y_pred)?];
+    let neighbours = Neighbours::watch(connection.open_channel(None)?, [y_true.clone(), y_pred.clone()]);
+    Ok((consumers, neighbours))
 }
 
-/// Takes what comes until the batch before is digested.
-fn take_until(
-    digested: &Receiver<Infallible>,
-    intakes: &mut [Intake; 2],
-    contents: &[Content; 2],
-    stop: &Stop,
-    meet: bool,
-    batch: &mut Batch,
-) -> Result<()> {
-    while let Woken::ToDigest = take(intakes, contents, stop, digested, journal::BEHIND_MAX, meet, batch)? {}
-    Ok(())
-}
+/// How long a full disk is waited for before the next try.
+pub const FULL_DISK_WAIT: Duration = Duration::from_millis(500);
 
-pub fn unix_time_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+/// Whether the process is asked to stop within this time.
+pub fn stops_within(stop: &Stop, wait: Duration) -> bool {
+    stop.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected)
 }

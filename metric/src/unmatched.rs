@@ -48,7 +48,7 @@ impl<D: Disk> Unmatched<D> {
                 guarded(id).as_ref(),
                 kind,
                 &half.value.to_string(),
-                &unix_seconds(half.received_at_ms),
+                &unix_seconds(half.received.unix_ms),
             ])?;
         }
         file.append(&finish(text)?)

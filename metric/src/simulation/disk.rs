@@ -106,6 +106,10 @@ impl<N: Clone + Send + 'static> SimDisk<N> {
         self.lock().moments.take().unwrap_or_default()
     }
 
+    pub fn set_fault(&self, fault: Fault) {
+        self.lock().fault = fault;
+    }
+
     pub fn calls(&self) -> u64 {
         self.lock().calls
     }
@@ -168,6 +172,11 @@ impl<N: Clone> State<N> {
 }
 
 impl Image {
+    /// The names of all files.
+    pub fn names(&self) -> Vec<String> {
+        self.names.keys().map(|path| path.to_str().unwrap().to_owned()).collect()
+    }
+
     pub fn read(&self, path: &str) -> Option<&[u8]> {
         self.names.get(Path::new(path)).map(|&inode| &self.files[inode].seen[..])
     }
@@ -182,6 +191,12 @@ impl Image {
         });
         self.names.insert(path.into(), inode);
         self.durable_names.insert(path.into(), inode);
+    }
+
+    /// Removes a file, durably.
+    pub fn remove(&mut self, path: &str) {
+        self.names.remove(Path::new(path));
+        self.durable_names.remove(Path::new(path));
     }
 
     /// Lets a call happen, or only the first `torn` bytes of a write.
@@ -378,16 +393,12 @@ impl<N: Clone + Send + 'static> Disk for SimDisk<N> {
         Ok(())
     }
 
-    /// Now, or only when it is waited for: both may come before the other in a crash.
-    fn beside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Box<dyn FnOnce() -> T + Send>> {
-        if self.calls().is_multiple_of(2) {
-            return Ok(Box::new(work));
-        }
-        let result = work();
-        Ok(Box::new(|| result))
+    fn list(&self, _: &Path) -> io::Result<Vec<(PathBuf, Identity)>> {
+        let mut state = self.lock();
+        state.call(false)?;
+        let files = &state.image.files;
+        let each = |(path, &inode): (&PathBuf, &usize)| (path.clone(), identity(inode, files[inode].seen.len()));
+        Ok(state.image.names.iter().map(each).collect())
     }
 }
 

@@ -1,6 +1,11 @@
 //! What is delivered in a simulation, and what must come of it: each id whose two halves came has one row, nothing else has.
 
-use crate::{intake::Batch, join::Side, journal::Limits, message::Sample, rejects::Reject};
+use crate::{
+    join::Side,
+    journal::{Batch, Settings},
+    message::Sample,
+    rejects::Reject,
+};
 use std::collections::{HashMap, HashSet};
 
 #[derive(Clone)]
@@ -12,21 +17,26 @@ pub enum Message {
 pub struct Workload {
     pub name: &'static str,
     pub messages: Vec<Message>,
-    pub limits: Limits,
+    pub settings: Settings,
     /// Files that are there before the first start.
     pub files: Vec<(&'static str, String)>,
     /// Rows that are in those files.
     pub rows_before: Vec<String>,
-    /// Before so many messages a person renames the log.
-    pub renamed_at: Option<usize>,
     /// Messages from this one on come once those before are acknowledged.
     pub late_from: usize,
 }
 
-/// As few as some batches have, so that the store is told beside the work.
-const ROWS_AHEAD: u64 = 3;
-const UNLIMITED: Limits =
-    Limits { halves: u64::MAX, age_ms: u64::MAX, done_ids: u64::MAX, rows_ahead: ROWS_AHEAD };
+pub fn unlimited() -> Settings {
+    Settings {
+        queue_prefix: String::new(),
+        queues: ["y_true", "y_pred"].map(str::to_owned),
+        compares_predictions: true,
+        halves_max: u64::MAX,
+        age_max_ms: u64::MAX,
+        done_ids: u64::MAX,
+    }
+}
+
 /// A second value for a half.
 pub const CONFLICT: f64 = -1.0;
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
@@ -59,7 +69,7 @@ fn pairs(ids: std::ops::Range<usize>, apart: usize, rng: &mut fastrand::Rng) -> 
     timed.into_iter().map(|(_, message)| message).collect()
 }
 
-/// From an empty directory: pairs, halves alone, repeats, conflicts and invalid messages; the log is renamed on the way.
+/// From an empty directory: pairs, halves alone, repeats, conflicts and invalid messages.
 pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
     let mut messages = pairs(0..24, 9, rng);
     for alone in 100..104 {
@@ -78,22 +88,26 @@ pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
     for number in 0..4 {
         messages.insert(rng.usize(..messages.len()), Message::Invalid(format!("invalid {number}")));
     }
-    let (renamed_at, late_from) = (Some(messages.len() / 2), messages.len());
+    let late_from = messages.len();
     for alone in 100..102 {
         let side = if alone % 2 == 0 { Side::YPred } else { Side::YTrue };
         let id = format!("k{alone}");
         messages.push(Message::Half(side, id.clone(), value(side, &id)));
     }
+    // Other values for ids whose rows are in the log: conflicts with the row.
+    for done in 0..3 {
+        messages.push(Message::Half(Side::YPred, format!("k{}", done * 5 + 1), CONFLICT));
+    }
     let (files, rows_before) = (vec![], vec![]);
-    Workload { name: "mixed", messages, limits: UNLIMITED, files, rows_before, renamed_at, late_from }
+    Workload { name: "mixed", messages, settings: unlimited(), files, rows_before, late_from }
 }
 
 /// Few halves may wait, so that some expire.
 pub fn limited(rng: &mut fastrand::Rng) -> Workload {
     let messages = pairs(0..30, 12, rng);
-    let limits = Limits { halves: 5, age_ms: 4000, ..UNLIMITED };
+    let settings = Settings { halves_max: 5, age_max_ms: 4000, ..unlimited() };
     let (files, rows_before, late_from) = (vec![], vec![], messages.len());
-    Workload { name: "limited", messages, limits, files, rows_before, renamed_at: None, late_from }
+    Workload { name: "limited", messages, settings, files, rows_before, late_from }
 }
 
 /// Onto the log of an earlier life whose store is gone, with a person's text in it and a torn row at its end; few done ids are kept.
@@ -104,7 +118,7 @@ pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
         let (y_true, y_pred) = (value(Side::YTrue, id), value(Side::YPred, id));
         text += &format!("{id},{y_true},{y_pred},{},1.000\n", (y_pred - y_true).abs());
         if at == 9 {
-            text += "a note\r\n";
+            text += "a note\r\n\0\0,\"\n";
         }
     }
     text += "k300,1,2";
@@ -113,9 +127,9 @@ pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
     for id in rows_before.iter().rev().take(4) {
         messages.insert(0, Message::Half(Side::YPred, id.clone(), value(Side::YPred, id)));
     }
-    let limits = Limits { done_ids: 16, ..UNLIMITED };
+    let settings = Settings { done_ids: 16, ..unlimited() };
     let (files, late_from) = (vec![("metric_log.csv", text)], messages.len());
-    Workload { name: "inherited", messages, limits, files, rows_before, renamed_at: None, late_from }
+    Workload { name: "inherited", messages, settings, files, rows_before, late_from }
 }
 
 impl Message {
@@ -141,18 +155,18 @@ pub fn batch(messages: &[Message]) -> Batch {
 /// Both halves, as the log has them.
 pub type Row = (String, f64, f64);
 
-/// Rows of a log, its header checked.
+/// Rows of a log, its header checked. A power cut may leave a line that holds zeros.
 pub fn rows(log: &[u8]) -> Vec<Row> {
     let text = std::str::from_utf8(log).unwrap();
     assert!(text.starts_with(HEADER), "no header: {text:?}");
-    assert!(text.ends_with('\n') && !text.contains('\0'), "torn: {text:?}");
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(log);
-    let records = reader.records().map(Result::unwrap).filter(|record| record.len() == 5);
+    assert!(text.ends_with('\n'), "torn: {text:?}");
+    let lines = text.lines().skip(1).filter(|line| !line.contains('\0'));
+    let records = lines.map(|line| line.split(',').collect::<Vec<_>>()).filter(|fields| fields.len() == 5);
     records
-        .map(|record| {
-            let number = |at: usize| record[at].parse::<f64>().unwrap();
+        .map(|fields| {
+            let number = |at: usize| fields[at].parse::<f64>().unwrap();
             assert_eq!(number(3), (number(2) - number(1)).abs());
-            (record[0].trim_start_matches('\'').to_owned(), number(1), number(2))
+            (fields[0].trim_start_matches('\'').to_owned(), number(1), number(2))
         })
         .collect()
 }

@@ -1,0 +1,396 @@
+//! When deliveries are taken, halves are held or given to the store, and deliveries acknowledged. Pure: counts deliveries, samples
+//! and bytes of the two queues, and is told the time; knows no channel and no value.
+
+use crate::{journal::VOLATILE_MAX, join::Side};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Stop taking deliveries of a queue at this many samples that are held or not digested. Bounds memory.
+const SAMPLES_MAX: usize = 4_000;
+/// Stop taking deliveries at this many bytes that are not digested, of both queues. Bounds memory; one delivery may add 1 MiB.
+const UNDIGESTED_BYTES_MAX: usize = 4 << 20;
+/// While halves meet in memory a queue may be this many samples ahead of the other: samples without their other halves make no rows.
+const LEAD_MAX: usize = 1_000;
+/// Unacknowledged deliveries at most, as a part of the prefetch: while they are digested the rest is on its way.
+const DELIVERIES_PER_PREFETCH: usize = 2;
+/// How long a half is held in memory. Mostly its other half is on its way, and the store is spared both.
+const HOLD_MAX: Duration = Duration::from_secs(1);
+/// How long a queue that is ahead waits for the other one.
+const LEAD_WAIT: Duration = Duration::from_millis(100);
+/// How long to wait for a delivery where nothing else is due.
+pub const IDLE: Duration = Duration::from_secs(10);
+
+/// The prefetch until the size of bodies is known: each of them may have 10,000 samples.
+const FIRST_PREFETCH: u16 = 4;
+/// The size of bodies is taken from so many deliveries, or from the prefetch if that is less.
+const SIZED_DELIVERIES: u16 = 32;
+/// A prefetch is chosen for so many bytes of bodies, and so many samples, on their way.
+const PREFETCH_BYTES: usize = 3 << 20;
+const PREFETCH_SAMPLES: usize = 16_000;
+
+pub struct Flow {
+    queues: [Queue; 2],
+    /// Lately both halves of a pair were held or came together, and none had to begin waiting in the store.
+    pairs_meet: bool,
+}
+
+struct Queue {
+    prefetch: u16,
+    prefetch_max: u16,
+    /// Those that are not acknowledged, in the order of their arrival.
+    deliveries: VecDeque<Delivery>,
+    /// The number of the first of them.
+    first: u64,
+    /// Of the last ones, which are not digested.
+    undigested: Load,
+    /// Samples of the others that are held.
+    held: usize,
+    /// Since the prefetch was chosen.
+    seen: Load,
+}
+
+struct Delivery {
+    taken_at: Instant,
+    /// Its halves that are neither in the log nor in the store.
+    held: usize,
+}
+
+#[derive(Default)]
+struct Load {
+    deliveries: usize,
+    samples: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, samples: usize, bytes: usize) {
+        self.deliveries += 1;
+        self.samples += samples;
+        self.bytes += bytes;
+    }
+}
+
+impl Queue {
+    fn samples(&self) -> usize {
+        self.held + self.undigested.samples
+    }
+
+    fn deliveries_max(&self) -> usize {
+        (usize::from(self.prefetch) / DELIVERIES_PER_PREFETCH).max(1)
+    }
+}
+
+impl Flow {
+    /// With a prefetch of at most `prefetch_max` per queue.
+    pub fn new(prefetch_max: u16) -> Flow {
+        let queue = || Queue {
+            prefetch: prefetch_max.min(FIRST_PREFETCH),
+            prefetch_max,
+            deliveries: VecDeque::new(),
+            first: 0,
+            undigested: Load::default(),
+            held: 0,
+            seen: Load::default(),
+        };
+        Flow { queues: [queue(), queue()], pairs_meet: true }
+    }
+
+    fn queue(&self, side: Side) -> &Queue {
+        let [y_true, y_pred] = &self.queues;
+        if side == Side::YTrue { y_true } else { y_pred }
+    }
+
+    fn queue_mut(&mut self, side: Side) -> &mut Queue {
+        let [y_true, y_pred] = &mut self.queues;
+        if side == Side::YTrue { y_true } else { y_pred }
+    }
+
+    pub fn prefetch(&self, side: Side) -> u16 {
+        self.queue(side).prefetch
+    }
+
+    /// Whether another delivery of this queue may be taken.
+    pub fn may_take(&self, side: Side) -> bool {
+        let own = self.queue(side);
+        let other = self.queue(if side == Side::YTrue { Side::YPred } else { Side::YTrue });
+        let lead_max = if self.pairs_meet { other.samples() + LEAD_MAX } else { usize::MAX };
+        own.deliveries.len() < own.deliveries_max()
+            && own.samples() < SAMPLES_MAX.min(lead_max)
+            && own.undigested.bytes + other.undigested.bytes < UNDIGESTED_BYTES_MAX
+    }
+
+    /// The number of the next delivery, by which the journal says what became of its halves.
+    pub fn next_number(&self, side: Side) -> u64 {
+        let queue = self.queue(side);
+        queue.first + queue.deliveries.len() as u64
+    }
+
+    /// Counts a delivery that was taken: the samples in it, the bytes of its body, and those that it keeps in memory until it is
+    /// digested.
+    pub fn taken(&mut self, side: Side, samples: usize, body_bytes: usize, kept_bytes: usize, now: Instant) {
+        let queue = self.queue_mut(side);
+        queue.undigested.add(samples, kept_bytes);
+        queue.seen.add(samples, body_bytes);
+        queue.deliveries.push_back(Delivery { taken_at: now, held: 0 });
+    }
+
+    /// How long to wait for a delivery before the next batch is digested. `is_volatile`: the store has a commit to sync.
+    /// `is_stopped`: no delivery can come before others are taken.
+    pub fn wait(&self, is_volatile: bool, is_stopped: bool) -> Duration {
+        let is_idle = !is_volatile && self.queues.iter().all(|queue| queue.deliveries.is_empty());
+        match (self.may_take(Side::YTrue), self.may_take(Side::YPred)) {
+            (true, true) if is_idle => IDLE,
+            (true, true) => VOLATILE_MAX,
+            (false, false) => Duration::ZERO,
+            _ if self.pairs_meet && !is_stopped => LEAD_WAIT,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether the next batch gives all halves that are held to the store: some is held for too long, or `is_empty`, nothing was taken,
+    /// and a queue waits for the other in vain.
+    pub fn releases(&self, is_empty: bool, now: Instant) -> bool {
+        let is_stuck = is_empty && !(self.may_take(Side::YTrue) && self.may_take(Side::YPred));
+        let is_old = |delivery: &Delivery| now.saturating_duration_since(delivery.taken_at) >= HOLD_MAX;
+        is_stuck || self.queues.iter().any(|queue| queue.deliveries.front().is_some_and(is_old))
+    }
+
+    /// All that was taken is durable, but for the halves that are held: of the deliveries `held` from now on, of those `released` no
+    /// longer, each once for each half. `met`: halves met in memory; `begun`: some began to wait in the store.
+    pub fn digested(&mut self, held: &[(Side, u64)], released: &[(Side, u64)], met: bool, begun: bool) {
+        for queue in &mut self.queues {
+            queue.undigested = Load::default();
+        }
+        for (side, number) in held {
+            self.count_held(*side, *number, 1);
+        }
+        for (side, number) in released {
+            self.count_held(*side, *number, -1);
+        }
+        self.pairs_meet = !begun && (self.pairs_meet || met);
+    }
+
+    fn count_held(&mut self, side: Side, number: u64, change: isize) {
+        let queue = self.queue_mut(side);
+        let at = number.checked_sub(queue.first).and_then(|at| usize::try_from(at).ok());
+        if let Some(delivery) = at.and_then(|at| queue.deliveries.get_mut(at)) {
+            delivery.held = delivery.held.saturating_add_signed(change);
+            queue.held = queue.held.saturating_add_signed(change);
+        }
+    }
+
+    /// The number of the last delivery that may be acknowledged, with all before it: they are digested, and no half of them is held.
+    /// None where that are no more than before.
+    pub fn acknowledge(&mut self, side: Side) -> Option<u64> {
+        let queue = self.queue_mut(side);
+        let digested = queue.deliveries.len() - queue.undigested.deliveries;
+        let free = queue.deliveries.iter().take(digested).take_while(|delivery| delivery.held == 0).count();
+        queue.deliveries.drain(..free);
+        queue.first += free as u64;
+        (free > 0).then(|| queue.first - 1)
+    }
+
+    /// Another prefetch, where the bodies that came since the last one was chosen are of a much different size.
+    pub fn choose_prefetch(&mut self, side: Side) -> Option<u16> {
+        let queue = self.queue_mut(side);
+        if queue.seen.deliveries < usize::from(SIZED_DELIVERIES.min(queue.prefetch)) {
+            return None;
+        }
+        let Load { deliveries, samples, bytes } = std::mem::take(&mut queue.seen);
+        let of_bytes = PREFETCH_BYTES * deliveries / bytes.max(1);
+        let of_samples = PREFETCH_SAMPLES * deliveries / samples.max(1);
+        let affordable = u16::try_from(of_bytes.min(of_samples)).unwrap_or(u16::MAX);
+        let wanted = affordable.clamp(1, queue.prefetch_max);
+        if wanted < queue.prefetch.saturating_mul(2) && queue.prefetch < wanted.saturating_mul(2) {
+            return None;
+        }
+        queue.prefetch = wanted;
+        Some(wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Side::*;
+
+    /// Both queues with the largest prefetch.
+    fn flow() -> Flow {
+        let mut flow = Flow::new(u16::MAX);
+        flow.queues.iter_mut().for_each(|queue| queue.prefetch = u16::MAX);
+        flow
+    }
+
+    fn take(flow: &mut Flow, side: Side, samples: usize) -> u64 {
+        let number = flow.next_number(side);
+        flow.taken(side, samples, 10, 10, Instant::now());
+        number
+    }
+
+    fn held(side: Side, number: u64, halves: usize) -> Vec<(Side, u64)> {
+        vec![(side, number); halves]
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_before_it_is_digested() {
+        let mut flow = flow();
+        assert_eq!(flow.acknowledge(YTrue), None);
+        let first = take(&mut flow, YTrue, 1);
+        assert_eq!(flow.acknowledge(YTrue), None);
+        flow.digested(&[], &[], true, false);
+        let second = take(&mut flow, YTrue, 1);
+        assert_eq!((flow.acknowledge(YTrue), flow.acknowledge(YTrue)), (Some(first), None));
+        flow.digested(&[], &[], true, false);
+        assert_eq!((flow.acknowledge(YTrue), flow.acknowledge(YPred)), (Some(second), None));
+    }
+
+    #[test]
+    fn a_held_half_keeps_its_delivery_and_those_behind_it() {
+        let mut flow = flow();
+        let numbers: Vec<u64> = (0..4).map(|_| take(&mut flow, YPred, 2)).collect();
+        assert_eq!(numbers, [0, 1, 2, 3]);
+        flow.digested(&held(YPred, 2, 2), &[], false, false);
+        assert_eq!(flow.acknowledge(YPred), Some(1));
+        flow.digested(&[], &held(YPred, 2, 1), true, false);
+        assert_eq!(flow.acknowledge(YPred), None);
+        flow.digested(&[], &held(YPred, 2, 1), true, false);
+        assert_eq!(flow.acknowledge(YPred), Some(3));
+        // A half that is held and released within a batch, of one side or of both.
+        let (of_true, of_pred) = (take(&mut flow, YTrue, 1), take(&mut flow, YPred, 1));
+        flow.digested(&held(YTrue, of_true, 1), &held(YTrue, of_true, 1), true, false);
+        assert_eq!([flow.acknowledge(YTrue), flow.acknowledge(YPred)], [Some(of_true), Some(of_pred)]);
+    }
+
+    /// Random histories against an account that remembers all: a delivery is acknowledged once it and all before it are digested and
+    /// hold nothing, and not before.
+    #[test]
+    fn acknowledged_is_what_is_digested_and_not_held_whatever_the_order() {
+        let seed = fastrand::u64(..);
+        println!("TEST_SEED={seed}");
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for _ in 0..300 {
+            let mut flow = flow();
+            // By side, of each delivery: whether it is digested, and its halves that are held.
+            let mut account: [Vec<(bool, usize)>; 2] = Default::default();
+            let mut acknowledged = [0, 0];
+            for _ in 0..rng.usize(1..60) {
+                let at = rng.usize(..2);
+                let side = [YTrue, YPred][at];
+                if rng.bool() {
+                    assert_eq!(take(&mut flow, side, 3), account[at].len() as u64);
+                    account[at].push((false, 0));
+                    continue;
+                }
+                let (mut now_held, mut now_released) = (Vec::new(), Vec::new());
+                for (side, deliveries) in [YTrue, YPred].into_iter().zip(&mut account) {
+                    for (number, delivery) in (0..).zip(deliveries.iter_mut()) {
+                        if !delivery.0 {
+                            *delivery = (true, rng.usize(..3));
+                            now_held.extend(held(side, number, delivery.1));
+                        }
+                        let released = rng.usize(..=delivery.1);
+                        now_released.extend(held(side, number, released));
+                        delivery.1 -= released;
+                    }
+                }
+                flow.digested(&now_held, &now_released, rng.bool(), rng.bool());
+                for at in [0, 1] {
+                    let free = account[at].iter().take_while(|delivery| **delivery == (true, 0)).count();
+                    let expected = (free > acknowledged[at]).then(|| free as u64 - 1);
+                    assert_eq!(flow.acknowledge([YTrue, YPred][at]), expected);
+                    acknowledged[at] = free;
+                }
+            }
+            for at in [0, 1] {
+                let still_held: usize = account[at].iter().map(|delivery| delivery.1).sum();
+                assert_eq!(flow.queues[at].held, still_held);
+            }
+        }
+    }
+
+    #[test]
+    fn deliveries_samples_and_bytes_are_each_bounded() {
+        let mut few = Flow::new(3);
+        assert!(few.may_take(YTrue));
+        take(&mut few, YTrue, 0);
+        assert!(!few.may_take(YTrue) && few.may_take(YPred), "half of a prefetch of 3");
+
+        let mut flow = flow();
+        flow.pairs_meet = false;
+        take(&mut flow, YTrue, SAMPLES_MAX);
+        assert!(!flow.may_take(YTrue) && flow.may_take(YPred));
+        flow.digested(&held(YTrue, 0, SAMPLES_MAX), &[], false, false);
+        assert!(!flow.may_take(YTrue), "held ones count");
+        flow.digested(&[], &held(YTrue, 0, 1), false, false);
+        assert!(flow.may_take(YTrue));
+
+        flow.taken(YTrue, 0, 0, UNDIGESTED_BYTES_MAX / 2, Instant::now());
+        flow.taken(YPred, 0, 0, UNDIGESTED_BYTES_MAX / 2, Instant::now());
+        assert!(!flow.may_take(YTrue) && !flow.may_take(YPred), "of both queues");
+        flow.digested(&[], &[], false, false);
+        assert!(flow.may_take(YTrue) && flow.may_take(YPred));
+    }
+
+    #[test]
+    fn a_queue_is_kept_near_the_other_while_pairs_meet() {
+        let mut flow = flow();
+        take(&mut flow, YTrue, LEAD_MAX);
+        assert!(!flow.may_take(YTrue) && flow.may_take(YPred));
+        take(&mut flow, YPred, 1);
+        assert!(flow.may_take(YTrue));
+        // Halves begin to wait in the store: the other queue is far behind.
+        flow.digested(&held(YTrue, 0, LEAD_MAX + 1), &[], true, true);
+        assert!(flow.may_take(YTrue));
+        flow.digested(&[], &[], true, false);
+        assert!(!flow.may_take(YTrue), "pairs meet again");
+    }
+
+    #[test]
+    fn halves_are_released_when_they_are_old_or_a_queue_waits_in_vain() {
+        let mut flow = flow();
+        let now = Instant::now();
+        assert!(!flow.releases(true, now));
+        flow.taken(YTrue, 1, 10, 10, now);
+        flow.digested(&held(YTrue, 0, 1), &[], false, false);
+        let nearly = now + HOLD_MAX - Duration::from_millis(1);
+        assert_eq!([nearly, now + HOLD_MAX].map(|at| flow.releases(false, at)), [false, true]);
+
+        take(&mut flow, YTrue, LEAD_MAX);
+        flow.digested(&held(YTrue, 1, LEAD_MAX), &[], false, false);
+        assert!(!flow.may_take(YTrue));
+        assert_eq!([false, true].map(|is_empty| flow.releases(is_empty, nearly)), [false, true]);
+    }
+
+    #[test]
+    fn the_wait_follows_what_is_due() {
+        let mut flow = flow();
+        assert_eq!([flow.wait(false, false), flow.wait(true, false)], [IDLE, VOLATILE_MAX]);
+        take(&mut flow, YTrue, LEAD_MAX);
+        flow.digested(&held(YTrue, 0, LEAD_MAX), &[], false, false);
+        assert_eq!([flow.wait(false, false), flow.wait(false, true)], [LEAD_WAIT, Duration::ZERO]);
+        flow.digested(&[], &held(YTrue, 0, 1), false, false);
+        assert_eq!(flow.wait(false, false), VOLATILE_MAX);
+        flow.pairs_meet = false;
+        take(&mut flow, YTrue, SAMPLES_MAX);
+        assert_eq!(flow.wait(false, false), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_prefetch_follows_the_size_of_bodies() {
+        let mut flow = Flow::new(2000);
+        assert_eq!(flow.prefetch(YTrue), FIRST_PREFETCH);
+        let mut see = |deliveries: u16, samples, bytes| {
+            (0..deliveries).for_each(|_| flow.taken(YTrue, samples, bytes, 0, Instant::now()));
+            flow.choose_prefetch(YTrue)
+        };
+        assert_eq!([see(3, 1, 60), see(1, 1, 60)], [None, Some(2000)]);
+        assert_eq!([see(31, 1, 60), see(1, 1, 60)], [None, None], "it fits");
+        assert_eq!(see(32, 1, 1 << 20), Some(3));
+        assert_eq!(see(3, 1, 1 << 20), None);
+        assert_eq!(see(3, 100, 5000), Some(160));
+        assert_eq!(see(32, 10_000, 300_000), Some(1));
+        assert_eq!(flow.prefetch(YPred), FIRST_PREFETCH);
+    }
+}
