@@ -8,7 +8,7 @@ use amiquip::{
     AmqpValue, Auth, Connection, ConnectionOptions, ConnectionTuning, Error, FieldTable, QueueDeclareOptions,
 };
 use anyhow::{Context, Result, anyhow, bail};
-use std::{collections::HashSet, fmt, mem, net::TcpStream, net::ToSocketAddrs, time::Duration};
+use std::{collections::HashSet, fmt, net::TcpStream, net::ToSocketAddrs, time::Duration};
 use stream::Stream;
 use url::Url;
 
@@ -21,11 +21,7 @@ const HEARTBEAT_SECONDS: u16 = 10;
 const MEM_CHANNEL_BOUND: usize = 1024;
 /// A message that came back so often is set aside: not RabbitMQ 4's 20, which a series of restarts reaches.
 const DELIVERY_LIMIT: i64 = 1000;
-const ACCESS_REFUSED: u16 = 403;
 const NOT_FOUND: u16 = 404;
-const RESOURCE_LOCKED: u16 = 405;
-/// Behind the prefix: the exclusive queue of the one `metric` that consumes the queues.
-const LOCK_QUEUE: &str = "metric_lock";
 const PRECONDITION_FAILED: u16 = 406;
 
 /// Where a broker is and who asks. Its `Display` leaves the password out.
@@ -53,8 +49,6 @@ pub struct Broker {
     pub queue_prefix: String,
     /// Queues that another program had declared otherwise when they were used first. They are waited for, never declared.
     pub foreign_queues: HashSet<String>,
-    /// The operator knows that the lock queue is not permitted.
-    warned_of_lock: bool,
 }
 
 /// 250 ms, doubling to 30 s, each shortened by up to half so that many clients do not come back at once.
@@ -128,7 +122,7 @@ impl QueueType {
 
 impl Broker {
     pub fn new(url: AmqpUrl, queue_type: QueueType, queue_prefix: &str) -> Broker {
-        Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), foreign_queues: HashSet::new(), warned_of_lock: false }
+        Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), foreign_queues: HashSet::new() }
     }
 
     /// Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits. A consumer must say of each message when it has taken it; who
@@ -164,23 +158,28 @@ impl Broker {
         Ok((Connection::insecure_open_stream(stream, options, tuning)?, bodies))
     }
 
+    /// The name of a queue, with the prefix.
+    pub fn queue(&self, name: &str) -> String {
+        format!("{}{name}", self.queue_prefix)
+    }
+
     /// Makes sure that a queue is there and gives its name, which is `name` behind the prefix.
     ///
     /// # Errors
     /// The broker's reason; with [`QueueType::Existing`] also that nobody has declared the queue yet.
     pub fn declare(&mut self, connection: &mut Connection, name: &str) -> Result<String> {
-        let queue = format!("{}{name}", self.queue_prefix);
+        let queue = self.queue(name);
         if self.foreign_queues.contains(&queue) {
-            exists(connection, &queue, "was declared by another program and is gone; waiting until it is declared again")?;
+            exists(connection, &queue, "was declared by another program and is gone; that program must declare it again")?;
             return Ok(queue);
         }
         match self.queue_type {
-            QueueType::Existing => exists(connection, &queue, "does not exist; waiting until somebody declares it")?,
+            QueueType::Existing => exists(connection, &queue, "does not exist; somebody else must declare it")?,
             QueueType::Classic => {
                 self.create(connection, &queue, arguments(&[("x-queue-type", "classic")]))?
             }
             QueueType::Quorum => {
-                let dead_letters = format!("{}dead_letters", self.queue_prefix);
+                let dead_letters = self.queue("dead_letters");
                 self.create(connection, &dead_letters, arguments(&[("x-queue-type", "quorum")]))?;
                 let mut wanted = arguments(&[
                     ("x-queue-type", "quorum"),
@@ -209,31 +208,6 @@ impl Broker {
                 Ok(())
             }
             Err(e) => Err(e).with_context(|| format!("cannot declare queue {queue}")),
-        }
-    }
-
-    /// Takes the lock of the queues with this prefix, which only one connection can hold, until it ends. Where that is not permitted
-    /// it goes without.
-    ///
-    /// # Errors
-    /// Another connection holds it, which then consumes the queues `names`.
-    pub fn hold_lock(&mut self, connection: &mut Connection, names: &[&str]) -> Result<()> {
-        let lock = format!("{}{LOCK_QUEUE}", self.queue_prefix);
-        let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        match connection.open_channel(None)?.queue_declare(lock.as_str(), options) {
-            Ok(_) => Ok(()),
-            Err(Error::ServerClosedChannel { code: RESOURCE_LOCKED, .. }) => {
-                let queues: Vec<String> = names.iter().map(|name| format!("{}{name}", self.queue_prefix)).collect();
-                let queues = queues.join(" and ");
-                bail!("another metric consumes {queues} (it holds the queue {lock}); waiting until it is gone")
-            }
-            Err(Error::ServerClosedChannel { code: ACCESS_REFUSED, message, .. }) => {
-                if !mem::replace(&mut self.warned_of_lock, true) {
-                    log::warn!("no lock on the queues is permitted, so a second metric would not be noticed: {message}");
-                }
-                Ok(())
-            }
-            Err(e) => Err(e).with_context(|| format!("cannot declare queue {lock}")),
         }
     }
 }

@@ -12,10 +12,11 @@ pub const BODY_MAX: u64 = (1 << 20) + 1;
 /// Contents that may be incomplete at once, each on a channel of its own. The services open three channels.
 const INCOMPLETE_MAX: usize = 64;
 /// A method is far shorter, and amiquip reserves a frame's size at once.
-const METHOD_BYTES_MAX: usize = 1 << 20;
+const METHOD_BYTES_MAX: u32 = 1 << 20;
 
 /// Frames of AMQP 0-9-1 (section 4.2.3) begin with their kind (1 byte), channel (2) and size of the payload (4), and end with a byte behind it.
 const HEAD_BYTES: usize = 7;
+const END_BYTES: usize = 1;
 const CONTENT_HEADER: u8 = 2;
 const BODY: u8 = 3;
 /// A content header's payload: class (2 bytes), weight (2), size of the body (8), flags (2); properties follow where a flag says so.
@@ -25,22 +26,21 @@ pub const START_BYTES: usize = HEAD_BYTES + BARE_BYTES;
 
 #[derive(Default)]
 pub struct FrameFilter {
-    /// The frame that is being passed on, in the order of its parts: its rewritten start, ...
-    start: [u8; START_BYTES],
+    /// The frame that is being passed on, in the order of its parts: the rewritten start, of which `start_at` bytes are passed; then how many
+    /// bytes of the input are passed, how many dropped, and how many passed at the end.
+    start: Vec<u8>,
     start_at: usize,
-    start_end: usize,
-    /// ... bytes to pass, bytes to drop, and again bytes to pass.
     pass: usize,
     drop: usize,
     pass_last: usize,
-    /// At most [`INCOMPLETE_MAX`].
+    /// Of at most [`INCOMPLETE_MAX`] channels.
     incomplete: Vec<Content>,
 }
 
-/// A message's body, or what is still to come of it.
+/// What is still to come of a message's body.
 struct Content {
     channel: u16,
-    /// The whole body as it is passed on.
+    /// Length of the whole body as it is passed on.
     len: u64,
     pass: u64,
     drop: u64,
@@ -71,9 +71,8 @@ impl FrameFilter {
             if room.is_empty() {
                 return Ok(passed);
             }
-            if self.start_at < self.start_end {
-                let start = self.start.get(self.start_at..self.start_end).unwrap_or_default();
-                let len = copy(start, room, usize::MAX);
+            if self.start_at < self.start.len() {
+                let len = copy(self.start.get(self.start_at..).unwrap_or_default(), room, usize::MAX);
                 self.start_at += len;
                 passed.written += len;
                 continue;
@@ -104,110 +103,107 @@ impl FrameFilter {
     /// Begins the next frame; false if it has to wait for more input or for room in the budget.
     fn begin(&mut self, input: &[u8], budget: &Budget, passed: &mut Passed) -> io::Result<bool> {
         let Some((head, payload)) = input.split_first_chunk::<HEAD_BYTES>() else { return Ok(false) };
-        let [kind, channel @ .., s0, s1, s2, s3] = *head;
-        let channel = u16::from_be_bytes(channel);
-        let size = u32::from_be_bytes([s0, s1, s2, s3]) as usize;
+        let [kind, c0, c1, s0, s1, s2, s3] = *head;
+        let (channel, size) = (u16::from_be_bytes([c0, c1]), u32::from_be_bytes([s0, s1, s2, s3]));
         match kind {
             // A shorter one is no content header, which amiquip finds out.
-            CONTENT_HEADER if size >= BARE_BYTES => {
+            CONTENT_HEADER if size >= BARE_BYTES as u32 => {
                 let Some(bare) = payload.first_chunk::<BARE_BYTES>() else { return Ok(false) };
-                if !budget.has_room() {
+                if !budget.admit() {
                     passed.is_stopped = true;
                     return Ok(false);
                 }
-                let len = self.begin_content(channel, bare, budget)?;
-                let [c0, c1, w0, w1, ..] = *bare;
-                self.begin_frame(kind, channel, BARE_BYTES);
-                let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
-                let bare = [c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, 0, 0];
-                if let Some(place) = self.start.get_mut(HEAD_BYTES..) {
-                    place.copy_from_slice(&bare);
-                }
-                self.start_end = START_BYTES;
-                (self.drop, self.pass_last) = (size - BARE_BYTES, 1);
+                self.begin_content(channel, size, bare, budget)?;
                 passed.read += START_BYTES;
                 passed.messages += 1;
+                return Ok(true);
             }
-            BODY => {
-                match self.continue_content(channel, size, budget)? {
-                    Some(pass) => {
-                        self.begin_frame(kind, channel, pass);
-                        (self.pass, self.drop, self.pass_last) = (pass, size - pass, 1);
-                    }
-                    None => self.drop = size + 1,
-                }
-                passed.read += HEAD_BYTES;
-            }
+            BODY => self.continue_content(channel, size, budget)?,
             _ if size > METHOD_BYTES_MAX => {
-                let what = format!(
-                    "a frame of kind {kind} and {size} bytes; at most {METHOD_BYTES_MAX} are expected"
-                );
-                return Err(io::Error::new(InvalidData, what));
+                return Err(refused(format!(
+                    "a frame of {size} bytes and kind {kind}; at most {METHOD_BYTES_MAX} are allowed"
+                )));
             }
-            _ => {
-                self.begin_frame(kind, channel, size);
-                self.pass = size + 1;
-                passed.read += HEAD_BYTES;
-            }
+            _ => self.begin_frame(kind, channel, size, 0),
         }
+        passed.read += HEAD_BYTES;
         Ok(true)
     }
 
-    fn begin_frame(&mut self, kind: u8, channel: u16, size: usize) {
-        let ([c0, c1], [s0, s1, s2, s3]) = (channel.to_be_bytes(), (size as u32).to_be_bytes());
-        let head = [kind, c0, c1, s0, s1, s2, s3];
-        if let Some(place) = self.start.get_mut(..HEAD_BYTES) {
-            place.copy_from_slice(&head);
-        }
-        (self.start_at, self.start_end) = (0, HEAD_BYTES);
+    /// Passes on so many bytes of a frame's payload and drops so many behind them.
+    fn begin_frame(&mut self, kind: u8, channel: u16, pass: u32, drop: u32) {
+        let ([c0, c1], [s0, s1, s2, s3]) = (channel.to_be_bytes(), pass.to_be_bytes());
+        self.start.clear();
+        self.start.extend([kind, c0, c1, s0, s1, s2, s3]);
+        self.start_at = 0;
+        (self.pass, self.drop, self.pass_last) = (pass as usize, drop as usize, END_BYTES);
     }
 
-    /// Notes what is to come of a body, and gives the length that it is passed on with.
-    fn begin_content(&mut self, channel: u16, bare: &[u8; BARE_BYTES], budget: &Budget) -> io::Result<u64> {
-        let [_, _, _, _, s0, s1, s2, s3, s4, s5, s6, s7, ..] = *bare;
-        let size = u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7]);
-        let len = if budget.discards() { 0 } else { size.min(BODY_MAX) };
+    /// Passes on a content header without properties, with the length to which the body is cut off.
+    fn begin_content(
+        &mut self,
+        channel: u16,
+        size: u32,
+        bare: &[u8; BARE_BYTES],
+        budget: &Budget,
+    ) -> io::Result<()> {
+        let [c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, _, _] = *bare;
+        let announced = u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        let len = if budget.discards() { 0 } else { announced.min(BODY_MAX) };
         // The channel may have been closed within a body, and opened again.
         self.incomplete.retain(|content| content.channel != channel);
         if self.incomplete.len() >= INCOMPLETE_MAX {
-            let what = format!("more than {INCOMPLETE_MAX} messages at once");
-            return Err(io::Error::new(InvalidData, what));
+            return Err(refused(format!("messages on more than {INCOMPLETE_MAX} channels at once")));
+        }
+        if announced > 0 {
+            self.incomplete.push(Content { channel, len, pass: len, drop: announced - len });
         }
         if len == 0 {
             budget.add(0);
         }
-        if size > 0 {
-            self.incomplete.push(Content { channel, len, pass: len, drop: size - len });
-        }
-        Ok(len)
+        self.begin_frame(CONTENT_HEADER, channel, BARE_BYTES as u32, size - BARE_BYTES as u32);
+        self.pass = 0;
+        let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
+        self.start.extend([c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, 0, 0]);
+        Ok(())
     }
 
-    /// How many bytes of a body frame of `size` bytes are passed on; none where the frame is left out.
-    fn continue_content(&mut self, channel: u16, size: usize, budget: &Budget) -> io::Result<Option<usize>> {
+    /// Passes on of a body frame what the body's length allows; nothing once it is cut off.
+    fn continue_content(&mut self, channel: u16, size: u32, budget: &Budget) -> io::Result<()> {
         let at = self.incomplete.iter().position(|content| content.channel == channel);
         let content = at.and_then(|at| self.incomplete.get_mut(at));
         let left = content.as_ref().map_or(0, |content| content.pass + content.drop);
-        let size = size as u64;
-        if size > left {
-            let what = format!(
-                "a body frame of {size} bytes on channel {channel}, where {left} are left of the message"
-            );
-            return Err(io::Error::new(InvalidData, what));
+        if u64::from(size) > left {
+            return Err(refused(format!(
+                "a body frame of {size} bytes on channel {channel}; {left} are left of the message"
+            )));
         }
-        // An empty frame without a message; amiquip complains.
-        let Some(content) = content else { return Ok(Some(0)) };
+        // Empty, and not within a message: amiquip complains.
+        let Some(content) = content else {
+            self.begin_frame(BODY, channel, 0, 0);
+            return Ok(());
+        };
         let is_cut_off = content.pass == 0;
-        let pass = content.pass.min(size);
-        content.pass -= pass;
-        content.drop -= size - pass;
+        let pass = content.pass.min(u64::from(size)) as u32;
+        content.pass -= u64::from(pass);
+        content.drop -= u64::from(size - pass);
         if pass > 0 && content.pass == 0 {
             budget.add(content.len);
         }
         if content.pass + content.drop == 0 {
             at.map(|at| self.incomplete.swap_remove(at));
         }
-        Ok((!is_cut_off).then_some(pass as usize))
+        if is_cut_off {
+            self.drop = size as usize + END_BYTES;
+        } else {
+            self.begin_frame(BODY, channel, pass, size - pass);
+        }
+        Ok(())
     }
+}
+
+fn refused(what: String) -> io::Error {
+    io::Error::new(InvalidData, what)
 }
 
 /// Copies as many bytes as fit, at most `max`, and gives their number.

@@ -19,7 +19,7 @@ pub fn on_signal() -> Result<Receiver<Infallible>> {
     let handler = move || {
         drop(alive.take());
         thread::sleep(GRACE);
-        log::warn!("the broker did not take leave in time; leaving without");
+        log::warn!("not stopped {GRACE:?} after the signal: a disk or the broker's connection hangs; exiting, nothing is lost");
         process::exit(0);
     };
     signals::handle(handler)?;

@@ -80,7 +80,8 @@ impl Read for Stream {
         loop {
             let input = self.input.get(self.unread.clone()).unwrap_or_default();
             let passed = self.filter.filter(input, buffer, &self.budget);
-            let passed = passed.inspect_err(|e| log::error!("not what a broker sends: {e}"))?;
+            let passed =
+                passed.inspect_err(|e| log::error!("the broker sent {e}; the connection is given up"))?;
             self.unread.start += passed.read;
             self.messages += passed.messages;
             if passed.written > 0 || buffer.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
     journal::Batch,
     message::{self, Content, Refused, Sample},
     rejects::Reject,
-    subscription::Subscription,
+    subscription::{Messages, Subscription},
 };
 use amiquip::{Channel, ConsumerMessage, Delivery};
 use anyhow::{Context, Result, bail};
@@ -24,12 +24,22 @@ pub struct Consumer<'c> {
     pub queue: String,
     subscription: Subscription,
     bodies: &'c Bodies,
-    /// Of the present subscription; nothing comes between two of them.
+    /// Of the present subscription.
     messages: Receiver<ConsumerMessage>,
-    /// The broker was asked to end the present subscription; another one follows.
-    is_changing: bool,
+    change: Change,
     /// By their numbers.
     to_acknowledge: VecDeque<(u64, Delivery)>,
+}
+
+/// The prefetch is changed by a further subscription that follows the present one. The end of the one and the beginning of the other
+/// are heard of in either order; all messages of the one are taken first.
+enum Change {
+    None,
+    Asked,
+    /// The present subscription has ended.
+    Ended,
+    /// The messages of the next one.
+    Begun(Receiver<ConsumerMessage>),
 }
 
 impl<'c> Consumer<'c> {
@@ -45,7 +55,7 @@ impl<'c> Consumer<'c> {
         let subscription = Subscription::new(channel, &queue, prefetch);
         let messages = subscription.consumers.recv().context("connection lost")??;
         let to_acknowledge = VecDeque::new();
-        Ok(Consumer { side, queue, subscription, bodies, messages, is_changing: false, to_acknowledge })
+        Ok(Consumer { side, queue, subscription, bodies, messages, change: Change::None, to_acknowledge })
     }
 
     pub fn messages(&self) -> &Receiver<ConsumerMessage> {
@@ -58,17 +68,21 @@ impl<'c> Consumer<'c> {
     }
 
     /// Where the messages of the next subscription come from, once there is one.
-    pub fn changes(&self) -> &Receiver<Result<Receiver<ConsumerMessage>>> {
+    pub fn changes(&self) -> &Receiver<Messages> {
         &self.subscription.consumers
     }
 
-    /// Takes messages of the next subscription from now on.
+    /// Takes messages of the next subscription once all of the present one are taken.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn change(&mut self, messages: Option<Result<Receiver<ConsumerMessage>>>) -> Result<()> {
-        self.messages = messages.context("connection lost")??;
-        self.is_changing = false;
+    pub fn change(&mut self, messages: Option<Messages>) -> Result<()> {
+        let messages = messages.context("connection lost")??;
+        if let Change::Ended = self.change {
+            (self.messages, self.change) = (messages, Change::None);
+        } else {
+            self.change = Change::Begun(messages);
+        }
         Ok(())
     }
 
@@ -87,15 +101,18 @@ impl<'c> Consumer<'c> {
     ) -> Result<()> {
         let mut delivery = match message {
             Some(ConsumerMessage::Delivery(delivery)) => delivery,
-            Some(ConsumerMessage::ClientCancelled) if self.is_changing => {
-                self.messages = never();
+            Some(ConsumerMessage::ClientCancelled) => {
+                (self.messages, self.change) = match mem::replace(&mut self.change, Change::None) {
+                    Change::Begun(next) => (next, Change::None),
+                    _ => (never(), Change::Ended),
+                };
                 return Ok(());
             }
             Some(ConsumerMessage::ServerClosedChannel(e) | ConsumerMessage::ServerClosedConnection(e)) => {
                 return Err(e).context("connection lost");
             }
             Some(ConsumerMessage::ServerCancelled) => {
-                bail!("the broker ended the subscription to queue {}; was it deleted?", self.queue)
+                bail!("the broker ended the subscription to queue {}; was the queue deleted?", self.queue)
             }
             Some(_) | None => bail!("connection lost"),
         };
@@ -117,10 +134,10 @@ impl<'c> Consumer<'c> {
         let step = (u64::from(flow.prefetch(self.side)) / KEPT_PER_PREFETCH).max(1);
         self.to_acknowledge.pop_back_if(|(number, _)| *number % step != 0);
         self.to_acknowledge.push_back((number, delivery));
-        if !self.is_changing
+        if let Change::None = self.change
             && let Some(prefetch) = flow.choose_prefetch(self.side)
         {
-            self.is_changing = true;
+            self.change = Change::Asked;
             self.subscription.change_prefetch(prefetch)?;
         }
         Ok(())

@@ -109,7 +109,8 @@ fn run(config: &Config) -> Result<()> {
         Ok(journal) => {
             health.ill("it is not yet connected".to_owned());
             let progress = Progress::new(config.log_dir.join("rejected.jsonl"));
-            Service { config, model, lock, journal, progress, health: &health, stop: &stop }.run()
+            let (health, stop, is_warned_of_lock) = (&health, &stop, false);
+            Service { config, model, lock, journal, progress, health, stop, is_warned_of_lock }.run()
         }
         Err(Halt::Failed(error)) => Err(error),
         Err(Halt::Stopped) => {

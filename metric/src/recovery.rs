@@ -19,7 +19,7 @@ const ADOPTED_PER_WRITE: usize = 10_000;
 /// A header that is refused is quoted up to this length.
 const QUOTED_BYTES: usize = 200;
 /// Bytes read between two calls of [`Reading`].
-const REPORT_BYTES: u64 = 4 << 20;
+const REPORT_BYTES: u64 = 256 << 10;
 
 /// Called while a log is read, with its path, the bytes read so far and those there are. Reading ends where it gives false.
 pub type Reading<'r> = dyn FnMut(&Path, u64, u64) -> bool + Send + 'r;

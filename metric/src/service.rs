@@ -14,7 +14,7 @@ use crate::{
     lock::Lock,
     message::Content,
     model::Model,
-    neighbours::Neighbours,
+    neighbours::{Neighbours, hold_lock},
     progress::Progress,
 };
 use amiquip::Connection;
@@ -52,6 +52,8 @@ pub struct Service<'a> {
     pub progress: Progress,
     pub health: &'a Health,
     pub stop: &'a Stop,
+    /// The operator knows that the lock of the queues is not permitted.
+    pub is_warned_of_lock: bool,
 }
 
 impl Service<'_> {
@@ -73,7 +75,7 @@ impl Service<'_> {
                 (End::Lost(error), Ok(())) => format!("{error:#}"),
             };
             if told != lost {
-                log::warn!("{lost}; trying again");
+                log::warn!("{lost}; waiting and trying again");
                 told.clone_from(&lost);
             }
             self.health.ill(lost);
@@ -99,10 +101,14 @@ impl Service<'_> {
             Ok(opened) => opened,
             Err(error) => return End::Lost(error),
         };
-        let queues = match declare(broker, &mut connection, &self.config.queue_names()) {
-            Ok(queues) => queues,
-            Err(error) => return End::Lost(error),
-        };
+        let names = self.config.queue_names();
+        let queues = names.map(|name| broker.queue(name));
+        let prefix = &self.config.queue_prefix;
+        let declared = hold_lock(&mut connection, prefix, &queues, &mut self.is_warned_of_lock)
+            .and_then(|()| names.iter().try_for_each(|name| broker.declare(&mut connection, name).map(drop)));
+        if let Err(error) = declared {
+            return End::Lost(error);
+        }
         for queue in &broker.foreign_queues {
             if let Err(halt) = self.journal.remember_foreign_queue(queue) {
                 return halt.into();
@@ -191,13 +197,6 @@ impl Service<'_> {
         }
         Ok(true)
     }
-}
-
-/// Takes the lock of the queues and makes sure that they are there; gives their names with the prefix.
-fn declare(broker: &mut Broker, connection: &mut Connection, names: &[&str; 2]) -> Result<[String; 2]> {
-    broker.hold_lock(connection, names)?;
-    let [y_true, y_pred] = names;
-    Ok([broker.declare(connection, y_true)?, broker.declare(connection, y_pred)?])
 }
 
 fn subscribe<'b>(

@@ -1,5 +1,5 @@
-//! A queue's subscription. Its thread makes the calls that wait for an answer: the broker gives it behind all messages that are on their way,
-//! and the stream stops until those are taken. So who takes messages never waits for the broker. Never touches a message.
+//! A queue's subscription. Its thread makes the calls that wait for the broker's answer: that comes behind all messages that are on their way,
+//! and the stream stops until those are taken. Whoever takes messages must not wait for it. Never looks into a message.
 
 use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
 use anyhow::{Context, Result, anyhow};
@@ -7,18 +7,20 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::thread::{self, JoinHandle};
 
 enum Command {
-    /// The delivery, and all before it on the channel.
+    /// Acknowledges the delivery and all before it on the channel.
     Acknowledge(Box<Delivery>),
-    /// Deliveries that the broker sends ahead.
+    /// Subscribes anew with this prefetch.
     Prefetch(u16),
 }
+
+/// Where a consumer's messages come from, or why there is none.
+pub type Messages = Result<Receiver<ConsumerMessage>>;
 
 pub struct Subscription {
     /// Closed by `drop`.
     commands: Option<Sender<Command>>,
-    /// A consumer's messages each: of the first consumer, and of those that took the place of the one before, which ends with
-    /// `ClientCancelled`.
-    pub consumers: Receiver<Result<Receiver<ConsumerMessage>>>,
+    /// The first consumer, and those that take the place of the one before, whose messages end with `ClientCancelled`.
+    pub consumers: Receiver<Messages>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,7 +53,7 @@ impl Subscription {
 }
 
 impl Drop for Subscription {
-    /// Waits until what was acknowledged has been handed to amiquip and the channel is closed.
+    /// Hands the last acknowledgements to amiquip and waits until the channel is closed. Bodies must be discarded by then.
     fn drop(&mut self) {
         self.commands = None;
         let _ = self.thread.take().map(JoinHandle::join);
@@ -64,7 +66,7 @@ fn serve(
     queue: &str,
     prefetch: u16,
     commands: &Receiver<Command>,
-    consumers: &Sender<Result<Receiver<ConsumerMessage>>>,
+    consumers: &Sender<Messages>,
 ) {
     let serve = || -> Result<()> {
         let mut consumer = subscribe(channel, queue, prefetch)?;

@@ -2,7 +2,7 @@
 
 use crate::{
     metric, rows,
-    testing::{Directory, Node, Peer, Proxy, Service, prefix, shared_broker, wait_for},
+    testing::{Directory, Node, Peer, Proxy, Service, healthcheck, prefix, shared_broker, wait_for},
 };
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,108 @@ fn queues_that_somebody_else_declared_are_used_as_they_are() {
     service.wait_for_line("consuming");
     publish_pairs(&mut peer, &prefix, 0..10);
     wait_for_rows(&directory, 10);
-    assert_eq!(service.count_lines("exists with other arguments"), 2, "one line per queue");
+    assert_eq!(service.count_lines("was declared by another program"), 2, "one line per queue");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// As Python services declare theirs. The broker takes them along when it restarts, and whoever declares first decides.
+#[test]
+fn a_queue_that_was_somebody_elses_is_waited_for_and_never_declared_otherwise() {
+    let (node, directory) = (Node::start(), Directory::new());
+    let settings = [("predictions", "y_pred")];
+    Peer::connect(&node.url).declare_transient("y_true");
+    let mut service = metric(&node.url, "", &directory, &settings);
+    service.wait_for_line("queue y_true was declared by another program, with other arguments");
+    service.wait_for_line("consuming");
+    let gone = "queue y_true was declared by another program and is gone";
+    for restarts in [false, true] {
+        if restarts {
+            service.kill();
+        }
+        node.command("restart");
+        if restarts {
+            service = metric(&node.url, "", &directory, &settings);
+        }
+        service.wait_for_line(gone);
+        let mut peer = Peer::connect(&node.url);
+        let is_declared = peer.channel.queue_declare_passive("y_true").is_ok();
+        assert!(!is_declared, "metric has declared it");
+        // The Python side comes back.
+        peer = Peer::connect(&node.url);
+        peer.declare_transient("y_true");
+        let connections = usize::from(!restarts);
+        wait_for("connection", || (service.count_lines("connected to") > connections).then_some(()));
+        let ids = if restarts { 10..20 } else { 0..10 };
+        publish_pairs(&mut peer, "", ids.clone());
+        wait_for_rows(&directory, ids.end as usize);
+    }
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn one_metric_at_a_time_consumes_the_queues() {
+    let (url, prefix) = (shared_broker(), prefix());
+    let directories = [Directory::new(), Directory::new()];
+    let [first, second] =
+        directories.each_ref().map(|directory| metric(&url, &prefix, directory, &[("predictions", "y_pred")]));
+    let consumes = |service: &Service| service.count_lines("consuming") > 0;
+    wait_for("one that consumes", || (consumes(&first) || consumes(&second)).then_some(()));
+    let is_first = consumes(&first);
+    let ((mut at_work, its), (waiting, others)) = match is_first {
+        true => ((first, &directories[0]), (second, &directories[1])),
+        false => ((second, &directories[1]), (first, &directories[0])),
+    };
+    let taken = format!("another metric consumes {prefix}y_true and {prefix}y_pred (it holds the queue {prefix}metric_lock)");
+    waiting.wait_for_line(&taken);
+    let settings = [("log-dir", others.0.to_str().unwrap())];
+    assert_eq!(healthcheck(env!("CARGO_BIN_EXE_metric"), &settings), format!("unhealthy: {taken}"));
+    let mut peer = Peer::connect(&url);
+    publish_pairs(&mut peer, &prefix, 0..2000);
+    wait_for_rows(its, 2000);
+    assert_eq!(waiting.count_lines("consuming"), 0);
+    // Gone without a word.
+    at_work.kill();
+    waiting.wait_for_line("consuming");
+    publish_pairs(&mut peer, &prefix, 2000..2010);
+    wait_for("rows", || (rows(others).len() >= 10).then_some(()));
+    assert_eq!(waiting.terminate(), Some(0));
+}
+
+/// Somebody else's consumer is warned of, whether it is there at the start or comes later.
+#[test]
+fn other_consumers_of_a_queue_are_warned_of() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let settings = [("predictions", "y_pred")];
+    let [y_true, y_pred] = ["y_true", "y_pred"].map(|name| format!("{prefix}{name}"));
+    assert_eq!(started(&url, &prefix, &directory, &settings).terminate(), Some(0));
+    let peer = Peer::connect(&url);
+    let there = peer.channel.basic_consume(y_true.as_str(), amiquip::ConsumerOptions::default()).unwrap();
+    let service = started(&url, &prefix, &directory, &settings);
+    service.wait_for_line(&format!("queue {y_true} has 1 other consumers"));
+    let _later = peer.channel.basic_consume(y_pred.as_str(), amiquip::ConsumerOptions::default()).unwrap();
+    service.wait_for_line(&format!("queue {y_pred} has 1 other consumers"));
+    there.cancel().unwrap();
+    service.wait_for_line(&format!("queue {y_true} has no other consumer any more"));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+fn started(url: &str, prefix: &str, directory: &Directory, settings: &[(&str, &str)]) -> Service {
+    let service = metric(url, prefix, directory, settings);
+    service.wait_for_line("consuming");
+    service
+}
+
+/// A lock needs a right on one more queue; without it the rest works.
+#[test]
+fn where_the_lock_is_not_permitted_it_goes_on_with_a_warning() {
+    let (node, directory) = (Node::start(), Directory::new());
+    node.ctl(&["add_user", "narrow", "secret"]);
+    node.ctl(&["set_permissions", "narrow", "^(y_true|y_pred|dead_letters)$", ".*", ".*"]);
+    let url = node.url.replace("guest:guest", "narrow:secret");
+    let service = started(&url, "", &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("no lock on the queues is permitted");
+    publish_pairs(&mut Peer::connect(&node.url), "", 0..10);
+    wait_for_rows(&directory, 10);
     assert_eq!(service.terminate(), Some(0));
 }
 
