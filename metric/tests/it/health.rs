@@ -1,7 +1,7 @@
 //! `metric --healthcheck` against a process that works, waits, hangs, or is gone.
 
 use crate::{
-    HEADER, metric, settings,
+    HEADER, metric,
     testing::{Directory, Node, Peer, Service, healthcheck, prefix, shared_broker, wait_for},
 };
 use std::{fs, os::unix::fs::symlink};
@@ -17,6 +17,7 @@ fn wait_for_health(directory: &Directory, part: &str) {
 
 fn healthy(url: &str, prefix: &str, directory: &Directory) -> Service {
     let service = metric(url, prefix, directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
     wait_for("health", || health(directory).starts_with("ok: ").then_some(()));
     service
 }
@@ -55,18 +56,15 @@ fn it_says_what_was_done_and_warns_of_the_first_rejection() {
     assert_eq!(service.terminate(), Some(0));
 }
 
-/// Reading a large log takes a while. With each write to the store delayed it takes as long as the test wants.
+/// A million rows take some seconds to be read.
 #[test]
 fn a_start_that_reads_a_long_log_is_well_says_how_far_it_is_and_can_be_stopped() {
+    const ROWS: usize = 1_000_000;
     let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
     let row = |id: usize| format!("id {id},1,2.5,1.5,1732341600.000\n");
-    let text = HEADER.to_owned() + &(0..400_000).map(row).collect::<String>();
+    let text = HEADER.to_owned() + &(0..ROWS).map(row).collect::<String>();
     fs::write(directory.file("metric_log.csv"), &text).unwrap();
-    let options = ["--trace=fdatasync", "--inject=fdatasync:delay_enter=100000", "-P"].map(str::to_owned);
-    let options = [&options[..], &[directory.file("metric.redb").to_str().unwrap().to_owned()]].concat();
-    let settings = settings(&url, &prefix, &directory, &[]);
-    let trace = directory.file("trace");
-    let mut service = Service::start_traced(env!("CARGO_BIN_EXE_metric"), &settings, &options, &trace);
+    let mut service = metric(&url, &prefix, &directory, &[]);
     wait_for_health(&directory, "ok: reading ");
     let doing = health(&directory);
     assert!(doing.contains("metric_log.csv: ") && doing.contains(" % of "), "{doing}");
@@ -77,8 +75,8 @@ fn a_start_that_reads_a_long_log_is_well_says_how_far_it_is_and_can_be_stopped()
     // The next start goes on from there.
     let service = metric(&url, &prefix, &directory, &[]);
     let adopted = service.wait_for_line("rows of the log were not accounted for");
-    assert!(!adopted.contains(" 400000 rows"), "{adopted}");
-    assert_eq!(directory.read("metric_log.csv"), text);
+    assert!(!adopted.contains(&format!(" {ROWS} rows")), "{adopted}");
+    assert!(directory.read("metric_log.csv") == text);
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -112,6 +110,7 @@ fn a_batch_that_finds_no_room_on_the_disk_is_the_reason() {
     symlink("/dev/full", &unmatched).unwrap();
     let settings = [("predictions", "y_pred"), ("pending-max", "0")];
     let service = metric(&url, &prefix, &directory, &settings);
+    service.wait_for_line("consuming");
     wait_for("health", || health(&directory).starts_with("ok: ").then_some(()));
     let mut peer = Peer::connect(&url);
     peer.publish(&format!("{prefix}y_true"), b"{\"id\": 1, \"body\": 2}");
