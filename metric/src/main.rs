@@ -3,6 +3,7 @@
 #[path = "../../glue/broker.rs"]
 mod broker;
 mod config;
+mod describe;
 mod digest;
 mod disk;
 mod done;
@@ -12,6 +13,7 @@ mod id;
 mod intake;
 mod join;
 mod journal;
+mod json;
 mod line_file;
 mod lock;
 mod message;
@@ -34,6 +36,7 @@ mod signals;
 mod simulation;
 mod store;
 mod unmatched;
+mod value;
 
 use anyhow::Result;
 use config::{Config, Predictions};
