@@ -5,13 +5,12 @@ use crate::disk::{Disk, DiskFile, Reader, cannot_read, cannot_write, directory_o
 use anyhow::{Context, Result};
 use redb::StorageBackend;
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
 };
 
-/// Lines appended at once are at most so long, that what a crash can leave unfinished is found again in the file's last [`TAIL_BYTES`].
-pub const APPEND_BYTES_MAX: usize = 1 << 20;
-const TAIL_BYTES: u64 = 4 << 20;
+/// Lines appended at once have at most this many bytes together: what a crash left unfinished is within the file's last ones.
+pub const APPEND_BYTES_MAX: usize = 2 << 20;
 /// A longer line, which nobody here writes, is read in pieces.
 pub const LINE_BYTES_MAX: u64 = 64 << 10;
 
@@ -31,9 +30,11 @@ impl<D: Disk> LineFile<D> {
     pub fn open(disk: &D, path: &Path) -> Result<LineFile<D>> {
         let file = disk.open_append(path).with_context(|| cannot_write(path))?;
         sync_name(disk, path)?;
-        let len = end_of_whole_lines(&file).with_context(|| cannot_read(path))?;
-        if len < file.len().with_context(|| cannot_read(path))? {
-            file.set_len(len).with_context(|| cannot_write(path))?;
+        let end = end_of_whole_lines(&file).with_context(|| cannot_read(path))?;
+        let unfinished = file.len().with_context(|| cannot_read(path))?.saturating_sub(end);
+        if unfinished > 0 {
+            file.set_len(end).with_context(|| cannot_write(path))?;
+            log::info!("{unfinished} bytes that a crash left unfinished were cut off {}", path.display());
         }
         Ok(LineFile { disk: disk.clone(), path: path.to_owned(), file, unfinished_from: None })
     }
@@ -87,14 +88,18 @@ pub fn sync_name<D: Disk>(disk: &D, path: &Path) -> Result<()> {
     disk.sync_directory(directory).with_context(|| cannot_write(directory))
 }
 
+/// Where the lines end that a crash did not leave unfinished: without a line break, or with the zeros of a block that was not
+/// written before a power cut.
 fn end_of_whole_lines(file: &impl StorageBackend) -> io::Result<u64> {
-    let mut end = file.len()?.saturating_sub(TAIL_BYTES);
-    let mut reader = BufReader::with_capacity(1 << 16, Reader::new(file, end)?);
-    let mut line = Vec::new();
-    while read_whole_line(&mut reader, &mut line)? {
-        end += line.len() as u64;
-    }
-    Ok(end)
+    // One byte more: the line break before the last append.
+    let begin = file.len()?.saturating_sub(APPEND_BYTES_MAX as u64 + 1);
+    let mut tail = Vec::new();
+    Reader::new(file, begin)?.read_to_end(&mut tail)?;
+    let mut lines = tail.split_inclusive(|byte| *byte == b'\n');
+    // The file's beginning, or the end of a line that was synced.
+    let first = if begin == 0 { 0 } else { lines.next().map_or(0, <[u8]>::len) };
+    let whole = lines.take_while(|line| line.ends_with(b"\n") && !line.contains(&0));
+    Ok(begin + (first + whole.map(<[u8]>::len).sum::<usize>()) as u64)
 }
 
 /// Reads a line with its line break. False where none is left, or only what a crash has left of one: without a line break, or with the
