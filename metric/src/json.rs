@@ -26,10 +26,6 @@ pub fn elements(text: &str, max: usize) -> Result<(Vec<&str>, usize)> {
     Ok((ranges.into_iter().map(|range| part(text, range)).collect(), count))
 }
 
-/// Borrows where there are no escapes; a plain `Cow` never does.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// What an object holds. `V` is a value as written, or its place.
 pub struct Fields<V> {
     pub id: Option<V>,
@@ -60,6 +56,10 @@ pub fn fields(text: &str) -> Result<Fields<&str>> {
 pub fn string(raw: &str) -> Result<Cow<'_, str>> {
     serde_json::from_str(raw).map(|Text(text)| text)
 }
+
+/// Borrows where there are no escapes; a plain `Cow` never does.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Whether the text is one JSON value.
 ///

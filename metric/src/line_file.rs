@@ -88,10 +88,9 @@ pub fn sync_name<D: Disk>(disk: &D, path: &Path) -> Result<()> {
     disk.sync_directory(directory).with_context(|| cannot_write(directory))
 }
 
-/// Where the lines end that a crash did not leave unfinished: without a line break, or with the zeros of a block that was not
-/// written before a power cut.
 fn end_of_whole_lines(file: &impl StorageBackend) -> io::Result<u64> {
-    // One byte more: the line break before the last append.
+    // An unfinished line lacks its line break, or has the zeros of a block that was not written before a power cut. One byte more
+    // than an append may have: the line break before it.
     let begin = file.len()?.saturating_sub(APPEND_BYTES_MAX as u64 + 1);
     let mut tail = Vec::new();
     Reader::new(file, begin)?.read_to_end(&mut tail)?;
