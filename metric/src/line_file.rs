@@ -30,9 +30,11 @@ impl<D: Disk> LineFile<D> {
     pub fn open(disk: &D, path: &Path) -> Result<LineFile<D>> {
         let file = disk.open_append(path).with_context(|| cannot_write(path))?;
         sync_name(disk, path)?;
-        let len = end_of_whole_lines(&file).with_context(|| cannot_read(path))?;
-        if len < file.len().with_context(|| cannot_read(path))? {
-            file.set_len(len).with_context(|| cannot_write(path))?;
+        let end = end_of_whole_lines(&file).with_context(|| cannot_read(path))?;
+        let unfinished = file.len().with_context(|| cannot_read(path))?.saturating_sub(end);
+        if unfinished > 0 {
+            file.set_len(end).with_context(|| cannot_write(path))?;
+            log::info!("{unfinished} bytes of an unfinished line were cut off {}", path.display());
         }
         Ok(LineFile { disk: disk.clone(), path: path.to_owned(), file, unfinished_from: None })
     }

@@ -1,9 +1,7 @@
 //! Decodes message bodies into samples, as CONTRACT.md has it. Knows no broker and no disk, and never panics, whatever the
 //! bytes are.
 
-use crate::{id::Id, model::Model, plain};
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{error::Category, value::RawValue};
+use crate::{describe, id::Id, json, model::Model, plain, value};
 use std::{borrow::Cow, str};
 
 pub const BODY_BYTES_MAX: usize = 1 << 20;
@@ -40,98 +38,94 @@ pub fn decode<'a>(
     samples: &mut Vec<Sample>,
     refused: &mut Vec<Refused<'a>>,
 ) {
-    let mut refuse = |reason, body, index| refused.push(Refused { reason, body, index });
-    let text = match text(body) {
-        Ok(text) => text,
-        Err(reason) => return refuse(reason, body, None),
-    };
-    if plain::decode(text, content, samples).is_ok() {
+    let text = text(body);
+    if let Ok(text) = text
+        && plain::decode(text, content, samples).is_ok()
+    {
         return;
     }
-    let batch = match split(text) {
-        Ok(Message::One(text)) => {
-            return match sample(text, content) {
-                Ok(sample) => samples.push(sample),
-                Err(reason) => refuse(reason, body, None),
-            };
-        }
-        Ok(Message::Batch(elements)) => elements,
-        Err(reason) => return refuse(reason, body, None),
-    };
-    for (index, element) in batch.into_iter().enumerate() {
-        match sample(element.get(), content) {
+    let mut refuse = |reason, body, index| refused.push(Refused { reason, body, index });
+    match text.and_then(split) {
+        Ok(Message::One(text)) => match sample(text, content) {
             Ok(sample) => samples.push(sample),
-            Err(reason) => refuse(reason, element.get().as_bytes(), Some(index)),
+            Err(reason) => refuse(whole(body, reason), body, None),
+        },
+        Ok(Message::Batch(elements)) => {
+            for (index, element) in elements.into_iter().enumerate() {
+                match sample(element, content) {
+                    Ok(sample) => samples.push(sample),
+                    Err(reason) => refuse(reason, element.as_bytes(), Some(index)),
+                }
+            }
         }
+        Err(reason) => refuse(whole(body, reason), body, None),
+    }
+}
+
+/// The reason of a whole message: its format, where that is a known one and not JSON.
+fn whole(body: &[u8], reason: String) -> String {
+    match describe::format(body) {
+        Some(format) if body.len() <= BODY_BYTES_MAX => format!("the message is {format}"),
+        _ => reason,
     }
 }
 
 enum Message<'a> {
     One(&'a str),
-    Batch(Vec<&'a RawValue>),
+    Batch(Vec<&'a str>),
 }
 
 fn text(body: &[u8]) -> Result<&str, String> {
     if body.len() > BODY_BYTES_MAX {
-        return Err(format!("the message has {} bytes; at most {BODY_BYTES_MAX}", body.len()));
+        return Err(format!("the message has more than {BODY_BYTES_MAX} bytes"));
     }
     let text = str::from_utf8(body).map_err(|e| format!("not UTF-8: {e}"))?;
-    Ok(text.trim_ascii_start())
+    // Windows tools begin a text with a byte order mark.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii_start())
 }
 
 fn split(text: &str) -> Result<Message<'_>, String> {
+    let not_json = |e| format!("not JSON: {e}");
     match text.as_bytes().first() {
+        None => Err("the message is empty".to_owned()),
         Some(b'{') => Ok(Message::One(text)),
-        Some(b'[') => {
-            let elements: Vec<&RawValue> =
-                serde_json::from_str(text).map_err(|e| format!("not JSON: {e}"))?;
-            match elements.len() {
-                0 => Err("an empty array".to_owned()),
-                1..=SAMPLES_MAX => Ok(Message::Batch(elements)),
-                n => Err(format!("an array of {n} samples; at most {SAMPLES_MAX}")),
-            }
-        }
-        _ => match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Err("neither a sample nor an array of samples".to_owned()),
-            Err(e) => Err(format!("not JSON: {e}")),
+        Some(b'[') => match json::elements(text, SAMPLES_MAX).map_err(not_json)? {
+            (_, 0) => Err("the message is an empty array".to_owned()),
+            (elements, 1..=SAMPLES_MAX) => Ok(Message::Batch(elements)),
+            (_, n) => Err(format!("the message is an array of {n} samples; at most {SAMPLES_MAX}")),
         },
+        _ => {
+            json::check(text).map_err(not_json)?;
+            let what = describe::value(text.trim_ascii_end());
+            Err(format!("the message is {what}, neither a sample nor an array of samples"))
+        }
     }
-}
-
-/// Both values as written: which kind a number is of, and its digits, must not be lost before they are looked at.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    id: &'a RawValue,
-    #[serde(borrow)]
-    body: &'a RawValue,
 }
 
 fn sample(text: &str, content: &Content) -> Result<Sample, String> {
-    // An array would otherwise pass for the envelope's fields in order.
     if !text.starts_with('{') {
-        return Err("the sample is not an object".to_owned());
+        return Err(format!("the sample is {}, not an object", describe::value(text)));
     }
-    let envelope: Envelope = serde_json::from_str(text).map_err(|e| match e.classify() {
-        Category::Data => e.to_string(),
-        _ => format!("not JSON: {e}"),
-    })?;
-    let id = id(envelope.id.get())?;
+    let fields =
+        json::fields(text).map_err(|e| if e.is_data() { e.to_string() } else { format!("not JSON: {e}") })?;
+    let missing = |key| match describe::keys(&fields) {
+        keys if keys.is_empty() => format!("the sample has no key {key}; it is an empty object"),
+        keys => format!("the sample has no key {key}; it has {keys}"),
+    };
+    let id = id(fields.id.ok_or_else(|| missing("id"))?)?;
+    let body = fields.body.ok_or_else(|| missing("body"))?;
     let value = match content {
-        Content::Number => number(envelope.body.get())?,
-        Content::Features(model) => model.predict(&vector(envelope.body.get())?)?,
+        Content::Number => value::number(body)?,
+        Content::Features(model) => value::prediction(body, model)?,
     };
     Ok(Sample { id: Id::from(&*id), value })
 }
 
 fn id(raw: &str) -> Result<Cow<'_, str>, String> {
     let id = match raw.as_bytes().first() {
-        Some(b'"') if raw.contains('\\') => {
-            Cow::Owned(serde_json::from_str(raw).map_err(|e| format!("the id: {e}"))?)
-        }
-        Some(b'"') => Cow::Borrowed(raw.trim_matches('"')),
-        Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
-        _ => return Err("the id is neither a string nor a number".to_owned()),
+        Some(b'"') => json::string(raw).map_err(|e| format!("the id: {e}"))?,
+        Some(b'-' | b'0'..=b'9') if raw != "-Infinity" => Cow::Borrowed(raw),
+        _ => return Err(format!("the id is {}, neither a string nor a number", describe::value(raw))),
     };
     check_id(&id)?;
     Ok(id)
@@ -152,29 +146,10 @@ pub fn check_id(id: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn number(raw: &str) -> Result<f64, String> {
-    if !raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-        return Err("the body is not a number".to_owned());
-    }
-    // The text is a JSON number already; the standard library gives the nearest f64, infinity beyond the largest.
-    match raw.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(format!("the body is out of range: {raw}")),
-    }
-}
-
-fn vector(raw: &str) -> Result<Vec<f64>, String> {
-    serde_json::from_str(raw).map_err(|e| {
-        if e.is_data() {
-            format!("the body is not an array of numbers: {e}")
-        } else {
-            format!("the body is out of range: {e}")
-        }
-    })
-}
-
 #[cfg(test)]
 mod mutated;
+#[cfg(test)]
+mod oracle;
 
 #[cfg(test)]
 mod tests {
@@ -195,29 +170,27 @@ mod tests {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The samples of a case; features as the model's prediction.
+    fn samples(case: &Value, model: &Model) -> Vec<Sample> {
+        let number = |value: &Value| value.as_f64().unwrap();
+        let sample = |sample: &Value| Sample {
+            id: sample[0].as_str().unwrap().into(),
+            value: match sample[1].as_array() {
+                Some(x) => model.predict(&x.iter().map(number).collect::<Vec<_>>()).unwrap(),
+                None => number(&sample[1]),
+            },
+        };
+        case["samples"].as_array().map_or(Vec::new(), |samples| samples.iter().map(sample).collect())
+    }
+
     #[test]
     fn golden_messages_are_accepted() {
         let model = Model::embedded().unwrap();
         for case in golden(include_str!("../../contract/accepted.jsonl")) {
-            let queue = case["queue"].as_str().unwrap();
-            let body = case["body"].as_str().unwrap().as_bytes();
-            let (samples, refused) = decode_all(body, &content(queue, &model));
+            let content = content(case["queue"].as_str().unwrap(), &model);
+            let (found, refused) = decode_all(case["body"].as_str().unwrap().as_bytes(), &content);
             assert_eq!(refused, [], "{}", case["name"]);
-            let expected: Vec<Sample> = case["samples"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|sample| Sample {
-                    id: sample[0].as_str().unwrap().into(),
-                    value: match sample[1].as_array() {
-                        Some(x) => {
-                            model.predict(&x.iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()).unwrap()
-                        }
-                        None => sample[1].as_f64().unwrap(),
-                    },
-                })
-                .collect();
-            assert_eq!(samples, expected, "{}", case["name"]);
+            assert_eq!(found, samples(&case, &model), "{}", case["name"]);
         }
     }
 
@@ -225,16 +198,46 @@ mod tests {
     fn golden_messages_are_refused_with_their_reason() {
         let model = Model::embedded().unwrap();
         for case in golden(include_str!("../../contract/rejected.jsonl")) {
-            let Some(parts) = case["body"].as_array() else { continue };
-            let body: String = parts
-                .iter()
-                .map(|part| part[0].as_str().unwrap().repeat(part[1].as_u64().unwrap() as usize))
-                .collect();
-            let (samples, refused) =
-                decode_all(body.as_bytes(), &content(case["queue"].as_str().unwrap(), &model));
-            assert_eq!((samples.len(), refused.len()), (0, 1), "{}", case["name"]);
-            let reason = case["reason"].as_str().unwrap();
-            assert!(refused[0].reason.contains(reason), "{}: {}", case["name"], refused[0].reason);
+            let body = mutated::rejected_body(&case);
+            let (found, refused) = decode_all(&body, &content(case["queue"].as_str().unwrap(), &model));
+            assert_eq!(found, samples(&case, &model), "{}", case["name"]);
+            let [Refused { reason, body: kept, index }] = refused.as_slice() else {
+                panic!("{}: {refused:?}", case["name"])
+            };
+            assert!(reason.contains(case["reason"].as_str().unwrap()), "{}: {reason}", case["name"]);
+            if let Some(expected) = case["index"].as_u64() {
+                assert_eq!(*index, Some(expected as usize), "{}", case["name"]);
+            }
+            assert!(index.is_some() || *kept == body, "{}", case["name"]);
+        }
+    }
+
+    #[test]
+    fn one_nan_takes_no_other_sample_along() {
+        for token in ["NaN", "Infinity", "-Infinity", "[NaN]", "[0, {\"x\": [-Infinity]}]"] {
+            let sample = |i| format!("{{\"id\": {i}, \"body\": {}}}", if i == 500 { token } else { "1" });
+            let batch: Vec<String> = (0..1000).map(sample).collect();
+            let body = format!("[{}]", batch.join(","));
+            let (found, refused) = decode_all(body.as_bytes(), &Content::Number);
+            assert_eq!((found.len(), refused.len()), (999, 1), "{token}");
+            assert_eq!((refused[0].index, refused[0].body), (Some(500), batch[500].as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_tokens_and_quotes_is_read_in_one_pass() {
+        let sample = r#"{"id": NaN, "body": [-Infinity, "\"-Infinity", "NaN"]}"#;
+        let mut body = format!("[{}", vec![sample; SAMPLES_MAX].join(","));
+        body.push(']');
+        let (found, refused) = decode_all(body.as_bytes(), &Content::Number);
+        assert_eq!((found.len(), refused.len()), (0, SAMPLES_MAX));
+        for body in [
+            "[NaN,".repeat(200_000),
+            "\"-".repeat(500_000),
+            "-".repeat(1_000_000),
+            "{\"body\":".repeat(100_000),
+        ] {
+            assert_eq!(decode_all(body.as_bytes(), &Content::Number).1.len(), 1);
         }
     }
 

@@ -45,14 +45,21 @@ impl Model {
     /// The prediction for one sample; `x` is as long as the coefficients.
     ///
     /// # Errors
-    /// A vector of another length, naming both, or a result that is not finite.
+    /// As of [`Model::check_len`], or the result is not finite.
     pub fn predict(&self, x: &[f64]) -> Result<f64, String> {
-        if x.len() != self.coefficients.len() {
-            let expected = self.coefficients.len();
-            return Err(format!("the body has {} features, the model has {expected} coefficients", x.len()));
-        }
+        self.check_len(x.len())?;
         let y_pred = self.coefficients.iter().zip(x).fold(self.intercept, |sum, (w, x)| sum + w * x);
         if y_pred.is_finite() { Ok(y_pred) } else { Err("the prediction overflows".to_owned()) }
+    }
+
+    /// # Errors
+    /// Names the count of features and that of the coefficients, where they differ.
+    pub fn check_len(&self, features: usize) -> Result<(), String> {
+        let expected = self.coefficients.len();
+        if features == expected {
+            return Ok(());
+        }
+        Err(format!("the body has {features} features, the model has {expected} coefficients"))
     }
 }
 

@@ -38,10 +38,13 @@ impl<D: Disk> Unmatched<D> {
             none => none.insert(LineFile::open(&self.disk, &self.path)?),
         };
         file.follow_path()?;
-        let mut text = lines();
         if file.len()? == 0 {
-            text.write_record(HEADER)?;
+            // Synced by itself: no power cut leaves lines without it.
+            let mut header = lines();
+            header.write_record(HEADER)?;
+            file.append(&finish(header)?)?;
         }
+        let mut text = lines();
         for (id, half) in halves {
             let kind = if half.side == Side::YTrue { "y_true" } else { "y_pred" };
             text.write_record([

@@ -5,8 +5,11 @@ use crate::{
     testing::{Directory, Peer, prefix, shared_broker, wait_for},
 };
 use amiquip::{AmqpProperties, AmqpValue, FieldTable};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use std::thread;
+use std::{fs, thread};
+
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 fn golden(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -14,7 +17,6 @@ fn golden(text: &str) -> Vec<Value> {
 
 /// The body of a case of `contract/rejected.jsonl`.
 fn body(case: &Value) -> Vec<u8> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
     match case["body"].as_array() {
         None => STANDARD.decode(case["base64"].as_str().unwrap()).unwrap(),
         Some(parts) => parts
@@ -24,6 +26,18 @@ fn body(case: &Value) -> Vec<u8> {
             })
             .collect(),
     }
+}
+
+/// The whole lines of `rejected.jsonl`.
+fn rejects(directory: &Directory) -> Vec<Value> {
+    let text = directory.read("rejected.jsonl");
+    golden(text.rfind('\n').map_or("", |end| &text[..end]))
+}
+
+/// The body that a line of `rejected.jsonl` keeps.
+fn kept(line: &Value) -> Vec<u8> {
+    let body = line["body"].as_str().unwrap();
+    if line["encoding"] == "base64" { STANDARD.decode(body).unwrap() } else { body.into() }
 }
 
 #[test]
@@ -43,7 +57,7 @@ fn invalid_messages_are_set_aside_with_their_reason_and_the_rest_is_unharmed() {
     peer.confirmed();
     wait_for("row of every good sample", || (rows(&directory).len() == cases.len()).then_some(()));
     let rejected = wait_for("reject of every bad one", || {
-        let rejected = golden(&directory.read("rejected.jsonl"));
+        let rejected = rejects(&directory);
         (rejected.len() >= cases.len()).then_some(rejected)
     });
     assert_eq!(rejected.len(), cases.len());
@@ -51,13 +65,17 @@ fn invalid_messages_are_set_aside_with_their_reason_and_the_rest_is_unharmed() {
         let (queue, body) = (format!("{prefix}{}", case["queue"].as_str().unwrap()), body(case));
         let reason = case["reason"].as_str().unwrap();
         let is_kept = |line: &Value| {
-            let kept = line["body"].as_str().unwrap().as_bytes();
-            if line["index"].is_u64() {
-                // The one sample of a batch.
-                return line["body_bytes"] == kept.len() && body[1..].starts_with(kept);
+            let kept = kept(line);
+            match line["index"].as_u64() {
+                // One sample of a batch.
+                Some(_) => {
+                    line["body_bytes"] == kept.len() && body.windows(kept.len()).any(|part| part == kept)
+                }
+                None if body.len() > BODY_BYTES_MAX => {
+                    line["body_bytes"] == BODY_BYTES_MAX + 1 && kept == body[..4096]
+                }
+                None => line["body_bytes"] == body.len() && kept == body,
             }
-            let kept_whole = line["encoding"] == "base64" || kept == &body[..body.len().min(4096)];
-            line["body_bytes"] == body.len() && kept_whole
         };
         let found = rejected.iter().any(|line| {
             line["queue"] == queue.as_str()
@@ -143,13 +161,77 @@ fn a_body_of_100_mb_is_set_aside_and_the_next_ones_are_not_harmed() {
     }
     peer.confirmed();
     wait_for("row of the next sample", || (rows(&directory).len() == 1).then_some(()));
-    let rejected = wait_for("reject", || {
-        let text = directory.read("rejected.jsonl");
-        text.ends_with('\n').then(|| golden(&text))
-    });
-    assert_eq!((rejected.len(), &rejected[0]["body_bytes"]), (1, &Value::from(body.len())));
+    let rejected = wait_for("reject", || Some(rejects(&directory)).filter(|rejected| !rejected.is_empty()));
+    assert_eq!((rejected.len(), &rejected[0]["body_bytes"]), (1, &Value::from(BODY_BYTES_MAX + 1)));
     assert_eq!(rejected[0]["body"].as_str().unwrap(), &body[..4096]);
+    assert_eq!(rejected[0]["reason"], "the message has more than 1048576 bytes");
     assert_eq!(service.count_lines("connected to"), 1);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// As CONTRACT.md says how: taken out of `rejected.jsonl`, mended, published.
+#[test]
+fn a_refused_message_can_be_mended_and_sent_again() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    let batch = |ids: std::ops::Range<usize>| {
+        let samples: Vec<String> =
+            ids.map(|i| format!("{{\"id\": \"{i}\", \"body\": {i}, \"n\": \"é\"}}")).collect();
+        format!("[{}]", samples.join(", ")).into_bytes()
+    };
+    let texts =
+        [batch(0..5000), batch(5000..10_000), b"[{\"id\":\"\",\"\":\"\",\"\":\"\",\"\":\"\"]".to_vec()];
+    let mut broken = texts.clone();
+    let find = |text: &[u8], byte| text.iter().position(|other| *other == byte).unwrap();
+    let (colon, of_e) = (find(&texts[0][100_000..], b':') + 100_000, find(&texts[1], "é".as_bytes()[0]));
+    (broken[0][colon], broken[1][of_e]) = (b';', 0xff);
+    for body in &broken {
+        peer.publish(&format!("{prefix}y_true"), body);
+    }
+    peer.publish(&format!("{prefix}y_pred"), &texts[0]);
+    peer.publish(&format!("{prefix}y_pred"), &texts[1]);
+    peer.confirmed();
+    let rejected = wait_for("rejects", || {
+        let rejected = rejects(&directory);
+        (rejected.len() == broken.len()).then_some(rejected)
+    });
+    for (line, body) in rejected.iter().zip(&broken) {
+        assert_eq!(kept(line), *body);
+    }
+    assert_eq!(
+        rejected.iter().map(|line| line["encoding"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["text", "base64", "base64"]
+    );
+    for (line, text) in rejected.iter().zip(&texts) {
+        let at = kept(line).iter().zip(text).position(|(kept, right)| kept != right);
+        let mut mended = kept(line);
+        at.into_iter().for_each(|at| mended[at] = text[at]);
+        peer.publish(line["queue"].as_str().unwrap(), &mended);
+    }
+    wait_for("row of every sample", || (rows(&directory).len() == 10_000).then_some(()));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn refused_messages_that_the_bound_drops_are_counted_in_a_warning() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let full = [vec![b'x'; (1 << 20) - 1], b"\n".to_vec()].concat().repeat(64);
+    fs::write(directory.file("rejected.jsonl"), &full).unwrap();
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    peer.publish(&format!("{prefix}y_true"), b"first");
+    let line = service.wait_for_line("rejected.jsonl is full");
+    assert!(line.contains("WARN") && !line.contains("dropped"), "{line}");
+    assert_eq!(fs::metadata(directory.file("rejected.jsonl.1")).unwrap().len(), 64 << 20);
+    wait_for("reject", || directory.read("rejected.jsonl").contains("first").then_some(()));
+    fs::write(directory.file("rejected.jsonl"), &full).unwrap();
+    peer.publish(&format!("{prefix}y_true"), b"second");
+    let line = service.wait_for_line("and the 64 refused messages that were there before are dropped");
+    assert!(line.contains("WARN"), "{line}");
+    wait_for("reject", || directory.read("rejected.jsonl").contains("second").then_some(()));
     assert_eq!(service.terminate(), Some(0));
 }
 
