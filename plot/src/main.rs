@@ -9,6 +9,9 @@ mod config;
 mod course;
 mod decimal;
 mod density;
+#[cfg(test)]
+#[path = "../tests/it/directory.rs"]
+mod directory;
 mod drawing;
 mod faults_told;
 mod files;

@@ -1,6 +1,8 @@
 //! Runs the real `plot` on real files and looks at what it makes: pictures, page and numbers.
 
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod follow;
