@@ -1,6 +1,7 @@
 //! The settings of `plot`: their table, and one plain struct of checked values.
 //! Never reads a file.
 
+use crate::hosts;
 use crate::owner;
 use crate::settings::{self, Request, Setting, Values};
 use std::{ffi::OsString, fmt, net::SocketAddr, net::ToSocketAddrs, path::PathBuf, time::Duration};
@@ -52,6 +53,13 @@ pub const TABLE: &[Setting] = &[
         help: "of the live page; empty or 'none': no page",
     },
     Setting {
+        flag: "hosts",
+        variable: "PLOT_HOSTS",
+        default: "",
+        value: "NAME,...",
+        help: "names the live page goes by, beside IP addresses and names without a dot",
+    },
+    Setting {
         flag: "run-as",
         variable: "RUN_AS",
         default: "",
@@ -72,6 +80,8 @@ pub struct Config {
     /// In rows.
     pub window: usize,
     pub listen: Option<SocketAddr>,
+    /// Host names that requests may be sent to, see [`hosts::check`].
+    pub hosts: Vec<String>,
     pub as_owner: bool,
 }
 
@@ -121,6 +131,7 @@ fn config(values: &Values) -> Result<Config, String> {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
+        hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
 }
@@ -215,6 +226,7 @@ mod tests {
             ("--window", "0"),
             ("--window", "1e3"),
             ("--listen", "8080"),
+            ("--hosts", "a.b:80"),
             ("--log", "a,,b"),
             ("--log", "a[.csv"),
         ];

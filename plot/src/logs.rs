@@ -7,9 +7,6 @@ use crate::log_file::{CHUNK_BYTES, Found, Identity, LogFile};
 use crate::row::{Faults, Row, add_faults};
 use std::{fs, io, mem, path::Path, path::PathBuf};
 
-/// At most so many logs are read at once; each costs an open file.
-pub const MOST_LOGS: usize = 256;
-
 /// Read of all logs together before their rows are merged, about: bounds memory, as a row of few bytes takes up to eight times these.
 const READ_BYTES: usize = 8 * 1024 * 1024;
 
@@ -21,6 +18,8 @@ pub struct Logs {
     /// Paths and patterns as `--log` gave them.
     names: Vec<String>,
     files: Vec<LogFile>,
+    /// At most so many are read at once.
+    most: usize,
 }
 
 /// What [`Logs::follow`] tells as it goes.
@@ -34,8 +33,8 @@ pub enum Event {
 }
 
 impl Logs {
-    pub fn new(names: Vec<String>) -> Self {
-        Logs { names, files: Vec::new() }
+    pub fn new(names: Vec<String>, most: usize) -> Self {
+        Logs { names, files: Vec::new(), most }
     }
 
     /// Reads everything that can be read now, unless `stop` says so between two chunks, and says how it went.
@@ -94,7 +93,7 @@ impl Logs {
                         if present.iter().any(|(_, known)| *known == identity) {
                             continue;
                         }
-                        if present.len() == MOST_LOGS {
+                        if present.len() == self.most {
                             return (present, state.or(self.too_many()));
                         }
                         present.push((path, identity));
@@ -108,8 +107,8 @@ impl Logs {
     }
 
     fn too_many(&self) -> State {
-        let names = self.names.join(", ");
-        State::Trouble(format!("more than {MOST_LOGS} logs match {names}; the others are left out"))
+        let (names, most) = (self.names.join(", "), self.most);
+        State::Trouble(format!("more than {most} logs match {names}; the others are left out"))
     }
 
     /// Reads a chunk of each log that has no row waiting, and tells the rows up to where the first log runs out; whether there was
@@ -217,7 +216,7 @@ mod tests {
     use std::cell::Cell;
 
     fn logs(directory: &Directory) -> Logs {
-        Logs::new(vec![directory.path("*.csv").display().to_string()])
+        Logs::new(vec![directory.path("*.csv").display().to_string()], 256)
     }
 
     #[test]
@@ -244,7 +243,7 @@ mod tests {
     fn many_logs_of_short_lines_need_little_memory() {
         let directory = Directory::new();
         let log = "y_true,y_pred,absolute_error\n".to_owned() + &"0,1,1\n".repeat(CHUNK_BYTES / 6);
-        for n in 0..MOST_LOGS {
+        for n in 0..256 {
             directory.write(&format!("{n}.csv"), &log);
         }
         let mut logs = logs(&directory);

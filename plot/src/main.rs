@@ -9,6 +9,7 @@ mod config;
 mod course;
 mod decimal;
 mod density;
+mod descriptors;
 #[cfg(test)]
 #[path = "../tests/it/directory.rs"]
 mod directory;
@@ -18,6 +19,8 @@ mod files;
 mod frame;
 mod health;
 mod histogram;
+mod hosts;
+mod http;
 mod intake;
 mod json;
 mod label;

@@ -2,11 +2,12 @@
 //! Never decides what the numbers are.
 
 use crate::config::Config;
+use crate::descriptors;
 use crate::faults_told::FaultsTold;
 use crate::files;
 use crate::health;
 use crate::intake;
-use crate::live::{Live, Moment, State, now_s};
+use crate::live::{Live, Moment, Pictures, State, now_s};
 use crate::logs::{Event, Logs, plain};
 use crate::number::{count, rows, short};
 use crate::picture;
@@ -14,15 +15,16 @@ use crate::row::Fault;
 use crate::server;
 use crate::statistics::Statistics;
 use crate::summary::{Numbers, Summary};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use log::{debug, info, warn};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub const PNG_NAME: &str = "error_distribution.png";
-pub const SVG_NAME: &str = "error_distribution.svg";
+const PNG_NAME: &str = "error_distribution.png";
+const SVG_NAME: &str = "error_distribution.svg";
 
 /// How often the logs are looked at. The page promises new rows within 2 s.
 const LOOK: Duration = Duration::from_millis(500);
@@ -42,7 +44,7 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     }
     let statistics = Statistics::new(config.window);
     let live = Arc::new(Live::new(config, Summary::of(&statistics)));
-    server::start(&live)?;
+    let server = server::start(&live)?;
     let stopping = Cell::new(false);
     let told_to_stop = || {
         live.beat(now_s());
@@ -58,6 +60,9 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
         match stop.recv_timeout(LOOK.min(live.config.interval)) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if server.as_ref().is_some_and(JoinHandle::is_finished) {
+            bail!("the thread of the live page has ended");
         }
     }
     info!("stopped");
@@ -93,7 +98,7 @@ impl<'a> Service<'a> {
         Service {
             live,
             config,
-            logs: Logs::new(config.logs.clone()),
+            logs: Logs::new(config.logs.clone(), descriptors::for_logs()),
             statistics,
             state: State::Starting,
             version: 0,
@@ -202,7 +207,7 @@ impl<'a> Service<'a> {
     fn draw(&mut self) {
         let summary = Summary::of(&self.statistics);
         self.last_drawn = Some(Instant::now());
-        match write_pictures(self.config, &summary) {
+        match write_pictures(self.live, &summary) {
             Ok(()) => {
                 if self.picture_trouble.take().is_some() {
                     info!("the picture can be written again");
@@ -222,12 +227,18 @@ impl<'a> Service<'a> {
     }
 }
 
-fn write_pictures(config: &Config, summary: &Summary) -> Result<()> {
-    let write = |name: &str, bytes: &[u8]| {
-        files::replace(&config.log_dir, name, bytes)
+/// Writes both pictures, and hands to the page what was written.
+fn write_pictures(live: &Live, summary: &Summary) -> Result<()> {
+    let config = &live.config;
+    let write = |name: &str, bytes: Vec<u8>| -> Result<Arc<[u8]>> {
+        files::replace(&config.log_dir, name, &bytes)
             .map_err(|e| anyhow::anyhow!("{}", plain(&e)))
-            .with_context(|| config.log_dir.join(name).display().to_string())
+            .with_context(|| config.log_dir.join(name).display().to_string())?;
+        Ok(bytes.into())
     };
-    write(PNG_NAME, &picture::png(summary, config.size)?)?;
-    write(SVG_NAME, picture::svg(summary, config.size)?.as_bytes())
+    let png = Some(write(PNG_NAME, picture::png(summary, config.size)?)?);
+    live.publish_pictures(Pictures { png, ..live.pictures() });
+    let svg = Some(write(SVG_NAME, picture::svg(summary, config.size)?.into_bytes())?);
+    live.publish_pictures(Pictures { svg, ..live.pictures() });
+    Ok(())
 }
