@@ -1,0 +1,64 @@
+//! What is printed, where it can be printed and where it cannot.
+
+use crate::process::{Directory, HEADER, Plot, command, until};
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+#[test]
+fn usage_errors_end_with_2_and_name_what_is_wrong() {
+    let directory = Directory::new();
+    for (args, word) in [(["--window", "0"], "--window"), (["--no-such", "1"], "--no-such")] {
+        let output = command(&directory).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert!(line.contains(word) && line.lines().count() == 1, "{line}");
+    }
+    assert!(command(&directory).arg("--help").output().unwrap().status.success());
+}
+
+/// A file that takes nothing, and a pipe that nobody reads any more.
+fn full_and_closed() -> [Stdio; 2] {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    [File::options().write(true).open("/dev/full").unwrap().into(), writer.into()]
+}
+
+#[test]
+fn what_cannot_be_printed_is_no_panic() {
+    let directory = Directory::new();
+    directory.write("metric_log.csv", HEADER);
+    let plot = Plot::start(&directory, &[]);
+    until("it is healthy", || plot.ask("GET", "/healthz").0 == 200);
+    let healthy = ["--healthcheck", "--listen", &plot.address];
+    // Exit codes into a full device and into a closed pipe: who closes a pipe has read enough.
+    let cases: [(&[&str], [i32; 2]); 6] = [
+        (&["--help"], [1, 0]),
+        (&["--version"], [1, 0]),
+        (&healthy, [0, 0]),
+        (&["--healthcheck", "--listen", "none"], [1, 1]),
+        (&["--window", "0"], [2, 2]),
+        (&["--listen", &plot.address], [1, 1]),
+    ];
+    for (args, codes) in cases {
+        for (output, code) in full_and_closed().into_iter().zip(codes) {
+            let mut asked = command(&directory);
+            let ended = asked.args(args).stdout(output).output().unwrap();
+            assert_eq!(ended.status.code(), Some(code), "{args:?}");
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert!(!said.contains("panicked"), "{said}");
+        }
+        for ((output, errors), code) in full_and_closed().into_iter().zip(full_and_closed()).zip(codes) {
+            let ended = command(&directory).args(args).stdout(output).stderr(errors).status().unwrap();
+            assert_eq!(ended.code(), Some(code), "{args:?}");
+        }
+    }
+    // Its log is not what it lives for.
+    for errors in full_and_closed() {
+        let _ = std::fs::remove_file(directory.path(".plot_health"));
+        let mut mute = command(&directory);
+        let mut child = mute.args(["--listen", "none"]).stderr(errors).spawn().unwrap();
+        until("it runs", || directory.path(".plot_health").exists());
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        assert!(child.wait().unwrap().success());
+    }
+}
