@@ -38,7 +38,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Only what keeps the service from starting.
 pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     picture::register()?;
-    info!("{config}");
+    info!("{}", config.line);
     for name in [PNG_NAME, SVG_NAME, health::FILE] {
         files::remove_temporary(&config.log_dir, name);
     }
@@ -76,6 +76,8 @@ struct Service<'a> {
     statistics: Statistics,
     /// How it is with the logs, as last said.
     state: State,
+    /// All logs have been read once: what comes now comes back.
+    has_followed: bool,
     version: u64,
     /// Changes, state and trouble with the picture as last published.
     published: (u64, State, Option<String>),
@@ -101,6 +103,7 @@ impl<'a> Service<'a> {
             logs: Logs::new(config.logs.clone(), descriptors::for_logs()),
             statistics,
             state: State::Starting,
+            has_followed: false,
             version: 0,
             published: (0, State::Starting, None),
             last_rows_s: None,
@@ -177,9 +180,16 @@ impl<'a> Service<'a> {
         match &state {
             State::Trouble(reason) => warn!("cannot read all there is: {reason}{kept}"),
             State::Waiting(name) => info!("waiting for {name}{kept}"),
-            State::Following if self.state != State::Starting => info!("reading the log again"),
-            State::Following | State::Starting => {}
+            State::Following => match &self.state {
+                State::Waiting(name) if self.has_followed => info!("{name} is back; reading it"),
+                State::Waiting(name) => info!("{name} is there; reading it"),
+                State::Trouble(_) if self.has_followed => info!("all logs can be read again"),
+                State::Trouble(_) => info!("all logs can be read now"),
+                State::Following | State::Starting => {}
+            },
+            State::Starting => {}
         }
+        self.has_followed |= state == State::Following;
         self.state = state;
     }
 

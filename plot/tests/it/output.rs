@@ -16,6 +16,42 @@ fn usage_errors_end_with_2_and_name_what_is_wrong() {
     assert!(command(&directory).arg("--help").output().unwrap().status.success());
 }
 
+#[test]
+fn a_log_that_comes_is_told_from_one_that_comes_back() {
+    let directory = Directory::new();
+    let plot = Plot::start(&directory, &[]);
+    let (log, said) = (directory.path("metric_log.csv"), || directory.read("stderr"));
+    let mut shown = 0;
+    let mut says = |line: &str| {
+        until(line, || said().get(shown..).is_some_and(|text| text.contains(line)));
+        shown = said().len();
+    };
+    let name = log.display();
+    says(&format!("waiting for {name}"));
+    directory.write("metric_log.csv", HEADER);
+    says(&format!("{name} is there; reading it"));
+    std::fs::remove_file(&log).unwrap();
+    says(&format!("waiting for {name}"));
+    directory.write("metric_log.csv", HEADER);
+    says(&format!("{name} is back; reading it"));
+    directory.write("metric_log.csv", "id\n");
+    says("its header has no column y_true: \"id\"");
+    directory.write("metric_log.csv", HEADER);
+    says("all logs can be read again");
+    assert!(plot.end("TERM").success());
+
+    directory.write("metric_log.csv", "id\n");
+    let plot = Plot::start(&directory, &[]);
+    until("it is quoted", || said().contains("its header has no column y_true: \"id\""));
+    directory.write("metric_log.csv", HEADER);
+    until("it is mended", || said().contains("all logs can be read now"));
+    assert!(plot.end("TERM").success());
+
+    let plot = Plot::start(&directory, &[]);
+    until("it is followed", || plot.stats()["state"] == "following");
+    assert_eq!(said().lines().count(), 1, "{}", said());
+}
+
 /// A file that takes nothing, and a pipe that nobody reads any more.
 fn full_and_closed() -> [Stdio; 2] {
     let (reader, writer) = std::io::pipe().unwrap();
