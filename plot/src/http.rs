@@ -46,7 +46,7 @@ impl Answer {
     }
 }
 
-/// The answer to a request, of which this is the head with its empty line.
+/// The answer to a request, of which this is the head without the empty line behind it.
 pub fn answer(head: &str, rendered: &mut Rendered) -> Answer {
     let request = match Request::read(head, &rendered.live.config.hosts) {
         Ok(request) => request,
