@@ -98,3 +98,25 @@ fn what_cannot_be_printed_is_no_panic() {
         assert!(child.wait().unwrap().success());
     }
 }
+
+#[test]
+fn in_compose_it_waits_for_the_log_directory_alone_and_is_given_every_setting() {
+    let compose = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docker-compose.yml"));
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let (_, service) = compose.split_once("\n  plot:\n").unwrap();
+    let (service, _) = service.split_once("\nvolumes:").unwrap();
+    let (_, awaited) = service.split_once("    depends_on:\n").unwrap();
+    let awaited: Vec<&str> = awaited.lines().take_while(|line| line.starts_with("      ")).collect();
+    assert_eq!(awaited, ["      log-dir: {condition: service_completed_successfully}"]);
+    let help = command(&Directory::new()).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let variables: Vec<&str> = help.split_whitespace().filter(|word| word.starts_with("PLOT_")).collect();
+    assert!(variables.contains(&"PLOT_HOSTS"), "{variables:?}");
+    for variable in variables {
+        assert!(
+            service.contains(&format!("      {variable}: ")),
+            "{variable} is not passed to the container"
+        );
+        assert!(readme.contains(&format!("`{variable}`")), "{variable} is not in the README");
+    }
+}
