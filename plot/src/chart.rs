@@ -121,14 +121,15 @@ fn histogram_text(histogram: &Histogram, title: &str) -> String {
     )
 }
 
-/// The window's MAE along the log.
+/// The window's MAE along the log, where it did not overflow.
 pub fn rolling(points: &[(u64, f64)], window_rows: usize) -> String {
+    let points: Vec<(u64, f64)> = points.iter().copied().filter(|(_, mae)| mae.is_finite()).collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let highest = points.iter().map(|(_, mae)| *mae).fold(0.0, f64::max);
-    let mut frame = Frame::new((first.0 as f64, last.0 as f64), (0.0, highest * 1.1));
+    let mut frame = Frame::new((first.0 as f64, last.0 as f64), (0.0, (highest * 1.1).min(f64::MAX)));
     let ticks = numbers(frame.x, true);
     frame.axes("row", "MAE", ticks);
-    match points {
+    match points.as_slice() {
         [(n, mae)] => frame.dot((*n as f64, *mae)),
         _ => frame.line("line", points.iter().map(|(n, mae)| (*n as f64, *mae))),
     }

@@ -6,45 +6,53 @@ use crate::record::split;
 use crate::row::{Fault, Row, Written};
 use memchr::memchr3;
 
-/// The columns in the log's order: for one that is read, which of [`READ`] it is.
+/// The header's columns.
 #[derive(Debug, PartialEq)]
-pub struct Columns(Vec<Option<usize>>);
+pub struct Columns {
+    /// In the log's order: for one that is read, which of [`READ`] it is.
+    all: Vec<Option<usize>>,
+    /// Fields that a row has at least: up to the last needed one. Those behind it may be missing.
+    needed: usize,
+}
 
-/// The columns that are read; a log needs all but the last.
+/// The columns that are read; a log needs the first three.
 const READ: [&str; 4] = ["y_true", "y_pred", "absolute_error", "logged_at"];
+const NEEDED: usize = 3;
+
+/// Longer headers are quoted in part.
+const QUOTED_CHARS: usize = 200;
 
 impl Columns {
     /// Reads a header line (without its newline).
     ///
     /// # Errors
-    /// What the header lacks.
+    /// What is wrong with the header, which is quoted.
     pub fn from_header(line: &[u8]) -> Result<Self, String> {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        let mut columns: Vec<Option<usize>> = Vec::new();
-        let intact = split(line, &mut Vec::new(), |field| {
+        let mut all: Vec<Option<usize>> = Vec::new();
+        let intact = split(without_bom(line), &mut Vec::new(), |field| {
             let known = READ.iter().position(|name| name.as_bytes() == field.trim_ascii());
             // Of two columns of one name the first counts.
-            columns.push(known.filter(|number| !columns.contains(&Some(*number))));
+            all.push(known.filter(|number| !all.contains(&Some(*number))));
         });
         if intact.is_none() {
-            return Err("its header is not a line of CSV".to_owned());
+            return Err(format!("its header has a quote that is not closed: {}", quoted(line)));
         }
-        for (number, name) in READ.iter().enumerate().take(3) {
-            if !columns.contains(&Some(number)) {
-                return Err(format!("its header has no column {name}"));
-            }
+        let missing = READ.iter().enumerate().take(NEEDED).find(|(number, _)| !all.contains(&Some(*number)));
+        if let Some((_, name)) = missing {
+            return Err(format!("its header has no column {name}: {}", quoted(line)));
         }
-        Ok(Columns(columns))
+        let last = all.iter().rposition(|column| column.is_some_and(|number| number < NEEDED));
+        Ok(Columns { needed: last.map_or(0, |last| last + 1), all })
     }
 
     /// The row that `bytes` begins with and the length of its line with the newline, if the line is as most are: no quotes, plain
-    /// decimals, nothing wrong. Else none: [`Columns::row`] has the answer.
+    /// decimals, nothing wrong; it may be short. Else none: [`Columns::row`] has the answer.
     // In its caller it would lack registers.
     #[inline(never)]
     pub fn plain_row(&self, bytes: &[u8]) -> Option<(Row, usize)> {
         let mut numbers = [None; READ.len()];
         let mut end = 0;
-        let mut columns = self.0.iter();
+        let mut columns = self.all.iter();
         while let Some(column) = columns.next() {
             let rest = bytes.get(end..)?;
             end += match column {
@@ -57,10 +65,12 @@ impl Columns {
             };
             let is_last = columns.len() == 0;
             end += usize::from(is_last && bytes.get(end) == Some(&b'\r'));
-            if bytes.get(end) != Some(if is_last { &b'\n' } else { &b',' }) {
-                return None;
-            }
             end += 1;
+            match bytes.get(end - 1)? {
+                b',' if !is_last => {}
+                b'\n' if self.all.len() - columns.len() >= self.needed => break,
+                _ => return None,
+            }
         }
         let [y_true, y_pred, absolute_error, logged_at] = numbers;
         let exact = |number: Decimal| Written { value: number.value(), decimals: number.decimals as i32 };
@@ -78,18 +88,36 @@ impl Columns {
     /// What is wrong with the line; it is then no row.
     pub fn row(&self, line: &[u8], unquoted: &mut Vec<u8>) -> Result<Row, Fault> {
         let mut numbers = [Err(Fault::Malformed); READ.len()];
-        let mut columns = self.0.iter();
+        let mut columns = self.all.iter();
         let count = split(line, unquoted, |field| {
             let number = columns.next().copied().flatten().and_then(|number| numbers.get_mut(number));
             if let Some(number) = number {
                 *number = written(field);
             }
         });
-        if count != Some(self.0.len()) {
+        if !count.is_some_and(|count| (self.needed..=self.all.len()).contains(&count)) {
             return Err(Fault::Malformed);
         }
         let [y_true, y_pred, absolute_error, logged_at] = numbers;
         Row::of(y_true?, y_pred?, absolute_error?, logged_at.ok().map(|number| number.value))
+    }
+}
+
+/// A line that holds nothing, or nothing but a byte order mark.
+pub fn is_blank(line: &[u8]) -> bool {
+    without_bom(line).trim_ascii().is_empty()
+}
+
+fn without_bom(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
+}
+
+/// A line for a person to recognise: in quotes, on one line, cut where it is long.
+fn quoted(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(without_bom(line));
+    match text.char_indices().nth(QUOTED_CHARS) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
     }
 }
 
@@ -116,7 +144,7 @@ mod tests {
 
     const HEADER: &[u8] = b"id,y_true,y_pred,absolute_error,logged_at";
 
-    /// Both ways to read a line must agree.
+    /// Both ways to read a line must agree, whatever follows it.
     fn read(header: &[u8], line: &[u8]) -> Result<Row, Fault> {
         let columns = Columns::from_header(header).unwrap();
         let row = columns.row(line, &mut Vec::new());
@@ -166,6 +194,44 @@ mod tests {
     }
 
     #[test]
+    fn a_row_may_lack_trailing_fields_that_are_not_needed() {
+        let header = b"id,y_true,y_pred,absolute_error,logged_at,label_delay,group";
+        let full = "x,1,3,2,1732341600,0.5,a";
+        for fields in 4..=7 {
+            let line = full.split(',').take(fields).collect::<Vec<_>>().join(",");
+            for line in [line.clone(), line.replace('x', "\"x\"")] {
+                let row = read(header, line.as_bytes()).unwrap();
+                assert_eq!((row.y_true, row.y_pred), (1.0, 3.0), "{line}");
+                assert_eq!(row.time_s().is_some(), fields > 4, "{line}");
+            }
+        }
+        assert_eq!(read(header, b"x,1,3"), Err(Fault::Malformed));
+        assert_eq!(read(header, b"x,1,3,2,1732341600,0.5,a,b"), Err(Fault::Malformed));
+        // Which fields are trailing, the header says.
+        let header = b"y_true,note,y_pred,logged_at,absolute_error";
+        assert_eq!(read(header, b"1,a,3,1732341600"), Err(Fault::Malformed));
+        assert!(read(header, b"1,a,3,,2").is_ok());
+        // A short row in bytes that go on is not read as two, nor as the one behind it.
+        let columns = Columns::from_header(HEADER).unwrap();
+        let (row, length) = columns.plain_row(b"x,1,3,2\ny,5,6,1,1732341600\n12345678").unwrap();
+        assert_eq!((row.y_true, row.time_s(), length), (1.0, None, 8));
+    }
+
+    #[test]
+    fn a_header_that_will_not_do_is_quoted() {
+        let complaint = |line: &[u8]| Columns::from_header(line).unwrap_err();
+        assert_eq!(
+            complaint(b"id,y_true,y_pred"),
+            "its header has no column absolute_error: \"id,y_true,y_pred\""
+        );
+        assert_eq!(complaint(b"\xef\xbb\xbf1,2,3,4"), "its header has no column y_true: \"1,2,3,4\"");
+        assert_eq!(complaint(b"\"id,y_true"), "its header has a quote that is not closed: \"\\\"id,y_true\"");
+        assert_eq!(complaint(b"a\0\xff"), "its header has no column y_true: \"a\\0\u{fffd}\"");
+        let long = complaint("é".repeat(100_000).as_bytes());
+        assert!(long.ends_with("éé\"…") && long.chars().count() < 300, "{long}");
+    }
+
+    #[test]
     fn quoted_fields_and_spaces_are_read() {
         for line in
             [r#""a,b",1,3,2,1732341600"#, r#""say ""hi""","1","3","2",1732341600"#, "x, 1 ,3, 2,1732341600"]
@@ -178,11 +244,13 @@ mod tests {
     #[test]
     fn each_fault_has_its_kind() {
         let cases = [
-            ("x,1,2,1", Fault::Malformed),
+            ("x,1,2", Fault::Malformed),
             ("x,1,2,1,1732341600,more", Fault::Malformed),
             ("x,1,2,1,17323x,1,2,1,1732341600", Fault::Malformed),
             ("x,one,2,1,1732341600", Fault::Malformed),
             ("\"x,1,2,1,1732341600", Fault::Malformed),
+            ("x,1,2,1,\"1732341600", Fault::Malformed),
+            ("x,1,2,\"1\"\"", Fault::Malformed),
             ("\u{0}\u{0}\u{0}", Fault::Malformed),
             ("x,nan,2,1,1732341600", Fault::NotFinite),
             ("x,,2,1,1732341600", Fault::NotFinite),

@@ -1,9 +1,10 @@
 //! The settings of `plot`: their table, and one plain struct of checked values.
 //! Never reads a file.
 
+use crate::hosts;
 use crate::owner;
 use crate::settings::{self, Request, Setting, Values};
-use std::{ffi::OsString, fmt, net::SocketAddr, net::ToSocketAddrs, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, net::ToSocketAddrs, path::PathBuf, time::Duration};
 
 pub const ABOUT: &str =
     "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
@@ -52,6 +53,13 @@ pub const TABLE: &[Setting] = &[
         help: "of the live page; empty or 'none': no page",
     },
     Setting {
+        flag: "hosts",
+        variable: "PLOT_HOSTS",
+        default: "",
+        value: "NAME,...",
+        help: "names the live page goes by, beside IP addresses and names without a dot",
+    },
+    Setting {
         flag: "run-as",
         variable: "RUN_AS",
         default: "",
@@ -72,7 +80,11 @@ pub struct Config {
     /// In rows.
     pub window: usize,
     pub listen: Option<SocketAddr>,
+    /// Host names that requests may be sent to, see [`hosts::check`].
+    pub hosts: Vec<String>,
     pub as_owner: bool,
+    /// The settings for a person to read.
+    pub line: String,
 }
 
 /// What the command line asks for.
@@ -113,6 +125,7 @@ fn config(values: &Values) -> Result<Config, String> {
         _ => values.parse("log", "paths or patterns with commas between them", logs)?,
     };
     Ok(Config {
+        line: line(values, &logs),
         log_dir,
         logs,
         interval: values.parse("interval", "seconds from 0.1 to 86400", interval)?,
@@ -121,6 +134,7 @@ fn config(values: &Values) -> Result<Config, String> {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
+        hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
 }
@@ -149,20 +163,19 @@ fn listen(text: &str) -> Option<Option<SocketAddr>> {
     Some(Some(text.to_socket_addrs().ok()?.next()?))
 }
 
-impl fmt::Display for Config {
-    /// One line for the start of the log.
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (width, height) = self.size;
-        let listen = self.listen.map_or("none".to_owned(), |address| address.to_string());
-        write!(
-            f,
-            "logs {}, pictures in {} every {} s, {width}x{height}, window {} rows, listen {listen}",
-            self.logs.join(","),
-            self.log_dir.display(),
-            self.interval.as_secs_f64(),
-            self.window,
-        )
-    }
+/// One line for the start of the log: the settings as they were given.
+fn line(values: &Values, logs: &[String]) -> String {
+    let text = |flag| values.text(flag);
+    let listen = if text("listen").is_empty() { "none" } else { text("listen") };
+    let hosts = if text("hosts").is_empty() { String::new() } else { format!(", hosts {}", text("hosts")) };
+    format!(
+        "logs {}, pictures in {} every {} s, {}, window {} rows, listen {listen}{hosts}",
+        logs.join(","),
+        text("log-dir"),
+        text("interval"),
+        text("size"),
+        text("window"),
+    )
 }
 
 #[cfg(test)]
@@ -200,6 +213,29 @@ mod tests {
     }
 
     #[test]
+    fn settings_print_as_they_are_given() {
+        assert_eq!(
+            run(&[], &[]).unwrap().line,
+            "logs ./logs/metric_log.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, listen 127.0.0.1:8080"
+        );
+        let args = [
+            "--log",
+            "a.csv,b*.csv",
+            "--interval",
+            "0.50",
+            "--listen",
+            "localhost:8081",
+            "--hosts",
+            "A.example",
+        ];
+        assert_eq!(
+            run(&args, &[("LOG_DIR", "/d/"), ("PLOT_SIZE", "0400x300")]).unwrap().line,
+            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, listen localhost:8081, hosts A.example"
+        );
+        assert!(run(&["--listen", ""], &[]).unwrap().line.ends_with("listen none"));
+    }
+
+    #[test]
     fn several_logs_are_named_with_commas() {
         assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
         assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
@@ -215,6 +251,7 @@ mod tests {
             ("--window", "0"),
             ("--window", "1e3"),
             ("--listen", "8080"),
+            ("--hosts", "a.b:80"),
             ("--log", "a,,b"),
             ("--log", "a[.csv"),
         ];

@@ -21,9 +21,9 @@ pub fn over(over: &Over) -> String {
     let (Some((first, _)), Some((end, _))) = (points.first(), slices.filled().last()) else {
         return String::new();
     };
-    let ends = points.iter().flat_map(|(_, slice)| band(slice));
+    let ends = points.iter().flat_map(|(_, slice)| [-1.0, 1.0].map(|sign| band(slice, sign)));
     let (low, high) = ends.fold((0.0, 0.0), |(low, high): (f64, f64), end| (low.min(end), high.max(end)));
-    let room = (high - low) * 0.06;
+    let room = high * 0.06 - low * 0.06;
     // The slice of row 1 ends at row 1, that of a moment at the next one.
     let width = if is_time { slices.width } else { slices.width - 1 };
     let mut x = (*first as f64, (end + width) as f64);
@@ -31,7 +31,7 @@ pub fn over(over: &Over) -> String {
     if is_time && missing > 0.0 {
         x = (x.0 - missing / 2.0, x.1 + missing / 2.0);
     }
-    let mut frame = Frame::new(x, (low - room, high + room));
+    let mut frame = Frame::new(x, ((low - room).max(f64::MIN), (high + room).min(f64::MAX)));
     let x = frame.x;
     if is_time {
         frame.axes(&format!("time (UTC), {}", clock::days(x)), "error", clock::ticks(x));
@@ -42,8 +42,7 @@ pub fn over(over: &Over) -> String {
     let stretches = stretches(&points, slices.width);
     for stretch in &stretches {
         let edge = |sign: f64| {
-            let at =
-                move |(start, slice): &(i64, Slice)| (middle(*start), slice.mean + sign * slice.deviation());
+            let at = move |(start, slice): &(i64, Slice)| (middle(*start), band(slice, sign));
             stretch.iter().map(at).collect::<Vec<_>>()
         };
         let class = if stretch.len() > 1 { "band" } else { "whisker" };
@@ -67,9 +66,10 @@ pub fn over(over: &Over) -> String {
     ))
 }
 
-/// One standard deviation to both sides of the mean.
-fn band(slice: &Slice) -> [f64; 2] {
-    [slice.mean - slice.deviation(), slice.mean + slice.deviation()]
+/// One standard deviation to a side of the mean; the mean itself where that overflows.
+fn band(slice: &Slice, sign: f64) -> f64 {
+    let end = slice.mean + sign * slice.deviation();
+    if end.is_finite() { end } else { slice.mean }
 }
 
 /// The slices in stretches without a gap.

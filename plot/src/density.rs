@@ -13,6 +13,9 @@ const CELLS: f64 = 40.0;
 /// Share of the values beyond each end of the axes, so that one outlier does not shrink all the others to a point.
 const BEYOND: f64 = 0.005;
 
+/// Values closer together are one: the widths of cells between them would not be normal numbers.
+const LEAST_RANGE: f64 = 1e-290;
+
 /// A uniform sample of a stream (Vitter 1985, algorithm R).
 pub struct Sample {
     seen: u64,
@@ -65,7 +68,7 @@ impl Sample {
         let low = *values.get(beyond)?;
         let high = *values.get(values.len() - 1 - beyond)?;
         let range = high - low;
-        let range = if range > 0.0 { range } else { low.abs().max(1.0) };
+        let range = if range > LEAST_RANGE { range } else { low.abs().max(1.0) };
         if range > 1e300 || range < low.abs().max(high.abs()) * 1e-9 {
             return None;
         }
@@ -123,7 +126,7 @@ mod tests {
 
     #[test]
     fn equal_and_enormous_values_do_no_harm() {
-        for value in [0.0, 5.0, -1e-12, 1e15, 1e300, -1e308] {
+        for value in [0.0, 5.0, -1e-12, 1e15, 1e300, -1e308, f64::MAX, 5e-324, -5e-324, 1e-290] {
             let mut sample = Sample::new();
             (0..10).for_each(|_| sample.add(&Row::new(value, value, None)));
             sample.density();

@@ -1,37 +1,114 @@
 //! Writes a file whole: to a temporary file beside it, synced, then renamed.
-//! Never leaves a half-written file under the final name.
+//! Never leaves a half-written file under the final name, whoever else writes there.
 
-use std::{fs, io, io::Write, path::Path};
+use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::{io, io::Write};
 
 /// Replaces `name` in `directory` by `bytes`. On failure the old file stays and the temporary one is removed.
 ///
 /// # Errors
 /// What the system said.
 pub fn replace(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    // The process id keeps two processes on one directory from writing the same temporary file.
-    let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, directory.join(name)));
-    if written.is_err() {
+    let (path, mut file) = create_temporary(directory, name)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let renamed = written.and_then(|()| fs::rename(&path, directory.join(name)));
+    if renamed.is_err() {
         // Nothing is left to do if this fails as well; the first error tells why.
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(&path);
     }
-    written
+    renamed
 }
 
-/// Removes what a process that was killed may have left of `name` in `directory`.
+/// A file that is this call's alone. Process ids would not do: in containers all have the same.
+fn create_temporary(directory: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    loop {
+        let number = RandomState::new().build_hasher().finish();
+        let path = directory.join(format!(".{name}.{number:016x}.tmp"));
+        let file = match File::create_new(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+            file => file?,
+        };
+        // As long as it is written, `remove_temporary` leaves it alone; where a file system has no locks, it leaves all alone.
+        let _ = file.lock();
+        // It may have been removed before it was locked.
+        if path.exists() {
+            return Ok((path, file));
+        }
+    }
+}
+
+/// Removes what a process that was killed may have left of `name` in `directory`; not what another one is writing.
 pub fn remove_temporary(directory: &Path, name: &str) {
     let (start, end) = (format!(".{name}."), ".tmp");
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let left = entry.file_name().to_string_lossy().into_owned();
         if left.starts_with(&start) && left.ends_with(end) {
             // What cannot be removed does no harm.
-            let _ = fs::remove_file(entry.path());
+            let _ = remove_unlocked(&entry.path());
         }
     }
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+fn remove_unlocked(path: &Path) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => fs::remove_file(path),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Directory;
+    use std::thread;
+
+    const NAME: &str = "picture";
+
+    fn temporary_files(directory: &Directory) -> usize {
+        let entries = fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().ends_with(".tmp")).count()
+    }
+
+    #[test]
+    fn writers_with_one_process_id_never_show_a_half_written_file() {
+        let directory = Directory::new();
+        // Threads have their process's id, as the plots of two containers do.
+        let contents = ["a", "b", "c"].map(|letter| letter.repeat(200_000));
+        thread::scope(|scope| {
+            let write = |content: &str| {
+                for _ in 0..30 {
+                    replace(&directory.0, NAME, content.as_bytes()).unwrap();
+                    assert!(contents.contains(&directory.read(NAME)), "half-written, or of two writers");
+                    remove_temporary(&directory.0, NAME);
+                }
+            };
+            for content in &contents {
+                scope.spawn(move || write(content));
+            }
+        });
+        assert_eq!(temporary_files(&directory), 0);
+    }
+
+    #[test]
+    fn only_what_nobody_is_writing_is_removed() {
+        let directory = Directory::new();
+        directory.write(".picture.1.tmp", "half");
+        directory.write(".other.1.tmp", "half");
+        let (path, _file) = create_temporary(&directory.0, NAME).unwrap();
+        remove_temporary(&directory.0, NAME);
+        assert!(path.exists() && !directory.path(".picture.1.tmp").exists());
+        assert!(directory.path(".other.1.tmp").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_no_temporary_file() {
+        let directory = Directory::new();
+        fs::create_dir(directory.path(NAME)).unwrap();
+        replace(&directory.0, NAME, b"whole").unwrap_err();
+        assert_eq!(temporary_files(&directory), 0);
+    }
 }

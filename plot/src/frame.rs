@@ -14,7 +14,10 @@ pub const TOP: f64 = 36.0;
 /// Below it the labels of the ticks, lower than half of the lowest one on the y axis, and the name of the x axis.
 const BOTTOM: f64 = 58.0;
 
-/// Maps values to the drawing, and collects it.
+/// A narrower axis shows a single value: its parts would not be normal numbers.
+const LEAST_RANGE: f64 = 1e-290;
+
+/// Maps values to the drawing, and collects it. Values and ranges may be any finite numbers.
 pub struct Frame {
     pub x: (f64, f64),
     y: (f64, f64),
@@ -27,12 +30,11 @@ pub struct Frame {
 
 impl Frame {
     pub fn new(x: (f64, f64), y: (f64, f64)) -> Self {
-        let widen = |(low, high): (f64, f64)| if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
-        let y = widen(y);
+        let (x, y) = (widen(x), widen(y));
         let ticks_y = named(ticks(y, 5.0));
         let widest = ticks_y.iter().map(|(_, name)| width(name)).fold(0.0, f64::max);
         let labels = Labels::new(WIDTH, HEIGHT);
-        Frame { x: widen(x), y, ticks_y, left: widest + 10.0, text: String::new(), labels }
+        Frame { x, y, ticks_y, left: widest + 10.0, text: String::new(), labels }
     }
 
     /// Leaves out the ticks of the y axis above `y`, where no value can be.
@@ -41,11 +43,11 @@ impl Frame {
     }
 
     pub fn across(&self, x: f64) -> f64 {
-        self.left + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - self.left - RIGHT)
+        self.left + share(x, self.x) * (WIDTH - self.left - RIGHT)
     }
 
     pub fn down(&self, y: f64) -> f64 {
-        HEIGHT - BOTTOM - (y - self.y.0) / (self.y.1 - self.y.0) * (HEIGHT - TOP - BOTTOM)
+        HEIGHT - BOTTOM - share(y, self.y) * (HEIGHT - TOP - BOTTOM)
     }
 
     pub fn put(&mut self, part: Arguments) {
@@ -126,6 +128,20 @@ impl Frame {
     }
 }
 
+/// An axis must have some length.
+fn widen((low, high): (f64, f64)) -> (f64, f64) {
+    if high - low > LEAST_RANGE {
+        return (low, high);
+    }
+    let by = (low.abs() * 1e-12).max(0.5);
+    ((low - by).max(f64::MIN), (high + by).min(f64::MAX))
+}
+
+/// How far along an axis a value lies, from 0 to 1. Of halves: the difference of two numbers may overflow.
+fn share(value: f64, (low, high): (f64, f64)) -> f64 {
+    (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
+}
+
 /// Ticks of numbers with their labels, from many to few. `whole`: of numbers that have no decimals.
 pub fn numbers(range: (f64, f64), whole: bool) -> impl Iterator<Item = Vec<(f64, String)>> {
     [7.0, 5.0, 4.0, 3.0, 2.0, 1.0].into_iter().map(move |wanted| {
@@ -142,11 +158,11 @@ fn named(ticks: Vec<f64>) -> Vec<(f64, String)> {
 
 /// Round numbers within a range, about `wanted` of them.
 fn ticks((low, high): (f64, f64), wanted: f64) -> Vec<f64> {
-    let range = high - low;
-    if !(range.is_finite() && range > 0.0) {
+    let target = high / wanted - low / wanted;
+    if !(target.is_finite() && target > 0.0) {
         return Vec::new();
     }
-    let step = Width::nearest(range / wanted);
+    let step = Width::nearest(target);
     let first = (low / step.value()).ceil();
     let last = (high / step.value()).floor();
     if !(first.abs() < 1e15 && last.abs() < 1e15) {

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::live::Live;
 use crate::logs::plain;
-use crate::{files, server};
+use crate::{files, http};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -77,7 +77,7 @@ fn get(address: SocketAddr) -> std::io::Result<String> {
     let deadline = Instant::now() + TIMEOUT;
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.write_all(format!("GET {} HTTP/1.1\r\nHost: {address}\r\n\r\n", server::HEALTH).as_bytes())?;
+    stream.write_all(format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", http::HEALTH).as_bytes())?;
     let mut answer = Vec::new();
     let mut buffer = [0; 1024];
     while Instant::now() < deadline && answer.len() < 16 * 1024 {

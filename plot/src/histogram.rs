@@ -39,7 +39,8 @@ impl Width {
 
     /// The round widths around `target`.
     fn candidates(target: f64) -> [Width; 5] {
-        let exponent = target.log10().floor() as i32;
+        // No f64 has another one.
+        let exponent = target.log10().floor().clamp(-400.0, 400.0) as i32;
         [(5, -1), (1, 0), (2, 0), (5, 0), (1, 1)]
             .map(|(digit, more)| Width { digit, exponent: exponent + more })
     }

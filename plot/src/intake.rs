@@ -12,27 +12,37 @@ const BACKLOG_ROWS: usize = 500;
 /// Events that may wait for the second thread, each of at most a chunk of a log.
 const WAITING: usize = 4;
 
-/// Runs `follow` and applies in order every event that it tells.
+/// Runs `follow` and applies in order every event that it tells. Where no thread can be had, all is counted on this one.
 pub fn take<R>(statistics: &mut Statistics, follow: impl FnOnce(&mut dyn FnMut(Event)) -> R) -> R {
     thread::scope(|scope| {
-        let (send, receive) = sync_channel(WAITING);
-        let mut here = Some((statistics, receive));
+        let (lend, lent) = sync_channel(1);
+        let (send, events) = sync_channel(WAITING);
+        let mut here = Some(statistics);
+        // Until it was tried to start it.
+        let mut second = Some(move || {
+            if let Ok(statistics) = lent.recv() {
+                apply(statistics, &events);
+            }
+        });
         follow(&mut |event| {
             let is_backlog = matches!(&event, Event::Lines(lines) if lines.rows.len() >= BACKLOG_ROWS);
-            if let Some((statistics, receive)) = here.take_if(|_| is_backlog) {
-                scope.spawn(|| apply(statistics, receive));
+            if let Some(second) = second.take_if(|_| is_backlog)
+                && thread::Builder::new().name("count".to_owned()).spawn_scoped(scope, second).is_ok()
+                && let Some(statistics) = here.take()
+            {
+                // Fails only if the thread panicked, and then the scope does so as well; likewise below.
+                let _ = lend.send(statistics);
             }
             match &mut here {
-                Some((statistics, _)) => statistics.apply(&event),
-                // Fails only if the other thread panicked, and then the scope does so as well.
+                Some(statistics) => statistics.apply(&event),
                 None => _ = send.send(event),
             }
         })
     })
 }
 
-fn apply(statistics: &mut Statistics, events: Receiver<Event>) {
-    events.into_iter().for_each(|event| statistics.apply(&event));
+fn apply(statistics: &mut Statistics, events: &Receiver<Event>) {
+    events.iter().for_each(|event| statistics.apply(&event));
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reads complete lines of a log into rows.
 //! Never knows where the lines come from.
 
-use crate::columns::Columns;
+use crate::columns::{Columns, is_blank};
 use crate::row::{Faults, Row};
 use memchr::memchr;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Lines {
     fn take(&mut self, columns: &Columns, line: &[u8], unquoted: &mut Vec<u8>) {
         match columns.row(line, unquoted) {
             Ok(row) => self.rows.push(row),
-            Err(_) if line.is_empty() => {}
+            Err(_) if is_blank(line) => {}
             Err(fault) => fault.count(&mut self.faults),
         }
     }

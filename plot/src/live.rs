@@ -1,4 +1,4 @@
-//! What the loop knows, handed to the server's threads: the numbers, and how it goes.
+//! What the loop knows, handed to the page's thread: the numbers, the pictures, and how it goes.
 //! Never computes anything.
 
 use crate::config::Config;
@@ -38,12 +38,21 @@ impl State {
     }
 }
 
+/// The pictures as they were last written to their files; none before.
+#[derive(Clone, Default)]
+pub struct Pictures {
+    pub png: Option<Arc<[u8]>>,
+    pub svg: Option<Arc<[u8]>>,
+}
+
 /// Shared between the loop and the server.
 pub struct Live {
     pub config: Config,
     /// Unix seconds; tells one process from the next.
     pub started_s: u64,
     moment: Mutex<Arc<Moment>>,
+    /// So that the server needs no file, whatever the disk does.
+    pictures: Mutex<Pictures>,
     heartbeat_s: AtomicU64,
 }
 
@@ -53,7 +62,7 @@ impl Live {
             Moment { version: 0, summary, state: State::Starting, last_rows_s: None, picture_trouble: None };
         let started_s = now_s() as u64;
         let moment = Mutex::new(Arc::new(moment));
-        Live { config, started_s, moment, heartbeat_s: AtomicU64::new(started_s) }
+        Live { config, started_s, moment, pictures: Mutex::default(), heartbeat_s: AtomicU64::new(started_s) }
     }
 
     pub fn moment(&self) -> Arc<Moment> {
@@ -62,6 +71,14 @@ impl Live {
 
     pub fn publish(&self, moment: Moment) {
         *self.moment.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
+    }
+
+    pub fn pictures(&self) -> Pictures {
+        self.pictures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn publish_pictures(&self, pictures: Pictures) {
+        *self.pictures.lock().unwrap_or_else(PoisonError::into_inner) = pictures;
     }
 
     /// The loop is alive at this Unix time.

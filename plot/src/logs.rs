@@ -3,18 +3,23 @@
 
 use crate::lines::{Lines, Unread};
 use crate::live::State;
-use crate::log_file::{Found, Identity, LogFile};
+use crate::log_file::{CHUNK_BYTES, Found, Identity, LogFile};
 use crate::row::{Faults, Row, add_faults};
 use std::{fs, io, mem, path::Path, path::PathBuf};
 
-/// At most so many logs are read at once; each costs an open file.
-pub const MOST_LOGS: usize = 256;
+/// Read of all logs together before their rows are merged, about: bounds memory, as a row of few bytes takes up to eight times these.
+const READ_BYTES: usize = 8 * 1024 * 1024;
+
+/// Rows of one [`Event`] where logs are merged, at most.
+const MERGED_ROWS: usize = 50_000;
 
 /// The logs, in the order of their names.
 pub struct Logs {
     /// Paths and patterns as `--log` gave them.
     names: Vec<String>,
     files: Vec<LogFile>,
+    /// At most so many are read at once.
+    most: usize,
 }
 
 /// What [`Logs::follow`] tells as it goes.
@@ -28,8 +33,8 @@ pub enum Event {
 }
 
 impl Logs {
-    pub fn new(names: Vec<String>) -> Self {
-        Logs { names, files: Vec::new() }
+    pub fn new(names: Vec<String>, most: usize) -> Self {
+        Logs { names, files: Vec::new(), most }
     }
 
     /// Reads everything that can be read now, unless `stop` says so between two chunks, and says how it went.
@@ -65,7 +70,8 @@ impl Logs {
                 Err(e) => state = trouble(&path, &e),
             }
         }
-        while !stop() && self.merge(&mut state, tell)? {}
+        let mut buffer = vec![0; CHUNK_BYTES];
+        while !stop() && self.merge(&mut buffer, &mut state, tell)? {}
         Ok(state)
     }
 
@@ -87,7 +93,7 @@ impl Logs {
                         if present.iter().any(|(_, known)| *known == identity) {
                             continue;
                         }
-                        if present.len() == MOST_LOGS {
+                        if present.len() == self.most {
                             return (present, state.or(self.too_many()));
                         }
                         present.push((path, identity));
@@ -101,21 +107,27 @@ impl Logs {
     }
 
     fn too_many(&self) -> State {
-        let names = self.names.join(", ");
-        State::Trouble(format!("more than {MOST_LOGS} logs match {names}; the others are left out"))
+        let (names, most) = (self.names.join(", "), self.most);
+        State::Trouble(format!("more than {most} logs match {names}; the others are left out"))
     }
 
     /// Reads a chunk of each log that has no row waiting, and tells the rows up to where the first log runs out; whether there was
-    /// anything.
-    fn merge(&mut self, state: &mut State, tell: &mut impl FnMut(Event)) -> Result<bool, Replaced> {
+    /// anything. `buffer`: see [`LogFile::read`].
+    fn merge(
+        &mut self,
+        buffer: &mut [u8],
+        state: &mut State,
+        tell: &mut impl FnMut(Event),
+    ) -> Result<bool, Replaced> {
         let mut any = false;
         let mut faults = Faults::default();
         // Rows of several logs must be read before they can be put in order.
         let is_only = self.files.len() == 1;
+        let most = (READ_BYTES / self.files.len().max(1)).min(CHUNK_BYTES);
         for file in &mut self.files {
             // A chunk may hold no row at all.
             while file.rows.is_empty() && file.unread.is_none() {
-                match file.read(is_only) {
+                match file.read(buffer, most, is_only) {
                     Ok(Found::Lines) => any = true,
                     Ok(Found::Nothing) => break,
                     Ok(Found::Replaced) => return Err(Replaced),
@@ -139,7 +151,8 @@ impl Logs {
         Ok(any)
     }
 
-    /// Takes the waiting rows of all logs by their times, until those of one log have run out.
+    /// Takes the waiting rows of all logs by their times, until those of one log have run out. A row without a time follows the one before
+    /// it in its log.
     fn oldest_rows(&mut self) -> Vec<Row> {
         let mut waiting: Vec<&mut LogFile> = self.files.iter_mut().filter(|f| !f.rows.is_empty()).collect();
         if let [only] = waiting.as_mut_slice() {
@@ -149,7 +162,7 @@ impl Logs {
         let mut rows = Vec::new();
         while let Some(oldest) = waiting.iter_mut().min_by(|a, b| time(a).total_cmp(&time(b))) {
             rows.extend(oldest.rows.pop_front());
-            if oldest.rows.is_empty() {
+            if oldest.rows.is_empty() || rows.len() == MERGED_ROWS {
                 break;
             }
         }
@@ -194,4 +207,57 @@ fn expand(name: &str) -> Vec<PathBuf> {
 pub fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Directory;
+    use std::cell::Cell;
+
+    fn logs(directory: &Directory) -> Logs {
+        Logs::new(vec![directory.path("*.csv").display().to_string()], 256)
+    }
+
+    #[test]
+    fn a_row_without_a_time_follows_the_one_before_it() {
+        let directory = Directory::new();
+        let log = |rows: &[(i32, &str)]| {
+            let rows = rows.iter().map(|(n, time)| format!("x,{n},{n},0{time}\n"));
+            "id,y_true,y_pred,absolute_error,logged_at\n".to_owned() + &rows.collect::<String>()
+        };
+        directory.write("a.csv", log(&[(1, ",1732341601"), (2, ""), (3, ","), (6, ",1732341606")]));
+        directory.write("b.csv", log(&[(0, ""), (4, ",1732341604"), (5, ",soon"), (7, ",1732341607")]));
+        let mut found = Vec::new();
+        logs(&directory).follow(
+            || false,
+            |event| match event {
+                Event::Lines(lines) => found.extend(lines.rows.iter().map(|row| row.y_true as i32)),
+                _ => panic!("rows only"),
+            },
+        );
+        assert_eq!(found, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn many_logs_of_short_lines_need_little_memory() {
+        let directory = Directory::new();
+        let log = "y_true,y_pred,absolute_error\n".to_owned() + &"0,1,1\n".repeat(CHUNK_BYTES / 6);
+        for n in 0..256 {
+            directory.write(&format!("{n}.csv"), &log);
+        }
+        let mut logs = logs(&directory);
+        let merged = Cell::new(0);
+        logs.follow(
+            || merged.get() > 0,
+            |event| match event {
+                Event::Lines(lines) => merged.set(lines.rows.capacity()),
+                _ => panic!("rows only"),
+            },
+        );
+        let waiting: usize = logs.files.iter().map(|file| file.rows.capacity()).sum();
+        assert!(merged.get() > 0);
+        let bytes = (waiting + merged.get()) * size_of::<Row>();
+        assert!(bytes < 64 << 20, "{bytes} bytes of rows");
+    }
 }

@@ -9,12 +9,18 @@ mod config;
 mod course;
 mod decimal;
 mod density;
+mod descriptors;
+#[cfg(test)]
+#[path = "../tests/it/directory.rs"]
+mod directory;
 mod drawing;
 mod faults_told;
 mod files;
 mod frame;
 mod health;
 mod histogram;
+mod hosts;
+mod http;
 mod intake;
 mod json;
 mod label;
@@ -45,41 +51,26 @@ mod summary;
 mod tally;
 
 use config::{Command, Config};
+use std::io::{self, Write};
 use std::{env, process::ExitCode, sync::mpsc};
 
 /// Usage errors, as shells have it.
 const USAGE: u8 = 2;
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own answers")]
 fn main() -> ExitCode {
-    let config = match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
-        Ok(Command::Run(config)) => config,
-        Ok(Command::Healthcheck(config)) => {
-            let owned = become_owner(&config).map_err(|e| format!("unhealthy: {e:#}"));
-            return match owned.and_then(|()| health::check(&config)) {
-                Ok(line) => {
-                    println!("{line}");
-                    ExitCode::SUCCESS
-                }
-                Err(line) => {
-                    println!("{line}");
-                    ExitCode::FAILURE
-                }
-            };
-        }
-        Ok(Command::Help) => {
-            print!("{}", settings::help("plot", config::ABOUT, config::TABLE));
-            return ExitCode::SUCCESS;
-        }
-        Ok(Command::Version) => {
-            println!("plot {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
+    match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
+        Ok(Command::Run(config)) => run(config),
+        Ok(Command::Healthcheck(config)) => check_health(&config),
+        Ok(Command::Help) => print(&settings::help("plot", config::ABOUT, config::TABLE)),
+        Ok(Command::Version) => print(&format!("plot {}\n", env!("CARGO_PKG_VERSION"))),
         Err(message) => {
-            eprintln!("plot: {message}");
-            return ExitCode::from(USAGE);
+            complain(&message);
+            ExitCode::from(USAGE)
         }
-    };
+    }
+}
+
+fn run(config: Config) -> ExitCode {
     env_logger::Builder::new()
         .parse_filters(&settings::log_filter(env::var("RUST_LOG").ok()))
         .format_timestamp(None)
@@ -94,10 +85,38 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("plot: {e:#}");
+            complain(&format!("{e:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The exit code is the answer, whether its line can be printed or not.
+fn check_health(config: &Config) -> ExitCode {
+    let owned = become_owner(config).map_err(|e| format!("unhealthy: {e:#}"));
+    let (line, code) = match owned.and_then(|()| health::check(config)) {
+        Ok(line) => (line, ExitCode::SUCCESS),
+        Err(line) => (line, ExitCode::FAILURE),
+    };
+    print(&format!("{line}\n"));
+    code
+}
+
+/// Prints what was asked for. A reader that has seen enough and closed the pipe is no failure.
+fn print(text: &str) -> ExitCode {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {}", logs::plain(&e)));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// One line on what is wrong; where that cannot be printed either, the exit code has to do.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "plot: {message}");
 }
 
 /// Does not return where it takes another user.

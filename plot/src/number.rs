@@ -5,9 +5,12 @@
 pub fn short(value: Option<f64>) -> String {
     let Some(value) = value else { return "–".to_owned() };
     if !value.is_finite() {
-        return if value > 0.0 { "∞".to_owned() } else { "−∞".to_owned() };
+        let text = if value > 0.0 { "∞" } else { "−∞" };
+        return if value.is_nan() { "–" } else { text }.to_owned();
     }
-    let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
+    let rounded = format!("{value:.3e}").parse().unwrap_or(value);
+    // The greatest numbers have no neighbour above them that is as short.
+    let rounded = if f64::is_finite(rounded) { rounded } else { value };
     let magnitude = rounded.abs();
     let text = match magnitude {
         0.0 => "0".to_owned(),
@@ -120,6 +123,11 @@ mod tests {
             (123_456.0, "123500"),
             (1e-12, "1e-12"),
             (f64::INFINITY, "∞"),
+            (f64::NEG_INFINITY, "−∞"),
+            (f64::NAN, "–"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (-1.797e308, "−1.797e308"),
+            (5e-324, "5e-324"),
         ];
         for (value, text) in cases {
             assert_eq!(short(Some(value)), text);

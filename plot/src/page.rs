@@ -34,8 +34,11 @@ pub fn parts_json(moment: &Moment, live: &Live) -> String {
 fn parts(moment: &Moment, live: &Live) -> Vec<(&'static str, String)> {
     let summary = &moment.summary;
     let window_rows = live.config.window;
-    let empty = "<p class=none>No rows yet.</p>".to_owned();
-    let chart = |svg: Option<String>| svg.filter(|svg| !svg.is_empty()).unwrap_or_else(|| empty.clone());
+    let empty = match summary.all.n {
+        0 => "<p class=none>No rows yet.</p>",
+        _ => "<p class=none>Not drawn: no axis of round numbers holds these values.</p>",
+    };
+    let chart = |svg: Option<String>| svg.filter(|svg| !svg.is_empty()).unwrap_or_else(|| empty.to_owned());
     let numbers = &summary.all;
     let absolute = summary.absolute.as_ref();
     let signed = summary.signed.as_ref();
@@ -233,8 +236,12 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{self, Command};
+    use crate::lines::Lines;
     use crate::live::now_s;
+    use crate::logs::Event;
+    use crate::row::{Faults, Row};
     use crate::statistics::Statistics;
+    use crate::{json, picture};
 
     #[test]
     fn the_document_is_small_and_needs_nothing_from_outside() {
@@ -253,6 +260,53 @@ mod tests {
         live.beat(now_s() - 40.0);
         assert!(state(&live.moment(), &live).contains("not looked at for more than 30 s"));
         assert!(live.health().is_err());
+    }
+
+    /// Every number of a drawing's places lies in it, but for the width of a line.
+    fn is_drawn(page: &str) -> bool {
+        let places = page.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let numbers = places.flat_map(|points| points.split([' ', ',']));
+        numbers
+            .into_iter()
+            .all(|number| number.parse::<f64>().is_ok_and(|place| (-1.0..=521.0).contains(&place)))
+    }
+
+    #[test]
+    fn every_finite_value_has_a_place_in_the_drawings() {
+        picture::register().unwrap();
+        let Ok(Command::Run(config)) = config::read([], |_| None) else { panic!("the defaults") };
+        let live = Live::new(config, Summary::of(&Statistics::new(10)));
+        let values =
+            [0.0, 1.0, 123_456_789.0, 1e-59, 1e-300, 5e-324, -5e-324, 1e61, 1e155, 1e308, -1e308, f64::MAX];
+        let pairs = (0..values.len()).flat_map(|a| (0..=a).map(move |b| (values[a], values[b])));
+        // One row, equal ones, and enough of several for slices to be merged.
+        let cases = pairs.flat_map(|(a, b)| {
+            [vec![(a, b)], vec![(b, b), (b, b), (b, a)], [(a, 0.0), (0.0, b), (0.0, a), (b, b)].repeat(75)]
+        });
+        for (number, case) in cases.enumerate() {
+            let mut statistics = Statistics::new(10);
+            let row = |(n, &(y_true, y_pred)): (usize, &(f64, f64))| {
+                let time_s = (number % 2 == 0).then_some(1_732_341_600.0 + n as f64 * 0.3);
+                Row::new(y_true, y_pred, time_s)
+            };
+            // What overflows is no row.
+            let rows = case.iter().enumerate().map(row).filter(|row| row.error().is_finite());
+            let rows: Vec<Row> = rows.collect();
+            let n = rows.len();
+            statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+            let (state, summary) = (State::Following, Summary::of(&statistics));
+            let moment = Moment { version: 1, summary, state, last_rows_s: None, picture_trouble: None };
+            let page = document(&moment, &live);
+            let svg = if n > 0 { picture::svg(&moment.summary, (400, 300)).unwrap() } else { String::new() };
+            let shown = page.split("<script>").next().unwrap().to_owned() + &svg;
+            for word in ["NaN", "inf", "Infinity"] {
+                assert!(!shown.contains(word), "{word} for {case:?}: {shown}");
+            }
+            assert!(is_drawn(&page), "{case:?}: {page}");
+            assert_eq!(page.contains("No rows yet"), n == 0, "{case:?}");
+            let stats = json::stats(&moment, 10);
+            assert_eq!(stats["all"]["n"], n);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! One line of CSV as its fields, quoted or not (RFC 4180).
+//! One line of CSV as its fields, quoted or not (RFC 4180). A record is one line: a quote that is not closed on it is a fault of that line.
 //! Never knows what a field means.
 
 use memchr::{memchr, memchr_iter};
 
-/// Calls `each` with every field of a line; the number of fields, or none where it is not one record.
-pub fn split<'a>(line: &'a [u8], unquoted: &'a mut Vec<u8>, mut each: impl FnMut(&[u8])) -> Option<usize> {
+/// Calls `each` with every field of a line; the number of fields, or none where it is not one record. `unquoted` is room for a field in
+/// quotes.
+pub fn split(line: &[u8], unquoted: &mut Vec<u8>, mut each: impl FnMut(&[u8])) -> Option<usize> {
     if memchr(b'"', line).is_some() {
         return split_quoted(line, unquoted, each);
     }
@@ -18,25 +19,89 @@ pub fn split<'a>(line: &'a [u8], unquoted: &'a mut Vec<u8>, mut each: impl FnMut
     Some(fields)
 }
 
-/// [`split`] for a line with quotes in it. No line of a log has more than 64 fields.
+/// [`split`] for a line with quotes in it.
 fn split_quoted(line: &[u8], unquoted: &mut Vec<u8>, mut each: impl FnMut(&[u8])) -> Option<usize> {
-    let mut ends = [0; 64];
-    unquoted.resize(line.len(), 0);
-    let mut reader = csv_core::Reader::new();
-    let (_, read, mut written, mut fields) = reader.read_record(line, unquoted, &mut ends);
-    // An empty input is the end of the data, which ends the record.
-    let rest = unquoted.get_mut(written..)?;
-    let (result, _, more, more_fields) = reader.read_record(&[], rest, ends.get_mut(fields..)?);
-    written += more;
-    fields += more_fields;
-    if read != line.len() || !matches!(result, csv_core::ReadRecordResult::Record) {
-        return None;
+    let (mut rest, mut fields) = (line, 0);
+    loop {
+        let quoted = rest.strip_prefix(b"\"");
+        if let Some(quoted) = quoted {
+            unquoted.clear();
+            rest = take_quoted(quoted, unquoted)?;
+        }
+        let comma = memchr(b',', rest);
+        // Behind a closing quote there is nothing more, as a rule; what there is belongs to the field.
+        let field = rest.get(..comma.unwrap_or(rest.len()))?;
+        if quoted.is_some() {
+            unquoted.extend(field);
+            each(unquoted);
+        } else {
+            each(field);
+        }
+        fields += 1;
+        match comma {
+            Some(comma) => rest = rest.get(comma + 1..)?,
+            None => return Some(fields),
+        }
     }
-    let unquoted = unquoted.get(..written)?;
-    let mut start = 0;
-    for &end in ends.iter().take(fields) {
-        each(unquoted.get(start..end)?);
-        start = end;
+}
+
+/// Appends what stands in quotes to `field`, a doubled quote as one; `rest` begins behind the opening quote. What follows the closing
+/// quote; none where there is none.
+fn take_quoted<'a>(mut rest: &'a [u8], field: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        let (inside, behind) = rest.split_at(memchr(b'"', rest)?);
+        field.extend(inside);
+        rest = behind.get(1..)?;
+        match rest.strip_prefix(b"\"") {
+            Some(more) => {
+                field.push(b'"');
+                rest = more;
+            }
+            None => return Some(rest),
+        }
     }
-    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(line: &str) -> Option<Vec<String>> {
+        let mut fields = Vec::new();
+        let count = split(line.as_bytes(), &mut Vec::new(), |field| {
+            fields.push(String::from_utf8(field.to_vec()).unwrap());
+        })?;
+        assert_eq!(count, fields.len(), "{line}");
+        Some(fields)
+    }
+
+    #[test]
+    fn a_line_is_split_at_commas_that_are_not_in_quotes() {
+        let cases: [(&str, &[&str]); 11] = [
+            ("", &[""]),
+            (",", &["", ""]),
+            ("a,b", &["a", "b"]),
+            ("\"\"", &[""]),
+            ("\"a,b\",\"c\"", &["a,b", "c"]),
+            ("\"say \"\"hi\"\"\",\"\"\"\"", &["say \"hi\"", "\""]),
+            ("\"a\",", &["a", ""]),
+            ("5'3\",a\"b,1", &["5'3\"", "a\"b", "1"]),
+            ("\"a\"b,\"c\" ,1", &["ab", "c ", "1"]),
+            (" \"a\",1", &[" \"a\"", "1"]),
+            ("a\r,\"b\rc\"", &["a\r", "b\rc"]),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(fields(line).unwrap(), expected, "{line}");
+        }
+        // Of any number.
+        let line = format!("\"x\"{}", ",1".repeat(1_000));
+        assert_eq!(fields(&line).unwrap().len(), 1_001);
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_makes_no_record() {
+        for line in ["\"", "\"a,1,2", "a,1,\"2", "a,1,\"2\"\"", "\"\"\"", "\"a\",\"b"] {
+            assert_eq!(fields(line), None, "{line}");
+        }
+    }
 }

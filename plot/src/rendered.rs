@@ -1,9 +1,9 @@
-//! The documents of the server: each rendered once for a moment, and then shared by all who ask for it.
+//! The documents of the page's server: each rendered once for a moment, and then shared by all who ask for it.
 //! Never keeps more than one moment's; a client that is still reading an older one keeps that alive.
 
 use crate::live::Live;
 use crate::{json, page};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What is rendered from a moment.
 #[derive(Clone, Copy)]
@@ -15,19 +15,14 @@ pub enum Document {
 
 pub struct Rendered {
     pub live: Arc<Live>,
-    shelf: Mutex<Shelf>,
-}
-
-#[derive(Default)]
-struct Shelf {
-    /// Of which moment; see [`Rendered::tag`].
-    tag: String,
+    /// Of which moment `documents` are; see [`Rendered::tag`].
+    of: String,
     documents: [Option<Arc<[u8]>>; 3],
 }
 
 impl Rendered {
     pub fn new(live: Arc<Live>) -> Self {
-        Rendered { live, shelf: Mutex::default() }
+        Rendered { live, of: String::new(), documents: Default::default() }
     }
 
     /// What changes whenever a document does: an HTTP entity tag.
@@ -36,21 +31,21 @@ impl Rendered {
         format!("\"{}-{version}{}\"", self.live.started_s, if stalled { "-stalled" } else { "" })
     }
 
-    /// The document as of now. Who comes while it is rendered waits for it.
-    pub fn document(&self, document: Document) -> Arc<[u8]> {
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The document as of now.
+    pub fn document(&mut self, document: Document) -> Arc<[u8]> {
         let tag = self.tag();
-        if shelf.tag != tag {
-            *shelf = Shelf { tag, ..Shelf::default() };
+        if self.of != tag {
+            (self.of, self.documents) = (tag, Default::default());
         }
-        match shelf.documents.get_mut(document as usize) {
-            Some(place) => Arc::clone(place.get_or_insert_with(|| self.render(document))),
-            None => self.render(document),
+        let Rendered { live, documents, .. } = self;
+        match documents.get_mut(document as usize) {
+            Some(place) => Arc::clone(place.get_or_insert_with(|| Rendered::render(live, document))),
+            None => Rendered::render(live, document),
         }
     }
 
-    fn render(&self, document: Document) -> Arc<[u8]> {
-        let (live, moment) = (&self.live, self.live.moment());
+    fn render(live: &Live, document: Document) -> Arc<[u8]> {
+        let moment = live.moment();
         let text = match document {
             Document::Page => page::document(&moment, live),
             Document::Parts => page::parts_json(&moment, live),
@@ -72,8 +67,8 @@ mod tests {
     fn a_document_is_rendered_once_for_a_moment() {
         let Ok(Command::Run(config)) = config::read([], |_| None) else { panic!("the defaults") };
         let summary = || Summary::of(&Statistics::new(10));
-        let rendered = Rendered::new(Arc::new(Live::new(config, summary())));
-        let live = &rendered.live;
+        let live = Arc::new(Live::new(config, summary()));
+        let mut rendered = Rendered::new(Arc::clone(&live));
         for document in [Document::Page, Document::Parts, Document::Stats] {
             let first = rendered.document(document);
             assert!(Arc::ptr_eq(&first, &rendered.document(document)));

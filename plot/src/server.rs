@@ -1,231 +1,264 @@
-//! The live page's HTTP server: GET and HEAD only, one thread for each connection, one request for each.
-//! Bounded in everything: connections, bytes and seconds. When there are too many connections the oldest gives way, so that slow
-//! clients never keep others out. That is why it is not `tiny_http`: in 0.12 that sets no time limit on its sockets, and each client that
-//! sends nothing holds one of its threads, whose number has no limit.
+//! The live page's connections, all of them on one thread that waits for whichever is ready: no client costs a thread, and none that is
+//! slow or idle holds others up. Bounded in everything: connections, bytes and seconds.
+//! Never knows what is asked or answered.
 
-use crate::live::{Live, State};
-use crate::page;
-use crate::rendered::{Document, Rendered};
-use crate::service::{PNG_NAME, SVG_NAME};
+use crate::descriptors;
+use crate::http::{self, Answer};
+use crate::live::Live;
+use crate::rendered::Rendered;
 use anyhow::{Context, Result};
 use log::warn;
-use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
-pub const HEALTH: &str = "/healthz";
-
-const MOST_CONNECTIONS: usize = 256;
 const MOST_HEAD_BYTES: usize = 8 * 1024;
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 const ANSWER_TIME: Duration = Duration::from_secs(15);
 /// After an answer, for the client to close first: closing on unread bytes would reset the connection and lose the answer.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
-const STACK_BYTES: usize = 256 * 1024;
+/// Until the next try where no connection can be taken.
+const PAUSE: Duration = Duration::from_millis(500);
+/// At most one line on that in this time.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// Open connections by number: the first is the oldest.
-type Open = Arc<Mutex<BTreeMap<u64, TcpStream>>>;
-
-/// Listens and serves in threads of its own for as long as the process lives.
+/// Listens, and serves on a thread for as long as the process lives; none without a page.
 ///
 /// # Errors
-/// The address cannot be listened at.
-pub fn start(live: &Arc<Live>) -> Result<()> {
-    let Some(address) = live.config.listen else { return Ok(()) };
-    let listener = TcpListener::bind(address).with_context(|| format!("listening at {address}"))?;
-    let rendered = Arc::new(Rendered::new(Arc::clone(live)));
-    thread::Builder::new().name("accept".to_owned()).spawn(move || accept(&listener, &rendered))?;
-    Ok(())
+/// The address cannot be listened at, or there can be no thread.
+pub fn start(live: &Arc<Live>) -> Result<Option<JoinHandle<()>>> {
+    let Some(address) = live.config.listen else { return Ok(None) };
+    let listening = || format!("listening at {address}");
+    let listener = TcpListener::bind(address).with_context(listening)?;
+    listener.set_nonblocking(true).with_context(listening)?;
+    let mut server = Server {
+        listener,
+        rendered: Rendered::new(Arc::clone(live)),
+        connections: Vec::new(),
+        most: descriptors::for_clients(),
+        paused_until: None,
+        warned: None,
+    };
+    let thread = thread::Builder::new().name("page".to_owned());
+    let serve = move || loop {
+        server.serve();
+    };
+    Ok(Some(thread.spawn(serve).context("starting the thread of the live page")?))
 }
 
-fn accept(listener: &TcpListener, rendered: &Arc<Rendered>) {
-    let open = Open::default();
-    for number in 0.. {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(e) => {
-                // Out of file descriptors, most likely; they come back as connections time out.
-                warn!("accepting a connection: {e}");
-                thread::sleep(Duration::from_secs(1));
-                continue;
-            }
-        };
-        let Ok(clone) = stream.try_clone() else { continue };
-        {
-            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-            if open.len() >= MOST_CONNECTIONS
-                && let Some((_, oldest)) = open.pop_first()
-            {
-                let _ = oldest.shutdown(Shutdown::Both);
-            }
-            open.insert(number, clone);
-        }
-        let (rendered, registry) = (Arc::clone(rendered), Arc::clone(&open));
-        let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+struct Server {
+    listener: TcpListener,
+    rendered: Rendered,
+    connections: Vec<Connection>,
+    /// When there are as many the one that has been idle for longest gives way.
+    most: usize,
+    /// No connection could be taken; it is tried again then.
+    paused_until: Option<Instant>,
+    warned: Option<Instant>,
+}
+
+impl Server {
+    /// Waits until something can be done, and does it.
+    fn serve(&mut self) {
+        let (has_new, ready) = self.wait();
+        let (now, rendered) = (Instant::now(), &mut self.rendered);
+        let mut ready = ready.into_iter();
+        self.connections.retain_mut(|connection| {
+            let is_due = ready.next().unwrap_or(false) || connection.deadline <= now;
             // A client that went away or was too slow needs no answer and no line.
-            let _ = serve(stream, &rendered);
-            registry.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+            !is_due || connection.advance(rendered, now).unwrap_or(false)
         });
-        if spawned.is_err() {
-            open.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        if has_new {
+            self.accept();
         }
     }
-}
 
-fn serve(mut stream: TcpStream, rendered: &Rendered) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let answer = match read_head(&mut stream)? {
-        Head::Complete(head) => answer(&head, rendered),
-        Head::TooLong => Answer::text("431 Request Header Fields Too Large", "the request is too long"),
-        Head::TooSlow => Answer::text("408 Request Timeout", "the request took too long"),
-    };
-    send(&mut stream, &answer)?;
-    stream.shutdown(Shutdown::Write)?;
-    let deadline = Instant::now() + CLOSE_TIME;
-    let mut rest = [0; 4096];
-    while let Some(left) = left_until(deadline) {
-        stream.set_read_timeout(Some(left))?;
-        if stream.read(&mut rest)? == 0 {
-            break;
+    /// Whether there are new connections, and of each one there is whether it is ready.
+    fn wait(&mut self) -> (bool, Vec<bool>) {
+        let now = Instant::now();
+        self.paused_until = self.paused_until.filter(|until| *until > now);
+        let deadlines = self.connections.iter().map(|connection| connection.deadline);
+        let left = deadlines.chain(self.paused_until).min().map(|next| next.saturating_duration_since(now));
+        // Whole milliseconds, rounded up: rounded down, the last one would be spent on looking again and again.
+        let timeout = left
+            .map(|left| PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
+        let listens = if self.paused_until.is_some() { PollFlags::empty() } else { PollFlags::POLLIN };
+        let mut files = vec![PollFd::new(self.listener.as_fd(), listens)];
+        files.extend(
+            self.connections
+                .iter()
+                .map(|connection| PollFd::new(connection.stream.as_fd(), connection.awaits())),
+        );
+        if let Err(e) = poll(&mut files, timeout) {
+            // The kernel has no memory; deadlines are looked at all the same.
+            if e != Errno::EINTR {
+                thread::sleep(PAUSE);
+            }
+            return (false, Vec::new());
+        }
+        let mut ready = files.iter().map(|file| file.any().unwrap_or(false));
+        (ready.next().unwrap_or(false), ready.collect())
+    }
+
+    /// Takes the connections that wait, and answers at once whose request is there.
+    fn accept(&mut self) {
+        for _ in 0..self.most {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    if self.connections.len() >= self.most {
+                        self.give_way();
+                    }
+                    let now = Instant::now();
+                    let connection = Connection::new(stream, now);
+                    let served = connection.and_then(|mut connection| {
+                        Ok(connection.advance(&mut self.rendered, now)?.then_some(connection))
+                    });
+                    self.connections.extend(served.ok().flatten());
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                // Out of descriptors or memory: one more where one less is.
+                Err(_) if self.give_way() => {}
+                Err(e) => {
+                    let now = Instant::now();
+                    self.paused_until = Some(now + PAUSE);
+                    if self.warned.is_none_or(|at| now.duration_since(at) >= WARN_EVERY) {
+                        self.warned = Some(now);
+                        warn!("the live page cannot take a connection: {e}");
+                    }
+                    break;
+                }
+            }
         }
     }
-    Ok(())
+
+    /// Closes the connection that has been idle for longest; whether there was any.
+    fn give_way(&mut self) -> bool {
+        let idle = self.connections.iter().enumerate().min_by_key(|(_, connection)| connection.active);
+        let closed = idle.map(|(number, _)| number).map(|number| self.connections.swap_remove(number));
+        closed.is_some()
+    }
 }
 
-enum Head {
-    Complete(String),
-    TooLong,
-    TooSlow,
+/// One request and its answer.
+struct Connection {
+    stream: TcpStream,
+    stage: Stage,
+    /// Of the stage.
+    deadline: Instant,
+    /// When a byte last came or went.
+    active: Instant,
 }
 
-fn read_head(stream: &mut TcpStream) -> io::Result<Head> {
-    let deadline = Instant::now() + REQUEST_TIME;
-    let mut head = Vec::new();
-    let mut buffer = [0; 1024];
-    while let Some(left) = left_until(deadline) {
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => head.extend(buffer.iter().take(read)),
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break,
-            Err(e) => return Err(e),
+enum Stage {
+    /// The request's head so far.
+    Request(Vec<u8>),
+    /// Head and body, and how much of both has been sent.
+    Answer(Vec<u8>, Arc<[u8]>, usize),
+    /// All was sent; the client is to close.
+    Close,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, now: Instant) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let stage = Stage::Request(Vec::new());
+        Ok(Connection { stream, stage, deadline: now + REQUEST_TIME, active: now })
+    }
+
+    fn awaits(&self) -> PollFlags {
+        match self.stage {
+            Stage::Answer(..) => PollFlags::POLLOUT,
+            Stage::Request(_) | Stage::Close => PollFlags::POLLIN,
         }
-        if memchr::memmem::find(&head, b"\r\n\r\n").is_some() {
-            return Ok(Head::Complete(String::from_utf8_lossy(&head).into_owned()));
-        }
-        if head.len() > MOST_HEAD_BYTES {
-            return Ok(Head::TooLong);
-        }
-    }
-    Ok(Head::TooSlow)
-}
-
-fn left_until(deadline: Instant) -> Option<Duration> {
-    deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-}
-
-struct Answer {
-    status: &'static str,
-    content_type: &'static str,
-    extra: String,
-    /// The same bytes for every client that asks for the same.
-    body: Arc<[u8]>,
-    /// HEAD: the body's length without the body.
-    head_only: bool,
-}
-
-impl Answer {
-    fn new(status: &'static str, content_type: &'static str, body: impl Into<Arc<[u8]>>) -> Self {
-        Answer { status, content_type, extra: String::new(), body: body.into(), head_only: false }
     }
 
-    fn text(status: &'static str, line: &str) -> Self {
-        Answer::new(status, "text/plain; charset=utf-8", format!("{line}\n").into_bytes())
-    }
-}
-
-fn answer(head: &str, rendered: &Rendered) -> Answer {
-    let mut lines = head.split("\r\n");
-    let mut request = lines.next().unwrap_or_default().split(' ');
-    let (method, target, version) = (request.next(), request.next(), request.next());
-    let (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1"), None) =
-        (method, target, version, request.next())
-    else {
-        return Answer::text("400 Bad Request", "not an HTTP/1.1 request");
-    };
-    if !matches!(method, "GET" | "HEAD") {
-        let mut refused = Answer::text("405 Method Not Allowed", "only GET and HEAD");
-        refused.extra = "Allow: GET, HEAD\r\n".to_owned();
-        return refused;
-    }
-    let known = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("if-none-match").then_some(value.trim())
-    });
-    let path = target.split('?').next().unwrap_or_default();
-    let mut answer = route(path, known, rendered);
-    answer.head_only = method == "HEAD";
-    answer
-}
-
-fn route(path: &str, known: Option<&str>, rendered: &Rendered) -> Answer {
-    let live = &rendered.live;
-    match path {
-        "/" => Answer::new("200 OK", "text/html; charset=utf-8", rendered.document(Document::Page)),
-        page::PARTS => {
-            let tag = rendered.tag();
-            let mut answer = match known {
-                Some(known) if known == tag => Answer::new("304 Not Modified", "application/json", []),
-                _ => Answer::new("200 OK", "application/json", rendered.document(Document::Parts)),
+    /// Does what can be done without waiting; whether the connection stays open.
+    fn advance(&mut self, rendered: &mut Rendered, now: Instant) -> io::Result<bool> {
+        if let Stage::Request(head) = &mut self.stage {
+            let before = head.len();
+            let end = read_head(&mut self.stream, head)?;
+            if head.len() > before {
+                self.active = now;
+            }
+            let answer = match end {
+                Some(end) => {
+                    http::answer(&String::from_utf8_lossy(head.get(..end).unwrap_or_default()), rendered)
+                }
+                None if head.len() > MOST_HEAD_BYTES => {
+                    Answer::text("431 Request Header Fields Too Large", "the request is too long")
+                }
+                None if now >= self.deadline => {
+                    Answer::text("408 Request Timeout", "the request took too long")
+                }
+                None => return Ok(true),
             };
-            answer.extra = format!("ETag: {tag}\r\n");
-            answer
+            let (head, body) = answer.into_bytes();
+            self.enter(Stage::Answer(head, body, 0), now, ANSWER_TIME);
         }
-        "/stats.json" => Answer::new("200 OK", "application/json", rendered.document(Document::Stats)),
-        "/error_distribution.png" => picture(live, PNG_NAME, "image/png"),
-        "/error_distribution.svg" => picture(live, SVG_NAME, "image/svg+xml"),
-        HEALTH => match live.health() {
-            Ok(()) => Answer::text("200 OK", "ok"),
-            Err(reason) => Answer::text("503 Service Unavailable", &reason),
-        },
-        _ => Answer::text(
-            "404 Not Found",
-            "there is /, /stats.json, /error_distribution.png, /error_distribution.svg, /healthz",
-        ),
+        if let Stage::Answer(head, body, sent) = &mut self.stage {
+            let before = *sent;
+            let is_sent = send(&mut self.stream, head, body, sent)?;
+            if *sent > before {
+                self.active = now;
+            }
+            if !is_sent {
+                return Ok(now < self.deadline);
+            }
+            self.stream.shutdown(Shutdown::Write)?;
+            self.enter(Stage::Close, now, CLOSE_TIME);
+        }
+        match without_waiting(self.stream.read(&mut [0; 4096]))? {
+            Some(0) => Ok(false),
+            Some(_) | None => Ok(now < self.deadline),
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, now: Instant, time: Duration) {
+        (self.stage, self.deadline, self.active) = (stage, now + time, now);
     }
 }
 
-fn picture(live: &Live, name: &str, content_type: &'static str) -> Answer {
-    match fs::read(live.config.log_dir.join(name)) {
-        Ok(bytes) => Answer::new("200 OK", content_type, bytes),
-        Err(_) if live.moment().state == State::Starting => Answer::text("404 Not Found", "not drawn yet"),
-        Err(_) => Answer::text("404 Not Found", "not drawn yet: there are no rows"),
+/// Reads what has come of a request's head; where its empty line begins, once that is there.
+fn read_head(stream: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    let mut buffer = [0; 4096];
+    while head.len() <= MOST_HEAD_BYTES {
+        match without_waiting(stream.read(&mut buffer))? {
+            None => break,
+            Some(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Some(read) => head.extend(buffer.iter().take(read)),
+        }
+        if let Some(end) = memchr::memmem::find(head, b"\r\n\r\n") {
+            return Ok(Some(end));
+        }
     }
+    Ok(None)
 }
 
-fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<()> {
-    let Answer { status, content_type, extra, body, head_only } = answer;
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{extra}\
-         Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-         connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'\r\n\r\n"
-    );
-    let deadline = Instant::now() + ANSWER_TIME;
-    send_all(stream, head.as_bytes(), deadline)?;
-    if *head_only { Ok(()) } else { send_all(stream, body, deadline) }
+/// Sends as much of both as can be sent; whether that is all.
+fn send(stream: &mut TcpStream, head: &[u8], body: &[u8], sent: &mut usize) -> io::Result<bool> {
+    while *sent < head.len() + body.len() {
+        let rest = head.get(*sent..).unwrap_or_default();
+        let rest_of_body = body.get(sent.saturating_sub(head.len())..).unwrap_or_default();
+        match without_waiting(stream.write_vectored(&[IoSlice::new(rest), IoSlice::new(rest_of_body)]))? {
+            Some(written) => *sent += written,
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
-fn send_all(stream: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let left = left_until(deadline).ok_or(io::ErrorKind::TimedOut)?;
-        stream.set_write_timeout(Some(left))?;
-        let written = stream.write(bytes)?;
-        bytes = bytes.get(written..).unwrap_or_default();
+/// None where nothing could be done yet.
+fn without_waiting(done: io::Result<usize>) -> io::Result<Option<usize>> {
+    match done {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(e) => Err(e),
     }
-    Ok(())
 }

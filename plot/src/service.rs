@@ -2,11 +2,12 @@
 //! Never decides what the numbers are.
 
 use crate::config::Config;
+use crate::descriptors;
 use crate::faults_told::FaultsTold;
 use crate::files;
 use crate::health;
 use crate::intake;
-use crate::live::{Live, Moment, State, now_s};
+use crate::live::{Live, Moment, Pictures, State, now_s};
 use crate::logs::{Event, Logs, plain};
 use crate::number::{count, rows, short};
 use crate::picture;
@@ -14,15 +15,16 @@ use crate::row::Fault;
 use crate::server;
 use crate::statistics::Statistics;
 use crate::summary::{Numbers, Summary};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use log::{debug, info, warn};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub const PNG_NAME: &str = "error_distribution.png";
-pub const SVG_NAME: &str = "error_distribution.svg";
+const PNG_NAME: &str = "error_distribution.png";
+const SVG_NAME: &str = "error_distribution.svg";
 
 /// How often the logs are looked at. The page promises new rows within 2 s.
 const LOOK: Duration = Duration::from_millis(500);
@@ -36,13 +38,13 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Only what keeps the service from starting.
 pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     picture::register()?;
-    info!("{config}");
+    info!("{}", config.line);
     for name in [PNG_NAME, SVG_NAME, health::FILE] {
         files::remove_temporary(&config.log_dir, name);
     }
     let statistics = Statistics::new(config.window);
     let live = Arc::new(Live::new(config, Summary::of(&statistics)));
-    server::start(&live)?;
+    let server = server::start(&live)?;
     let stopping = Cell::new(false);
     let told_to_stop = || {
         live.beat(now_s());
@@ -59,6 +61,9 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
+        if server.as_ref().is_some_and(JoinHandle::is_finished) {
+            bail!("the thread of the live page has ended");
+        }
     }
     info!("stopped");
     Ok(())
@@ -71,6 +76,8 @@ struct Service<'a> {
     statistics: Statistics,
     /// How it is with the logs, as last said.
     state: State,
+    /// All logs have been read once: what comes now comes back.
+    has_followed: bool,
     version: u64,
     /// Changes, state and trouble with the picture as last published.
     published: (u64, State, Option<String>),
@@ -93,9 +100,10 @@ impl<'a> Service<'a> {
         Service {
             live,
             config,
-            logs: Logs::new(config.logs.clone()),
+            logs: Logs::new(config.logs.clone(), descriptors::for_logs()),
             statistics,
             state: State::Starting,
+            has_followed: false,
             version: 0,
             published: (0, State::Starting, None),
             last_rows_s: None,
@@ -172,9 +180,16 @@ impl<'a> Service<'a> {
         match &state {
             State::Trouble(reason) => warn!("cannot read all there is: {reason}{kept}"),
             State::Waiting(name) => info!("waiting for {name}{kept}"),
-            State::Following if self.state != State::Starting => info!("reading the log again"),
-            State::Following | State::Starting => {}
+            State::Following => match &self.state {
+                State::Waiting(name) if self.has_followed => info!("{name} is back; reading it"),
+                State::Waiting(name) => info!("{name} is there; reading it"),
+                State::Trouble(_) if self.has_followed => info!("all logs can be read again"),
+                State::Trouble(_) => info!("all logs can be read now"),
+                State::Following | State::Starting => {}
+            },
+            State::Starting => {}
         }
+        self.has_followed |= state == State::Following;
         self.state = state;
     }
 
@@ -202,7 +217,7 @@ impl<'a> Service<'a> {
     fn draw(&mut self) {
         let summary = Summary::of(&self.statistics);
         self.last_drawn = Some(Instant::now());
-        match write_pictures(self.config, &summary) {
+        match write_pictures(self.live, &summary) {
             Ok(()) => {
                 if self.picture_trouble.take().is_some() {
                     info!("the picture can be written again");
@@ -222,12 +237,18 @@ impl<'a> Service<'a> {
     }
 }
 
-fn write_pictures(config: &Config, summary: &Summary) -> Result<()> {
-    let write = |name: &str, bytes: &[u8]| {
-        files::replace(&config.log_dir, name, bytes)
+/// Writes both pictures, and hands to the page what was written.
+fn write_pictures(live: &Live, summary: &Summary) -> Result<()> {
+    let config = &live.config;
+    let write = |name: &str, bytes: Vec<u8>| -> Result<Arc<[u8]>> {
+        files::replace(&config.log_dir, name, &bytes)
             .map_err(|e| anyhow::anyhow!("{}", plain(&e)))
-            .with_context(|| config.log_dir.join(name).display().to_string())
+            .with_context(|| config.log_dir.join(name).display().to_string())?;
+        Ok(bytes.into())
     };
-    write(PNG_NAME, &picture::png(summary, config.size)?)?;
-    write(SVG_NAME, picture::svg(summary, config.size)?.as_bytes())
+    let png = Some(write(PNG_NAME, picture::png(summary, config.size)?)?);
+    live.publish_pictures(Pictures { png, ..live.pictures() });
+    let svg = Some(write(SVG_NAME, picture::svg(summary, config.size)?.into_bytes())?);
+    live.publish_pictures(Pictures { svg, ..live.pictures() });
+    Ok(())
 }

@@ -19,9 +19,9 @@ pub const ROWS: &[i64] = &[1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000,
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Slice {
     pub n: u64,
-    /// Mean error.
+    /// Mean error; always finite.
     pub mean: f64,
-    /// Sum of squared deviations from the mean.
+    /// Sum of squared deviations from the mean; infinite where it overflows.
     squares: f64,
 }
 
@@ -29,6 +29,9 @@ impl Slice {
     fn add(&mut self, error: f64) {
         self.n += 1;
         let before = error - self.mean;
+        if !before.is_finite() {
+            return self.merge_far(&Slice { n: 1, mean: error, squares: 0.0 }, self.n - 1);
+        }
         self.mean += before / self.n as f64;
         self.squares += before * (error - self.mean);
     }
@@ -38,11 +41,26 @@ impl Slice {
         if other.n == 0 {
             return;
         }
+        if self.n == 0 {
+            *self = *other;
+            return;
+        }
         let (a, b) = (self.n as f64, other.n as f64);
         let apart = other.mean - self.mean;
         self.n += other.n;
-        self.mean += apart * b / (a + b);
+        if !apart.is_finite() {
+            return self.merge_far(other, self.n - other.n);
+        }
+        self.mean += apart * (b / (a + b));
         self.squares += other.squares + apart * apart * a * b / (a + b);
+    }
+
+    /// The rest of a merge with means whose difference overflows; `n`: rows of this slice before.
+    #[cold]
+    fn merge_far(&mut self, other: &Slice, n: u64) {
+        let total = self.n as f64;
+        self.mean = self.mean * (n as f64 / total) + other.mean * (other.n as f64 / total);
+        self.squares = f64::INFINITY;
     }
 
     /// Population standard deviation of the error.
@@ -160,6 +178,25 @@ mod tests {
         assert_eq!(slices.width, 30_000);
         for (_, slice) in slices.filled().skip(1).take(50) {
             assert!((slice.mean - 4.5).abs() < 0.02 && (slice.deviation() - 8.25_f64.sqrt()).abs() < 0.01);
+        }
+    }
+
+    #[test]
+    fn a_mean_is_finite_whatever_finite_errors_there_are() {
+        let mut slices = Slices::new(ROWS);
+        for row in 0..1_000 {
+            slices.add(row, if row % 2 == 0 { f64::MAX } else { f64::MIN });
+        }
+        assert!(slices.width > 1);
+        for (_, slice) in slices.filled() {
+            // One of them is left over where their number is odd.
+            assert!(slice.mean.abs() <= f64::MAX / slice.n as f64 * 1.001, "{slice:?}");
+            assert_eq!(slice.deviation(), f64::INFINITY);
+        }
+        let mut slices = Slices::new(ROWS);
+        (0..1_000).for_each(|row| slices.add(row, 1e308));
+        for (_, slice) in slices.filled() {
+            assert_eq!((slice.mean, slice.deviation()), (1e308, 0.0));
         }
     }
 

@@ -1,6 +1,8 @@
 //! Runs the real `plot` on real files and looks at what it makes: pictures, page and numbers.
 
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod follow;
@@ -8,6 +10,8 @@ mod follow;
 mod golden;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod output;
 #[cfg(test)]
 mod page;
 #[cfg(test)]

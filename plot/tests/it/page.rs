@@ -162,12 +162,12 @@ fn the_page_says_when_lines_are_not_rows() {
     let mut browser = Browser::open(&directory, &plot);
     browser.until(&format!("{STATE}.includes('500 lines, none of them a row: 500 contradictory')"));
     browser.screenshot("no-row");
-    directory.append(LOG, &rows(0..9_500));
+    directory.append(LOG, rows(0..9_500));
     browser.until(
         "document.querySelector('#warning').textContent.includes('5.00 % of the lines are not rows: 500')",
     );
     browser.screenshot("warning");
-    directory.append(LOG, &rows(0..50_000));
+    directory.append(LOG, rows(0..50_000));
     browser.until("document.querySelector('#warning').textContent === ''");
 }
 

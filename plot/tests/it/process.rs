@@ -1,45 +1,15 @@
 //! Starts the real binary in a directory of its own, asks it, and ends it.
 
+pub use crate::directory::Directory;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error\n";
-
-/// A directory that goes away with the test.
-pub struct Directory(pub PathBuf);
-
-impl Directory {
-    pub fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("plot-it-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    pub fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    pub fn append(&self, name: &str, text: &str) {
-        let mut file = fs::OpenOptions::new().append(true).open(self.path(name)).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    }
-}
 
 /// Width, height and RGB pixels of a PNG file that must be whole.
 pub fn picture(path: &Path) -> (u32, u32, Vec<u8>) {
@@ -48,12 +18,6 @@ pub fn picture(path: &Path) -> (u32, u32, Vec<u8>) {
     let info = reader.next_frame(&mut pixels).unwrap();
     reader.finish().unwrap();
     (info.width, info.height, pixels)
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 pub struct Plot {
@@ -127,6 +91,7 @@ impl Drop for Plot {
 
 pub fn exchange(address: &str, request: &[u8]) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(request).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
