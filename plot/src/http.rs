@@ -84,9 +84,10 @@ impl<'a> Request<'a> {
             let named = headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
             named.map(|(_, value)| value.trim())
         };
+        let (authority, target) = absolute_form(target).map_or((None, target), |(at, path)| (Some(at), path));
         let mut host = values("host");
         match (host.next(), host.next()) {
-            (Some(host), None) => hosts::check(host, hosts).map_err(|refused| match refused {
+            (Some(host), None) => hosts::check(authority.unwrap_or(host), hosts).map_err(|refused| match refused {
                 Refused::NoHost => bad("the Host header does not hold a host"),
                 Refused::Unknown(name) => unknown(&name),
             })?,
@@ -102,6 +103,16 @@ impl<'a> Request<'a> {
         let path = target.split('?').next().unwrap_or_default();
         Ok(Request { path, known: values("if-none-match").next(), head_only })
     }
+}
+
+/// Host and path of a target such as `http://localhost:8080/stats.json`. A server must take it, and its host counts instead of the header
+/// (RFC 9112, section 3.2.2).
+fn absolute_form(target: &str) -> Option<(&str, &str)> {
+    const SCHEME: &str = "http://";
+    let (scheme, rest) = target.split_at_checked(SCHEME.len())?;
+    let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(path_at);
+    scheme.eq_ignore_ascii_case(SCHEME).then_some((host, if path.starts_with('/') { path } else { "/" }))
 }
 
 fn unknown(name: &str) -> Answer {

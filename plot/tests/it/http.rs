@@ -22,9 +22,15 @@ fn only_get_and_head_of_known_paths() {
     assert_eq!(exchange(&plot.address, b"\x16\x03\x01\r\n\r\n").0, 400);
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n", "x".repeat(8_300));
     assert_eq!(exchange(&plot.address, long.as_bytes()).0, 431);
-    for target in ["http://x/", "http://x/healthz", "http://evil.example.com/", "x", "*", ""] {
+    for target in ["http:/x/", "ftp://x/", "x", "*", "", "http://x/nothing"] {
         assert_eq!(plot.ask("GET", target).0, 404, "{target}");
     }
+    // Proxies and some clients name the host in the target, which then counts instead of the header.
+    for target in ["http://x", "HTTP://localhost:8080/healthz", "http://[::1]/stats.json?x", "http://127.0.0.1?x"] {
+        assert_eq!(plot.ask("GET", target).0, 200, "{target}");
+    }
+    assert_eq!(plot.ask("GET", "http://evil.example.com/").0, 421);
+    assert_eq!(plot.ask("GET", "http:///").0, 400);
 }
 
 #[test]
