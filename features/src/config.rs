@@ -111,6 +111,16 @@ impl Config {
     }
 }
 
+/// As it is given.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Order::Random => "random",
+            Order::Sequential => "sequential",
+        })
+    }
+}
+
 fn interval(text: &str) -> Option<Duration> {
     let seconds: f64 = text.parse().ok()?;
     if (0.0..=1e9).contains(&seconds) { Duration::try_from_secs_f64(seconds).ok() } else { None }
@@ -121,8 +131,8 @@ impl fmt::Display for Config {
         let dataset = self.dataset.as_ref().map_or("embedded".into(), |path| path.to_string_lossy());
         let or = |number: Option<u64>, text: &str| number.map_or(text.to_owned(), |n| n.to_string());
         write!(f, "broker {}, queue-prefix {:?}, ", self.amqp_url, self.queue_prefix)?;
-        write!(f, "queue-type {:?}, interval {} s, ", self.queue_type, self.interval.as_secs_f64())?;
-        write!(f, "count {}, order {:?}, ", or(self.count, "none"), self.order)?;
+        write!(f, "queue-type {}, interval {} s, ", self.queue_type, self.interval.as_secs_f64())?;
+        write!(f, "count {}, order {}, ", or(self.count, "none"), self.order)?;
         write!(f, "seed {}, batch {}, ", or(self.seed, "none"), self.batch)?;
         write!(f, "dataset {dataset}, target {}", self.target.as_deref().unwrap_or("last column"))
     }
@@ -162,6 +172,15 @@ mod tests {
         ] {
             let error = config(args, &[]).err().unwrap();
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_print_as_they_are_given() {
+        for (order, queue_type) in [("random", "quorum"), ("sequential", "existing")] {
+            let line = config(&["--order", order, "--queue-type", queue_type], &[]).unwrap().to_string();
+            assert!(line.contains(&format!("order {order},")), "{line}");
+            assert!(line.contains(&format!("queue-type {queue_type},")), "{line}");
         }
     }
 }

@@ -138,7 +138,7 @@ impl fmt::Display for Config {
             Predictions::YPred => "y_pred".to_owned(),
         };
         write!(f, "log-dir {}, broker {}, ", self.log_dir.display(), self.amqp_url)?;
-        write!(f, "queue-prefix {:?}, queue-type {:?}, ", self.queue_prefix, self.queue_type)?;
+        write!(f, "queue-prefix {:?}, queue-type {}, ", self.queue_prefix, self.queue_type)?;
         write!(f, "predictions {predictions}, prefetch {}, ", self.prefetch)?;
         write!(f, "pending-max {}, pending-max-age {} s", self.limits.halves, self.limits.age_ms / 1000)
     }
