@@ -162,7 +162,7 @@ mod tests {
     use crate::settings::{Request, read};
 
     fn config(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
-        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
+        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into());
         match read(TABLE, args.iter().map(Into::into), env)? {
             Request::Run(values) => Config::new(&values),
             _ => Err("help".to_owned()),

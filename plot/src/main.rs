@@ -21,6 +21,8 @@ mod label;
 mod lines;
 mod live;
 mod log_file;
+#[path = "../../glue/logging.rs"]
+mod logging;
 mod logs;
 mod moments;
 mod number;
@@ -52,7 +54,7 @@ const USAGE: u8 = 2;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own answers")]
 fn main() -> ExitCode {
-    let config = match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
+    let config = match config::read(env::args_os().skip(1), |name| env::var_os(name)) {
         Ok(Command::Run(config)) => config,
         Ok(Command::Healthcheck(config)) => {
             let owned = become_owner(&config).map_err(|e| format!("unhealthy: {e:#}"));
@@ -80,11 +82,10 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    env_logger::Builder::new()
-        .parse_filters(&settings::log_filter(env::var("RUST_LOG").ok()))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
+    if let Err(message) = logging::start(env::var_os("RUST_LOG")) {
+        eprintln!("plot: {message}");
+        return ExitCode::from(USAGE);
+    }
     let (stop, stopped) = mpsc::channel();
     let handled = signals::handle(move || {
         // Only fails when the loop has ended, which is what is asked for.

@@ -12,3 +12,5 @@ mod http;
 mod page;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod settings;
