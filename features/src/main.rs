@@ -55,6 +55,9 @@ fn main() -> ExitCode {
 fn run(config: &Config) -> Result<ExitCode> {
     let stop = shutdown::on_signal()?;
     let dataset = dataset::Dataset::load(config.dataset.as_deref(), config.target.as_deref())?;
+    if let Err(error) = config.check_batch(dataset.sample_bytes_max()?) {
+        return Ok(wrong_setting(&error));
+    }
     log::info!("{config}");
     let health = health::Health::answer(&health_name(config));
     publisher::Publisher::new(config, dataset, health, &stop).run()?;

@@ -40,6 +40,7 @@ fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
         ("colour", "red", "--colour"),
         ("amqp-url", "http://u:secret@h", "--amqp-url"),
         ("batch", "10001", "--batch"),
+        ("batch", "5000", "--batch"),
     ] {
         let mut service = Service::start(BINARY, &[(flag, value)]);
         assert_eq!(service.wait().code(), Some(2));
