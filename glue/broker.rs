@@ -120,6 +120,17 @@ impl QueueType {
     }
 }
 
+/// As it is given.
+impl fmt::Display for QueueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            QueueType::Quorum => "quorum",
+            QueueType::Classic => "classic",
+            QueueType::Existing => "existing",
+        })
+    }
+}
+
 impl Broker {
     pub fn new(url: AmqpUrl, queue_type: QueueType, queue_prefix: &str) -> Broker {
         Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), foreign_queues: HashSet::new() }
@@ -269,6 +280,13 @@ mod tests {
         for text in bad.into_iter().chain(["amqp://u:secret@h/?heartbeat=3", "amqp://u:secret@h:99999"]) {
             let error = AmqpUrl::parse(text).err().expect(text);
             assert!(!format!("{error:#}").contains("secret"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_queue_type_prints_as_it_is_given() {
+        for text in ["quorum", "classic", "existing"] {
+            assert_eq!(QueueType::parse(text).unwrap().to_string(), text);
         }
     }
 

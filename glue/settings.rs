@@ -26,28 +26,29 @@ pub enum Request {
 }
 
 /// The text of every setting by its flag.
-pub struct Values(HashMap<&'static str, Given>);
+pub struct Values(HashMap<&'static str, Given<String>>);
 
-struct Given {
-    text: String,
+struct Given<Text> {
+    text: Text,
     /// What a person wrote to give it (`--order` or `FEATURES_ORDER`), for messages.
     source: &'static str,
 }
 
-/// Reads `args` (without the program's name) and, for flags that are absent, `env`. An empty variable counts as unset.
+/// Reads `args` (without the program's name) and, for flags that are absent, the variables that `env` gives. An empty one counts as
+/// unset.
 ///
 /// # Errors
 /// One line that names the flag or variable at fault.
 pub fn read(
     table: &'static [Setting],
     args: impl IntoIterator<Item = OsString>,
-    env: impl Fn(&str) -> Option<String>,
+    env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Request, String> {
     let mut given = HashMap::new();
     for setting in table {
         let variable = env(setting.variable).filter(|text| !text.is_empty());
         let source = if variable.is_some() { setting.variable } else { setting.flag };
-        let text = variable.unwrap_or_else(|| setting.default.to_owned());
+        let text = variable.unwrap_or_else(|| setting.default.into());
         given.insert(setting.flag, Given { text, source });
     }
     let mut checks = false;
@@ -61,20 +62,32 @@ pub fn read(
                 let Some(setting) = table.iter().find(|s| s.flag == flag) else {
                     return Err(format!("unknown flag --{flag}; --help lists them all"));
                 };
-                let value = parser.value().map_err(|e| e.to_string())?;
-                let text =
-                    value.into_string().map_err(|v| format!("--{}: {v:?} is not UTF-8", setting.flag))?;
+                let text = parser.value().map_err(|e| e.to_string())?;
                 given.insert(setting.flag, Given { text, source: setting.flag });
+            }
+            Arg::Value(value) if value.to_string_lossy().contains("://") => {
+                // Not repeated: it may hold a password.
+                return Err("a URL without a flag before it; --help lists the settings".to_owned());
             }
             other => return Err(format!("{}; --help lists the settings", other.unexpected())),
         }
     }
-    Ok(if checks { Request::Healthcheck(Values(given)) } else { Request::Run(Values(given)) })
+    let values = Values(given.into_iter().map(in_utf_8).collect::<Result<_, _>>()?);
+    Ok(if checks { Request::Healthcheck(values) } else { Request::Run(values) })
 }
 
-/// What is logged: the text of `RUST_LOG`, where empty counts as unset.
-pub fn log_filter(rust_log: Option<String>) -> String {
-    rust_log.filter(|text| !text.is_empty()).unwrap_or_else(|| "info,amiquip=off".to_owned())
+/// The value is not repeated: it may hold a password.
+fn in_utf_8(
+    (flag, Given { text, source }): (&'static str, Given<OsString>),
+) -> Result<(&'static str, Given<String>), String> {
+    let dashes = dashes(flag, source);
+    let text = text.into_string().map_err(|_| format!("{dashes}{source} is not UTF-8"))?;
+    Ok((flag, Given { text, source }))
+}
+
+/// What to write before `source`.
+fn dashes(flag: &str, source: &str) -> &'static str {
+    if source == flag { "--" } else { "" }
 }
 
 impl Values {
@@ -94,7 +107,7 @@ impl Values {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, String> {
         let source = self.0.get(flag).map_or("", |given| given.source);
-        let dashes = if source == flag { "--" } else { "" };
+        let dashes = dashes(flag, source);
         let text = self.text(flag);
         parse(text).ok_or_else(|| format!("{dashes}{source} is {text:?}; allowed: {allowed}"))
     }
@@ -130,20 +143,46 @@ pub fn help(program: &str, about: &str, table: &[Setting]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
-    #[test]
-    fn an_empty_rust_log_counts_as_unset() {
-        assert_eq!(log_filter(Some(String::new())), log_filter(None));
-        assert_eq!(log_filter(Some("debug".to_owned())), "debug");
+    const TABLE: &[Setting] = &[
+        Setting { flag: "log-dir", variable: "LOG_DIR", default: ".", value: "DIR", help: "" },
+        Setting { flag: "amqp-url", variable: "AMQP_URL", default: "", value: "URL", help: "" },
+    ];
+
+    fn no_utf_8() -> OsString {
+        OsString::from_vec(b"amqp://u:secret@h/\xff".to_vec())
     }
 
     #[test]
     fn the_health_check_goes_by_the_same_settings() {
-        const TABLE: &[Setting] =
-            &[Setting { flag: "log-dir", variable: "LOG_DIR", default: ".", value: "DIR", help: "" }];
-        let read = |args: &[&str]| read(TABLE, args.iter().map(OsString::from), |_| None);
+        let args = ["--healthcheck", "--log-dir", "/d"].map(OsString::from);
         assert!(
-            matches!(read(&["--healthcheck", "--log-dir", "/d"]), Ok(Request::Healthcheck(v)) if v.text("log-dir") == "/d")
+            matches!(read(TABLE, args, |_| None), Ok(Request::Healthcheck(v)) if v.text("log-dir") == "/d")
         );
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_named_and_not_repeated() {
+        for setting in TABLE {
+            let env = |name: &str| (name == setting.variable).then(no_utf_8);
+            let flag = format!("--{}", setting.flag);
+            for (args, source) in
+                [(vec![], setting.variable), (vec![OsString::from(&flag), no_utf_8()], flag.as_str())]
+            {
+                let error = read(TABLE, args, env).err().unwrap();
+                assert_eq!(error, format!("{source} is not UTF-8"));
+            }
+            // Neither is used here.
+            let args = [&flag, "fine"].map(OsString::from);
+            assert!(matches!(read(TABLE, args, env), Ok(Request::Run(v)) if v.text(setting.flag) == "fine"));
+            assert!(matches!(read(TABLE, ["--help".into()], env), Ok(Request::Help)));
+        }
+    }
+
+    #[test]
+    fn a_url_without_its_flag_is_not_repeated() {
+        let error = read(TABLE, ["amqp://u:secret@h".into()], |_| None).err().unwrap();
+        assert!(error.contains("URL") && !error.contains("secret"), "{error}");
     }
 }

@@ -8,6 +8,8 @@
     reason = "each crate's tests use their part, and print what a failure needs"
 )]
 
+#[path = "testing/command_line.rs"]
+pub mod command_line;
 #[path = "testing/frames.rs"]
 pub mod frames;
 #[path = "testing/peer.rs"]

@@ -1,6 +1,7 @@
 //! The settings of `features` and what each may be.
 
 use crate::broker::{AmqpUrl, QueueType};
+use crate::message::{MESSAGE_MAX_BYTES, batch_max};
 use crate::settings::{Setting, Values};
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -26,7 +27,7 @@ pub const TABLE: &[Setting] = &[
     row("count", "FEATURES_COUNT", "", "N", "samples, then exit once all are confirmed"),
     row("order", "FEATURES_ORDER", "random", "ORDER", "random, or sequential: rows in turn"),
     row("seed", "FEATURES_SEED", "", "N", "makes the random order repeatable"),
-    row("batch", "FEATURES_BATCH", "1", "N", "samples per message, 1 to 10000"),
+    row("batch", "FEATURES_BATCH", "1", "N", "samples per message, 1 to 10000, of at most 1 MiB together"),
     row(
         "dataset",
         "FEATURES_DATASET",
@@ -109,6 +110,33 @@ impl Config {
             target: optional("target").map(str::to_owned),
         })
     }
+
+    /// Whether each message can hold its samples, of which the largest has `sample_bytes_max` bytes.
+    ///
+    /// # Errors
+    /// One line with the largest `batch` that always fits.
+    pub fn check_batch(&self, sample_bytes_max: usize) -> Result<(), String> {
+        let most = batch_max(sample_bytes_max);
+        // No message holds more than `count`.
+        if self.batch.min(self.count.unwrap_or(u64::MAX)) <= most {
+            return Ok(());
+        }
+        let allowed = if most == 0 { "none".to_owned() } else { format!("1 to {most}") };
+        Err(format!(
+            "--batch (FEATURES_BATCH) is {}; allowed: {allowed} with this data set: a sample has up to {sample_bytes_max} bytes, and a message at most {MESSAGE_MAX_BYTES}",
+            self.batch
+        ))
+    }
+}
+
+/// As it is given.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Order::Random => "random",
+            Order::Sequential => "sequential",
+        })
+    }
 }
 
 fn interval(text: &str) -> Option<Duration> {
@@ -121,8 +149,8 @@ impl fmt::Display for Config {
         let dataset = self.dataset.as_ref().map_or("embedded".into(), |path| path.to_string_lossy());
         let or = |number: Option<u64>, text: &str| number.map_or(text.to_owned(), |n| n.to_string());
         write!(f, "broker {}, queue-prefix {:?}, ", self.amqp_url, self.queue_prefix)?;
-        write!(f, "queue-type {:?}, interval {} s, ", self.queue_type, self.interval.as_secs_f64())?;
-        write!(f, "count {}, order {:?}, ", or(self.count, "none"), self.order)?;
+        write!(f, "queue-type {}, interval {} s, ", self.queue_type, self.interval.as_secs_f64())?;
+        write!(f, "count {}, order {}, ", or(self.count, "none"), self.order)?;
         write!(f, "seed {}, batch {}, ", or(self.seed, "none"), self.batch)?;
         write!(f, "dataset {dataset}, target {}", self.target.as_deref().unwrap_or("last column"))
     }
@@ -134,7 +162,7 @@ mod tests {
     use crate::settings::{Request, read};
 
     fn config(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
-        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
+        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into());
         match read(TABLE, args.iter().map(Into::into), env)? {
             Request::Run(values) => Config::new(&values),
             _ => Err("help".to_owned()),
@@ -163,5 +191,34 @@ mod tests {
             let error = config(args, &[]).err().unwrap();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn settings_print_as_they_are_given() {
+        for (order, queue_type) in [("random", "quorum"), ("sequential", "existing")] {
+            let line = config(&["--order", order, "--queue-type", queue_type], &[]).unwrap().to_string();
+            assert!(line.contains(&format!("order {order},")), "{line}");
+            assert!(line.contains(&format!("queue-type {queue_type},")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_may_not_fit_is_refused_with_the_largest_that_does() {
+        let check = |args: &[&str], sample_bytes| config(args, &[]).unwrap().check_batch(sample_bytes);
+        // 3 samples of so many bytes, 3 commas or brackets behind them and one before.
+        let third = (MESSAGE_MAX_BYTES - 4) / 3;
+        assert_eq!(check(&["--batch", "3"], third), Ok(()));
+        for (args, sample_bytes, allowed) in [
+            (["--batch", "4"], third, "allowed: 1 to 3 "),
+            (["--batch", "3"], third + 1, "allowed: 1 to 2 "),
+            (["--batch", "2"], MESSAGE_MAX_BYTES, "allowed: 1 to 1 "),
+            (["--batch", "1"], MESSAGE_MAX_BYTES + 1, "allowed: none "),
+        ] {
+            let error = check(&args, sample_bytes).unwrap_err();
+            let named = format!("--batch (FEATURES_BATCH) is {}; {allowed}", args[1]);
+            assert!(error.starts_with(&named) && error.contains("1048576"), "{error}");
+        }
+        // The one message holds three.
+        assert_eq!(check(&["--batch", "10000", "--count", "3"], third), Ok(()));
     }
 }

@@ -1,5 +1,6 @@
 //! The rows that are published: a CSV of numbers with a header, read whole.
 
+use crate::message::sample_bytes;
 use anyhow::{Context, Result, bail};
 use std::{fs, path::Path};
 
@@ -67,6 +68,18 @@ impl Dataset {
         }
         Ok(Dataset { rows })
     }
+
+    /// The bytes of the largest sample that a message may have to hold, be it of features or of true values.
+    ///
+    /// # Errors
+    /// Never in practice: ids and finite numbers can always be written.
+    pub fn sample_bytes_max(&self) -> Result<usize> {
+        let mut most = 0;
+        for row in &self.rows {
+            most = most.max(sample_bytes(&row.x)?).max(sample_bytes(row.y)?);
+        }
+        Ok(most)
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +98,18 @@ mod tests {
     fn the_target_may_be_any_column() {
         let rows = Dataset::parse("a, y ,b\n1,2,3\r\n4,5,6\n", Some("y")).unwrap().rows;
         assert_eq!(rows, [Row { x: vec![1.0, 3.0], y: 2.0 }, Row { x: vec![4.0, 6.0], y: 5.0 }]);
+    }
+
+    #[test]
+    fn the_largest_sample_may_be_one_of_either_kind() {
+        let around = sample_bytes("").unwrap() - 2;
+        for (text, body) in [
+            ("a,y\n1,2\n1.25,3\n", "[1.25]"),
+            ("a,y\n1,2\n1,-1.7976931348623157e308\n", "-1.7976931348623157e+308"),
+        ] {
+            let bytes = Dataset::parse(text, None).unwrap().sample_bytes_max().unwrap();
+            assert_eq!(bytes, around + body.len(), "{text}");
+        }
     }
 
     #[test]

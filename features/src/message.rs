@@ -1,7 +1,11 @@
 //! Message bodies, as CONTRACT.md has them.
 
+use crate::sample_id::SampleIds;
 use serde::{Serialize, Serializer as _};
+use std::iter;
 
+/// Of a body, at most.
+pub const MESSAGE_MAX_BYTES: usize = 1 << 20;
 /// A single sample of a few numbers fits.
 const USUAL_BYTES: usize = 512;
 
@@ -25,7 +29,29 @@ pub fn encode<'a, Body: Serialize>(
     } else {
         json.collect_seq(samples)?
     }
+    if bytes.capacity() > USUAL_BYTES {
+        // It grew by doubling, and many wait for their confirms.
+        bytes.shrink_to_fit();
+    }
     Ok(bytes)
+}
+
+/// The bytes of a sample with this body, alone in its message. Ids are all of one length.
+///
+/// # Errors
+/// As [`encode`].
+pub fn sample_bytes(body: impl Serialize) -> serde_json::Result<usize> {
+    let id = SampleIds::new(0).next(0);
+    Ok(encode(iter::once(Sample { id: &id, body }))?.len())
+}
+
+/// How many samples of `sample_bytes` bytes each fit into a message; 0 where not even one does.
+pub fn batch_max(sample_bytes: usize) -> u64 {
+    if sample_bytes > MESSAGE_MAX_BYTES {
+        return 0;
+    }
+    // A bracket before the samples of a batch, and a comma or a bracket behind each; a single sample has none.
+    ((MESSAGE_MAX_BYTES - 1) / (sample_bytes + 1)).max(1) as u64
 }
 
 #[cfg(test)]
@@ -52,5 +78,23 @@ mod tests {
             encode(two.into_iter()).unwrap(),
             br#"[{"id":"a","body":[1.5,-2.0]},{"id":"b","body":[0.0,1e-9]}]"#
         );
+    }
+
+    #[test]
+    fn the_largest_batch_fits_and_one_more_sample_does_not() {
+        let id = SampleIds::new(0).next(0);
+        let bytes = |body: &str, samples: u64| {
+            let batch = (0..samples as usize).map(|_| Sample { id: &id, body });
+            encode(batch.collect::<Vec<_>>().into_iter()).unwrap().len()
+        };
+        // Bodies of the lengths around which one sample fewer fits; in the end not even one.
+        for samples in [1, 2, 1000] {
+            for shorter in 44..48 {
+                let body = "x".repeat(MESSAGE_MAX_BYTES / samples - shorter);
+                let most = batch_max(sample_bytes(&body).unwrap());
+                assert!(most == 0 || bytes(&body, most) <= MESSAGE_MAX_BYTES, "{most} of {}", body.len());
+                assert!(bytes(&body, most + 1) > MESSAGE_MAX_BYTES, "{most} of {}", body.len());
+            }
+        }
     }
 }

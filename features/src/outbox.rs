@@ -36,6 +36,8 @@ pub struct Outbox {
     groups: VecDeque<Group>,
     /// Number of the first of `groups`.
     first_group: u64,
+    /// Of the bodies of `waiting` and `unconfirmed`.
+    bytes: usize,
     sent: u64,
 }
 
@@ -49,6 +51,7 @@ impl Outbox {
         let group = self.first_group + self.groups.len() as u64;
         self.groups.push_back(Group { samples, missing: 2, message_id });
         for (queue, body) in [(Queue::YTrue, y_true), (Queue::Features, features)] {
+            self.bytes += body.len();
             self.waiting.push_back(Message { queue, body, group });
         }
     }
@@ -70,6 +73,7 @@ impl Outbox {
         let first = if multiple { 0 } else { last };
         for message in self.unconfirmed.iter_mut().skip(first).take(last + 1 - first) {
             let Some(message) = message.take() else { continue };
+            self.bytes -= message.body.len();
             if let Some(group) = self.groups.get_mut((message.group - self.first_group) as usize) {
                 group.missing -= 1;
                 if group.missing == 0 {
@@ -101,6 +105,11 @@ impl Outbox {
     /// Messages that are not confirmed, published or not.
     pub fn messages(&self) -> usize {
         self.waiting.len() + self.unconfirmed.len()
+    }
+
+    /// Of their bodies. amiquip has copies of those that were published.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Samples that are not confirmed.
@@ -164,5 +173,22 @@ mod tests {
         assert!(outbox.confirm(1, false));
         assert!(!outbox.confirm(1, false));
         assert_eq!((outbox.sent(), outbox.messages()), (0, 1));
+    }
+
+    #[test]
+    fn bytes_count_until_their_confirm_over_any_number_of_connections() {
+        let mut outbox = Outbox::new();
+        outbox.push(3, vec![0; 10], vec![0; 100], None);
+        outbox.push(3, vec![0; 20], vec![0; 200], None);
+        assert_eq!(outbox.bytes(), 330);
+        publish_all(&mut outbox);
+        outbox.confirm(2, false);
+        outbox.confirm(2, false);
+        assert_eq!(outbox.bytes(), 230);
+        outbox.connection_lost();
+        assert_eq!(outbox.bytes(), 230);
+        publish_all(&mut outbox);
+        outbox.confirm(3, true);
+        assert_eq!((outbox.bytes(), outbox.messages()), (0, 0));
     }
 }

@@ -21,7 +21,10 @@ use std::{
 
 /// Unconfirmed messages at most. Enough to keep the broker busy, and fewer than amiquip takes before `publish` blocks.
 const WINDOW_MESSAGES: usize = 1000;
-/// Once there are so many, confirms are left to gather for so long: a few large writes instead of many small ones.
+/// Once their bodies have so many bytes no more are made: there is never more than this and the two messages that reached it. amiquip
+/// copies each body into a buffer that may be twice as large as what it holds, and what the broker returns comes on top.
+const WINDOW_BYTES: usize = 2 << 20;
+/// Once there are that many messages, confirms are left to gather for so long: a few large writes instead of many small ones.
 const GATHERING: Duration = Duration::from_millis(4);
 /// How long confirms are waited for after a signal.
 const LAST_CONFIRMS: Duration = Duration::from_secs(1);
@@ -153,7 +156,7 @@ impl<'a> Publisher<'a> {
             } else {
                 never()
             };
-            if self.is_full() {
+            if self.has_many_messages() {
                 thread::sleep(GATHERING);
             }
             select! {
@@ -200,8 +203,12 @@ impl<'a> Publisher<'a> {
         self.stop.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Disconnected)
     }
 
-    fn is_full(&self) -> bool {
+    fn has_many_messages(&self) -> bool {
         self.outbox.messages() + 2 > WINDOW_MESSAGES
+    }
+
+    fn is_full(&self) -> bool {
+        self.has_many_messages() || self.outbox.bytes() >= WINDOW_BYTES
     }
 
     /// Whether another message may be made.

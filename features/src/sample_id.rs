@@ -1,6 +1,11 @@
-//! Ids of samples: unique, readable, and in order within a process whatever the clock does.
+//! Ids of samples: unique, readable, of one length, and in order within a process whatever the clock does.
 
 use std::fmt::Write;
+
+/// Of every id. Messages are of bounded size because of it.
+const ID_BYTES: usize = "1732341600.123456-5f3a9c01".len();
+/// A clock beyond this is read as this, in 2255: later seconds would soon have more digits.
+const LATEST_US: u64 = 9_000_000_000_000_000;
 
 /// Makes ids like `1732341600.123456-5f3a9c01`: Unix time in seconds, and digits that tell processes apart.
 pub struct SampleIds {
@@ -16,11 +21,11 @@ impl SampleIds {
 
     /// The next id; where the clock stands still or has stepped back, a microsecond after the last one.
     pub fn next(&mut self, unix_time_us: u64) -> String {
-        self.last_us = unix_time_us.max(self.last_us + 1);
+        self.last_us = unix_time_us.min(LATEST_US).max(self.last_us + 1);
         let (s, us) = (self.last_us / 1_000_000, self.last_us % 1_000_000);
-        let mut id = String::with_capacity("1732341600.123456-5f3a9c01".len());
+        let mut id = String::with_capacity(ID_BYTES);
         // Writing to a String cannot fail.
-        let _ = write!(id, "{s}.{us:06}-{:08x}", self.process);
+        let _ = write!(id, "{s:010}.{us:06}-{:08x}", self.process);
         id
     }
 }
@@ -36,5 +41,15 @@ mod tests {
         assert_eq!(ids.next(1_732_341_600_123_456), "1732341600.123457-5f3a9c01");
         assert_eq!(ids.next(1_700_000_000_000_000), "1732341600.123458-5f3a9c01");
         assert_eq!(ids.next(1_732_341_601_000_000), "1732341601.000000-5f3a9c01");
+    }
+
+    #[test]
+    fn ids_have_one_length_whatever_the_clock_says() {
+        for clock_us in [0, 1, 999_999_999_999_999, LATEST_US, u64::MAX] {
+            let mut ids = SampleIds::new(u32::MAX);
+            let [first, second] = [ids.next(clock_us), ids.next(clock_us)];
+            assert_eq!((first.len(), second.len()), (ID_BYTES, ID_BYTES), "{first}, {second}");
+            assert!(first < second);
+        }
     }
 }

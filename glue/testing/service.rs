@@ -2,6 +2,8 @@
 
 use super::{deadline, wait_for};
 use std::{
+    ffi::OsStr,
+    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -20,14 +22,22 @@ pub struct Service {
 
 impl Service {
     pub fn start(binary: impl AsRef<Path>, settings: &[(&str, &str)]) -> Service {
-        Service::spawn(Command::new(binary.as_ref()), settings)
+        Service::start_with_variables(binary, &[], settings)
+    }
+
+    pub fn start_with_variables(
+        binary: impl AsRef<Path>,
+        variables: &[(&str, &OsStr)],
+        settings: &[(&str, &str)],
+    ) -> Service {
+        Service::spawn(Command::new(binary.as_ref()), variables, settings)
     }
 
     /// As a user starts it who is going to close the terminal.
     pub fn start_with_nohup(binary: impl AsRef<Path>, settings: &[(&str, &str)]) -> Service {
         let mut command = Command::new("nohup");
         command.arg(binary.as_ref());
-        Service::spawn(command, settings)
+        Service::spawn(command, &[], settings)
     }
 
     /// Under strace, which interferes with its system calls as `options` say. The service is the child all the same, and
@@ -41,12 +51,12 @@ impl Service {
         let mut command = Command::new("strace");
         // Makes strace a grandchild.
         command.args(["-D", "-f", "-qq", "-o"]).arg(output).args(options).arg(binary.as_ref());
-        Service::spawn(command, settings)
+        Service::spawn(command, &[], settings)
     }
 
-    fn spawn(mut command: Command, settings: &[(&str, &str)]) -> Service {
+    fn spawn(mut command: Command, variables: &[(&str, &OsStr)], settings: &[(&str, &str)]) -> Service {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        command.env_clear().env("RUST_BACKTRACE", "1").env("PATH", path);
+        command.env_clear().env("RUST_BACKTRACE", "1").env("PATH", path).envs(variables.iter().copied());
         command.stderr(Stdio::piped()).stdin(Stdio::null());
         command.args(settings.iter().flat_map(|(flag, value)| [format!("--{flag}"), value.to_string()]));
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{:?}: {e}", command.get_program()));
@@ -87,6 +97,13 @@ impl Service {
         let sent =
             Command::new("/bin/kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());
+    }
+
+    /// The most memory that it had resident so far, in bytes.
+    pub fn peak_resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -156,7 +156,7 @@ impl fmt::Display for Config {
             Predictions::YPred => "y_pred".to_owned(),
         };
         write!(f, "log-dir {}, broker {}, ", self.log_dir.display(), self.amqp_url)?;
-        write!(f, "queue-prefix {:?}, queue-type {:?}, ", self.queue_prefix, self.queue_type)?;
+        write!(f, "queue-prefix {:?}, queue-type {}, ", self.queue_prefix, self.queue_type)?;
         write!(f, "predictions {predictions}, prefetch {}, ", self.prefetch)?;
         write!(f, "pending-max {}, pending-max-age {} s", self.pending_max, self.pending_max_age_ms / 1000)
     }
@@ -180,7 +180,7 @@ mod tests {
     use crate::settings::{Request, read};
 
     fn config(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
-        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
+        let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into());
         match read(TABLE, args.iter().map(Into::into), env)? {
             Request::Run(values) => Config::new(&values),
             _ => Err("help".to_owned()),

@@ -1,5 +1,7 @@
 //! `metric`: reads its settings, runs the service, and turns a failure into one line and an exit code.
 
+#[path = "../../glue/answer.rs"]
+mod answer;
 #[path = "../../glue/broker.rs"]
 mod broker;
 mod clock;
@@ -18,6 +20,8 @@ mod journal;
 mod json;
 mod line_file;
 mod lock;
+#[path = "../../glue/logging.rs"]
+mod logging;
 mod message;
 mod model;
 mod neighbours;
@@ -53,17 +57,16 @@ use lock::Lock;
 use progress::Progress;
 use service::{FULL_DISK_WAIT, Service, stops_within};
 use settings::Request;
-use std::{env, io::Write, process::ExitCode, time::Duration};
+use std::{env, process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
-    let filters = settings::log_filter(env::var("RUST_LOG").ok());
-    env_logger::Builder::new().parse_filters(&filters).format_target(false).init();
-    let request = settings::read(config::TABLE, env::args_os().skip(1), |name| env::var(name).ok());
+    let logging = logging::start(env::var_os("RUST_LOG"));
+    let request = settings::read(config::TABLE, env::args_os().skip(1), |name| env::var_os(name));
     let (config, checks) = match request {
-        Ok(Request::Help) => return print(&settings::help("metric", config::ABOUT, config::TABLE)),
-        Ok(Request::Version) => return print(concat!("metric ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Request::Help) => return answer::print(&settings::help("metric", config::ABOUT, config::TABLE)),
+        Ok(Request::Version) => return answer::print(concat!("metric ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Request::Healthcheck(values)) => (Config::new(&values), true),
-        Ok(Request::Run(values)) => (Config::new(&values), false),
+        Ok(Request::Run(values)) => (logging.and_then(|()| Config::new(&values)), false),
         Err(error) => (Err(error), false),
     };
     let config = match config {
@@ -126,10 +129,4 @@ fn run(config: &Config) -> Result<()> {
 /// One `metric` at most runs on a log directory.
 fn health_name(config: &Config) -> String {
     health::name("metric", &config.log_dir, &[])
-}
-
-/// A closed pipe (`metric --help | head -1`) is no failure.
-fn print(text: &str) -> ExitCode {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
 }

@@ -103,11 +103,11 @@ pub enum Command {
 /// One line that names the flag or variable at fault.
 pub fn read(
     args: impl IntoIterator<Item = OsString>,
-    env: impl Fn(&str) -> Option<String>,
+    env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Command, String> {
     // Elsewhere an empty variable counts as unset; here it has a meaning.
     let env = |name: &str| match env(name) {
-        Some(value) if name == "PLOT_LISTEN" && value.is_empty() => Some("none".to_owned()),
+        Some(value) if name == "PLOT_LISTEN" && value.is_empty() => Some("none".into()),
         value => value,
     };
     match settings::read(TABLE, args, env)? {
@@ -184,7 +184,7 @@ mod tests {
 
     fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
         let variable =
-            |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         match read(args.iter().map(OsString::from), variable)? {
             Command::Run(config) => Ok(config),
             other => panic!("{other:?}"),

@@ -1,6 +1,8 @@
 //! `plot`: follows the log of absolute errors and keeps a picture of their distribution up to date.
 //! Reads the command line, runs, and turns an error into one line and an exit code.
 
+#[path = "../../glue/answer.rs"]
+mod answer;
 mod buckets;
 mod chart;
 mod clock;
@@ -27,6 +29,8 @@ mod label;
 mod lines;
 mod live;
 mod log_file;
+#[path = "../../glue/logging.rs"]
+mod logging;
 mod logs;
 mod moments;
 mod number;
@@ -58,11 +62,11 @@ use std::{env, process::ExitCode, sync::mpsc};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    match config::read(env::args_os().skip(1), |name| env::var(name).ok()) {
+    match config::read(env::args_os().skip(1), |name| env::var_os(name)) {
         Ok(Command::Run(config)) => run(config),
         Ok(Command::Healthcheck(config)) => check_health(&config),
-        Ok(Command::Help) => print(&settings::help("plot", config::ABOUT, config::TABLE)),
-        Ok(Command::Version) => print(&format!("plot {}\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Command::Help) => answer::print(&settings::help("plot", config::ABOUT, config::TABLE)),
+        Ok(Command::Version) => answer::print(&format!("plot {}\n", env!("CARGO_PKG_VERSION"))),
         Err(message) => {
             complain(&message);
             ExitCode::from(USAGE)
@@ -71,11 +75,10 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
-    env_logger::Builder::new()
-        .parse_filters(&settings::log_filter(env::var("RUST_LOG").ok()))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
+    if let Err(message) = logging::start(env::var_os("RUST_LOG")) {
+        complain(&message);
+        return ExitCode::from(USAGE);
+    }
     let (stop, stopped) = mpsc::channel();
     let handled = signals::handle(move || {
         // Only fails when the loop has ended, which is what is asked for.
@@ -98,20 +101,8 @@ fn check_health(config: &Config) -> ExitCode {
         Ok(line) => (line, ExitCode::SUCCESS),
         Err(line) => (line, ExitCode::FAILURE),
     };
-    print(&format!("{line}\n"));
+    answer::print(&format!("{line}\n"));
     code
-}
-
-/// Prints what was asked for. A reader that has seen enough and closed the pipe is no failure.
-fn print(text: &str) -> ExitCode {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("standard output: {}", logs::plain(&e)));
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
 }
 
 /// One line on what is wrong; where that cannot be printed either, the exit code has to do.

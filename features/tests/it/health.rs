@@ -2,7 +2,7 @@
 
 use crate::{
     features,
-    testing::{Node, healthcheck, prefix, shared_broker, wait_for},
+    testing::{Node, command_line::healthcheck_codes, healthcheck, prefix, shared_broker, wait_for},
 };
 
 fn health(url: &str, prefix: &str) -> String {
@@ -20,6 +20,8 @@ fn waiting_for_the_next_interval_is_well() {
     let mut service = features(&url, &prefix, &[("interval", "3600")]);
     service.wait_for_line("1 samples sent");
     assert_eq!(health(&url, &prefix), "ok");
+    let settings = [("amqp-url", url.as_str()), ("queue-prefix", &prefix)];
+    assert_eq!(healthcheck_codes(env!("CARGO_BIN_EXE_features"), &settings), [Some(0), Some(0)]);
     assert_eq!(health(&url, "another."), "unhealthy: no process with these settings runs");
     service.kill();
     assert_eq!(health(&url, &prefix), "unhealthy: no process with these settings runs");

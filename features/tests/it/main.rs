@@ -1,6 +1,8 @@
 //! The real binary against a real broker; the tests play the consuming side.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod bounds;
+mod command_line;
 mod health;
 mod kills;
 mod outages;

@@ -16,3 +16,5 @@ mod output;
 mod page;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod settings;
