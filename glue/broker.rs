@@ -9,8 +9,10 @@ use amiquip::{
 };
 use anyhow::{Context, Result, anyhow, bail};
 use std::{collections::HashSet, fmt, net::TcpStream, net::ToSocketAddrs, time::Duration};
-use stream::FromBroker;
+use stream::Stream;
 use url::Url;
+
+pub use stream::Bodies;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Seconds without a byte after which the peer asks for a sign of life; twice as many and it counts as dead.
@@ -123,12 +125,13 @@ impl Broker {
         Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), warned: HashSet::new() }
     }
 
-    /// Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits.
+    /// Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits. A consumer must say of each message when it has taken it; who
+    /// does not consume drops the [`Bodies`].
     ///
     /// # Errors
     /// What the resolver, the network or the broker refused, without the password.
-    pub fn connect(&self) -> Result<Connection> {
-        let open = || -> Result<Connection> {
+    pub fn connect(&self) -> Result<(Connection, Bodies)> {
+        let open = || -> Result<(Connection, Bodies)> {
             let mut refused = anyhow!("the name has no address");
             for address in (self.url.host.as_str(), self.url.port).to_socket_addrs()? {
                 match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
@@ -141,7 +144,7 @@ impl Broker {
         open().with_context(|| format!("no connection to {}", self.url))
     }
 
-    fn handshake(&self, stream: TcpStream) -> Result<Connection> {
+    fn handshake(&self, stream: TcpStream) -> Result<(Connection, Bodies)> {
         // Without it a lone message waits some 40 ms for the acknowledgement of the one before.
         stream.set_nodelay(true)?;
         let auth = Auth::Plain { username: self.url.username.clone(), password: self.url.password.clone() };
@@ -151,8 +154,8 @@ impl Broker {
             .heartbeat(HEARTBEAT_SECONDS)
             .connection_timeout(Some(CONNECT_TIMEOUT));
         let tuning = ConnectionTuning::default().mem_channel_bound(MEM_CHANNEL_BOUND);
-        let stream = FromBroker::new(mio::net::TcpStream::from_stream(stream)?);
-        Ok(Connection::insecure_open_stream(stream, options, tuning)?)
+        let (stream, bodies) = Stream::new(mio::net::TcpStream::from_stream(stream)?);
+        Ok((Connection::insecure_open_stream(stream, options, tuning)?, bodies))
     }
 
     /// Makes sure that a queue is there and gives its name, which is `name` behind the prefix.

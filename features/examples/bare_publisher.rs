@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let samples: u64 = arg("SAMPLES")?.parse()?;
 
     let mut broker = Broker::new(url, QueueType::Quorum, &prefix);
-    let mut connection = broker.connect()?;
+    let (mut connection, _) = broker.connect()?;
     let queues = [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
     let channel = connection.open_channel(None)?;
     let confirms = channel.listen_for_publisher_confirms()?;

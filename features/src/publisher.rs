@@ -105,7 +105,7 @@ impl<'a> Publisher<'a> {
     }
 
     fn session(&mut self, broker: &mut Broker) -> Result<End> {
-        let opened = broker.connect().and_then(|mut connection| {
+        let opened = broker.connect().and_then(|(mut connection, _)| {
             let queues =
                 [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
             let blocked = connection.listen_for_connection_blocked()?;

@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     wait_for("consuming")?;
 
     let mut broker = Broker::new(AmqpUrl::parse(&url)?, QueueType::Quorum, &prefix);
-    let mut connection = broker.connect()?;
+    let (mut connection, _) = broker.connect()?;
     let [y_true, features, round_trip] =
         ["y_true", "features", "round_trip"].map(|name| broker.declare(&mut connection, name));
     let (y_true, features, round_trip) = (y_true?, features?, round_trip?);

@@ -1,13 +1,15 @@
 //! A queue being consumed: how many deliveries the broker sends ahead, and those in hand until all that they hold is durable.
 
 use crate::{
+    broker::Bodies,
     join::{Arrivals, Side},
     message::{self, Content},
     rejects::Reject,
+    subscription::{Consumer, Subscription},
 };
-use amiquip::{Channel, Consumer, ConsumerMessage, ConsumerOptions, Delivery};
+use amiquip::{Channel, ConsumerMessage, Delivery};
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, never};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -33,10 +35,15 @@ const SIZED_DELIVERIES: u16 = 32;
 pub struct Intake<'c> {
     pub side: Side,
     pub queue: String,
-    channel: &'c Channel,
-    consumer: Consumer<'c>,
+    subscription: Subscription,
+    bodies: &'c Bodies,
+    /// Of the present consumer; nothing comes between two of them, and then the next one here.
+    messages: Receiver<ConsumerMessage>,
+    next_consumer: Receiver<Consumer>,
     prefetch: u16,
     prefetch_max: u16,
+    /// The next consumer's, while it takes the place of the present one.
+    next_prefetch: Option<u16>,
     /// Since the prefetch was chosen.
     seen: Sizes,
     /// Those that hold halves, those that are being digested, and those taken since, in this order.
@@ -98,17 +105,27 @@ impl Batch {
 impl<'c> Intake<'c> {
     /// # Errors
     /// Names the queue.
-    pub fn new(side: Side, queue: &str, channel: &'c Channel, prefetch_max: u16) -> Result<Intake<'c>> {
+    pub fn new(
+        side: Side,
+        queue: String,
+        channel: Channel,
+        bodies: &'c Bodies,
+        prefetch_max: u16,
+    ) -> Result<Intake<'c>> {
         let prefetch = prefetch_max.min(FIRST_PREFETCH);
-        let consumer = subscribe(channel, queue, prefetch)?;
-        let (queue, seen, in_hand) = (queue.to_owned(), Sizes::default(), VecDeque::new());
+        let subscription = Subscription::new(channel, &queue, prefetch);
+        let messages = subscription.consumers.recv().context("connection lost")??;
+        let (seen, in_hand) = (Sizes::default(), VecDeque::new());
         Ok(Intake {
             side,
             queue,
-            channel,
-            consumer,
+            subscription,
+            bodies,
+            messages,
+            next_consumer: never(),
             prefetch,
             prefetch_max,
+            next_prefetch: None,
             seen,
             in_hand,
             to_ack: VecDeque::new(),
@@ -121,7 +138,24 @@ impl<'c> Intake<'c> {
     }
 
     pub fn receiver(&self) -> &Receiver<ConsumerMessage> {
-        self.consumer.receiver()
+        &self.messages
+    }
+
+    /// Gives the next consumer once the present one has ended.
+    pub fn next_consumer(&self) -> &Receiver<Consumer> {
+        &self.next_consumer
+    }
+
+    /// Takes messages of the next consumer from now on.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn take_consumer(&mut self, consumer: Option<Consumer>) -> Result<()> {
+        self.messages = consumer.context("connection lost")??;
+        self.next_consumer = never();
+        self.prefetch = self.next_prefetch.take().unwrap_or(self.prefetch);
+        log::debug!("queue {}: prefetch {}", self.queue, self.prefetch);
+        Ok(())
     }
 
     /// What is being digested does not count: there is room for as much.
@@ -167,7 +201,8 @@ impl<'c> Intake<'c> {
         self.in_hand.front().map_or(Duration::ZERO, |first| first.taken_at.elapsed())
     }
 
-    /// Takes a delivery; every other message means that no more will come. A closed channel means the same: the connection died.
+    /// Takes a delivery, or the end of a consumer that another one follows; every other message means that no more will come. A closed
+    /// channel means the same: the connection died.
     ///
     /// # Errors
     /// The broker's reason for ending the connection or the subscription.
@@ -180,6 +215,10 @@ impl<'c> Intake<'c> {
     ) -> Result<()> {
         let mut delivery = match message {
             Some(ConsumerMessage::Delivery(delivery)) => delivery,
+            Some(ConsumerMessage::ClientCancelled) if self.next_prefetch.is_some() => {
+                (self.messages, self.next_consumer) = (never(), self.subscription.consumers.clone());
+                return Ok(());
+            }
             Some(ConsumerMessage::ServerClosedChannel(e) | ConsumerMessage::ServerClosedConnection(e)) => {
                 return Err(e).context("connection lost");
             }
@@ -204,6 +243,9 @@ impl<'c> Intake<'c> {
         self.to_ack.push_back((number, delivery));
         let reject = |r: message::Refused| Reject::new(now.unix_ms, &self.queue, r.reason, r.body, r.index);
         batch.rejects.extend(refused.into_iter().map(reject));
+        let len = body.len();
+        drop(body);
+        self.bodies.taken(len);
         Ok(())
     }
 
@@ -248,15 +290,16 @@ impl<'c> Intake<'c> {
         self.holding = Load { deliveries: self.in_hand.len() - taken, samples };
         let done = self.to_ack.partition_point(|(number, _)| *number < self.first);
         let last = self.to_ack.drain(..done).next_back();
-        last.map_or(Ok(()), |(_, delivery)| Ok(delivery.ack_multiple(self.channel)?))
+        last.map_or(Ok(()), |(_, delivery)| self.subscription.acknowledge(delivery))
     }
 
-    /// Asks for as many deliveries ahead as their bytes and samples allow, where that is far from what it was; takes what was on its way.
+    /// Asks for as many deliveries ahead as their bytes and samples allow, where that is far from what it was.
     ///
     /// # Errors
-    /// As of [`Intake::take`].
-    pub fn adapt(&mut self, content: &Content, now: Moment, batch: &mut Batch) -> Result<()> {
-        if self.seen.deliveries < usize::from(SIZED_DELIVERIES.min(self.prefetch)) {
+    /// The connection's end.
+    pub fn adapt(&mut self) -> Result<()> {
+        let is_sized = self.seen.deliveries >= usize::from(SIZED_DELIVERIES.min(self.prefetch));
+        if self.next_prefetch.is_some() || !is_sized {
             return Ok(());
         }
         let Sizes { deliveries, bytes, samples } = std::mem::take(&mut self.seen);
@@ -267,24 +310,14 @@ impl<'c> Intake<'c> {
         if wanted < self.prefetch.saturating_mul(2) && self.prefetch < wanted.saturating_mul(2) {
             return Ok(());
         }
-        self.consumer.cancel()?;
-        loop {
-            match self.receiver().recv() {
-                // Comes last. Dropping the receiver before would end amiquip's I/O thread.
-                Ok(ConsumerMessage::ClientCancelled) => break,
-                message => self.take(message.ok(), content, now, batch)?,
-            }
-        }
-        self.consumer = subscribe(self.channel, &self.queue, wanted)?;
-        self.prefetch = wanted;
-        log::debug!("queue {}: prefetch {wanted}", self.queue);
-        Ok(())
+        self.next_prefetch = Some(wanted);
+        self.subscription.change_prefetch(wanted)
     }
 }
 
-/// The prefetch is that of the consumers that subscribe after it was set.
-fn subscribe<'c>(channel: &'c Channel, queue: &str, prefetch: u16) -> Result<Consumer<'c>> {
-    let named = || format!("cannot consume queue {queue}");
-    channel.qos(0, prefetch, false).with_context(named)?;
-    channel.basic_consume(queue, ConsumerOptions::default()).with_context(named)
+impl Drop for Intake<'_> {
+    /// The subscription's end waits for the broker, and nobody takes messages meanwhile.
+    fn drop(&mut self) {
+        self.bodies.discard();
+    }
 }

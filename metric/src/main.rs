@@ -33,6 +33,7 @@ mod signals;
 #[cfg(test)]
 mod simulation;
 mod store;
+mod subscription;
 mod unmatched;
 
 use anyhow::Result;

@@ -73,7 +73,7 @@ enum Message<'a> {
 
 fn text(body: &[u8]) -> Result<&str, String> {
     if body.len() > BODY_BYTES_MAX {
-        return Err(format!("the message has {} bytes; at most {BODY_BYTES_MAX}", body.len()));
+        return Err(format!("the message has more than {BODY_BYTES_MAX} bytes"));
     }
     let text = str::from_utf8(body).map_err(|e| format!("not UTF-8: {e}"))?;
     Ok(text.trim_ascii_start())

@@ -98,23 +98,23 @@ impl<'a> Service<'a> {
     }
 
     fn session(&mut self, broker: &mut Broker) -> End {
-        let opened = broker.connect().and_then(|mut connection| {
+        let opened = broker.connect().and_then(|(mut connection, bodies)| {
             let y_true = self.open(broker, &mut connection, "y_true")?;
             let other = match self.config.predictions {
                 Predictions::Model => "features",
                 Predictions::YPred => "y_pred",
             };
             let y_pred = self.open(broker, &mut connection, other)?;
-            Ok((y_true, y_pred, connection))
+            Ok((y_true, y_pred, connection, bodies))
         });
-        let (y_true, y_pred, connection) = match opened {
+        let (y_true, y_pred, connection, bodies) = match opened {
             Ok(opened) => opened,
             Err(error) => return End::Lost(error),
         };
         let prefetch = self.config.prefetch;
         let end = match (
-            Intake::new(Side::YTrue, &y_true.0, &y_true.1, prefetch),
-            Intake::new(Side::YPred, &y_pred.0, &y_pred.1, prefetch),
+            Intake::new(Side::YTrue, y_true.0, y_true.1, &bodies, prefetch),
+            Intake::new(Side::YPred, y_pred.0, y_pred.1, &bodies, prefetch),
         ) {
             (Ok(y_true), Ok(y_pred)) => {
                 log::info!("connected to {}; consuming {} and {}", broker.url, y_true.queue, y_pred.queue);
@@ -123,7 +123,6 @@ impl<'a> Service<'a> {
             (Err(error), _) | (_, Err(error)) => End::Lost(error),
         };
         // Closing flushes the last acknowledgements; without it their messages come again and are duplicates.
-        drop((y_true, y_pred));
         let _ = connection.close();
         end
     }
@@ -233,9 +232,20 @@ fn take(
 ) -> Result<Woken> {
     let never = never();
     let [first, second] = intakes.each_ref().map(|i| if i.takes() { i.receiver() } else { &never });
+    let [first_next, second_next] = intakes.each_ref().map(Intake::next_consumer);
     let (side, mut message) = select! {
         recv(first) -> message => (Some(Side::YTrue), message.ok()),
         recv(second) -> message => (Some(Side::YPred), message.ok()),
+        recv(first_next) -> consumer => {
+            let [first, _] = intakes;
+            first.take_consumer(consumer.ok())?;
+            (None, None)
+        }
+        recv(second_next) -> consumer => {
+            let [_, second] = intakes;
+            second.take_consumer(consumer.ok())?;
+            (None, None)
+        }
         recv(stop) -> _ => return Ok(Woken::ToStop),
         recv(digested) -> _ => return Ok(Woken::ByDigested),
         default(wait) => (None, None),
@@ -255,7 +265,7 @@ fn take(
             more |= intake.take_ready(content, now, batch)?;
         }
     }
-    intakes.iter_mut().zip(contents).try_for_each(|(intake, content)| intake.adapt(content, now, batch))?;
+    intakes.iter_mut().try_for_each(Intake::adapt)?;
     Ok(Woken::ToDigest)
 }
 

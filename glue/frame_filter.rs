@@ -1,0 +1,220 @@
+//! What of the broker's frames reaches amiquip: no properties of messages, and no body beyond 1 MiB + 1 byte. Pure: bytes in, bytes out,
+//! wherever they are cut. Never holds a body.
+//!
+//! The services need no properties (CONTRACT.md), and amiquip ends the connection over text in them that is not UTF-8, and the process over
+//! headers nested too deep: again at every redelivery. It also reserves the size of a body as soon as the broker announces it.
+
+use super::bodies::Budget;
+use std::io::{self, ErrorKind::InvalidData};
+
+/// Longer bodies are cut off here, one byte beyond what the contract allows, so that the consumer sees that they are too long.
+pub const BODY_MAX: u64 = (1 << 20) + 1;
+/// Contents that may be incomplete at once, each on a channel of its own. The services open three channels.
+const INCOMPLETE_MAX: usize = 64;
+/// A method is far shorter, and amiquip reserves a frame's size at once.
+const METHOD_BYTES_MAX: u32 = 1 << 20;
+
+/// Frames of AMQP 0-9-1 (section 4.2.3) begin with their kind (1 byte), channel (2) and size of the payload (4), and end with a byte behind it.
+const HEAD_BYTES: usize = 7;
+const END_BYTES: usize = 1;
+const CONTENT_HEADER: u8 = 2;
+const BODY: u8 = 3;
+/// A content header's payload: class (2 bytes), weight (2), size of the body (8), flags (2); properties follow where a flag says so.
+const BARE_BYTES: usize = 14;
+/// The longest start of a frame that must be there whole before any of it is passed on.
+pub const START_BYTES: usize = HEAD_BYTES + BARE_BYTES;
+
+#[derive(Default)]
+pub struct FrameFilter {
+    /// The frame that is being passed on, in the order of its parts: the rewritten start, of which `start_at` bytes are passed; then how many
+    /// bytes of the input are passed, how many dropped, and how many passed at the end.
+    start: Vec<u8>,
+    start_at: usize,
+    pass: usize,
+    drop: usize,
+    pass_last: usize,
+    /// Of at most [`INCOMPLETE_MAX`] channels.
+    incomplete: Vec<Content>,
+}
+
+/// What is still to come of a message's body.
+struct Content {
+    channel: u16,
+    /// Length of the whole body as it is passed on.
+    len: u64,
+    pass: u64,
+    drop: u64,
+}
+
+/// What became of a piece of the stream.
+#[derive(Debug, Default, PartialEq)]
+pub struct Passed {
+    /// Bytes of the input that are done with.
+    pub read: usize,
+    pub written: usize,
+    /// Messages that began.
+    pub messages: usize,
+    /// The next message has to wait for room in the budget.
+    pub is_stopped: bool,
+}
+
+impl FrameFilter {
+    /// Passes on what it can of `input`, until the input is used up but for fewer than [`START_BYTES`] bytes, the output is full, or the budget is.
+    ///
+    /// # Errors
+    /// Names what no broker may send.
+    pub fn filter(&mut self, input: &[u8], output: &mut [u8], budget: &Budget) -> io::Result<Passed> {
+        let mut passed = Passed::default();
+        loop {
+            let rest = input.get(passed.read..).unwrap_or_default();
+            let room = output.get_mut(passed.written..).unwrap_or_default();
+            if room.is_empty() {
+                return Ok(passed);
+            }
+            if self.start_at < self.start.len() {
+                let len = copy(self.start.get(self.start_at..).unwrap_or_default(), room, usize::MAX);
+                self.start_at += len;
+                passed.written += len;
+                continue;
+            }
+            if self.pass + self.drop + self.pass_last == 0 {
+                if self.begin(rest, budget, &mut passed)? {
+                    continue;
+                }
+                return Ok(passed);
+            }
+            if rest.is_empty() {
+                return Ok(passed);
+            }
+            if self.pass == 0 && self.drop > 0 {
+                let len = self.drop.min(rest.len());
+                self.drop -= len;
+                passed.read += len;
+                continue;
+            }
+            let part = if self.pass > 0 { &mut self.pass } else { &mut self.pass_last };
+            let len = copy(rest, room, *part);
+            *part -= len;
+            passed.read += len;
+            passed.written += len;
+        }
+    }
+
+    /// Begins the next frame; false if it has to wait for more input or for room in the budget.
+    fn begin(&mut self, input: &[u8], budget: &Budget, passed: &mut Passed) -> io::Result<bool> {
+        let Some((head, payload)) = input.split_first_chunk::<HEAD_BYTES>() else { return Ok(false) };
+        let [kind, c0, c1, s0, s1, s2, s3] = *head;
+        let (channel, size) = (u16::from_be_bytes([c0, c1]), u32::from_be_bytes([s0, s1, s2, s3]));
+        match kind {
+            // A shorter one is no content header, which amiquip finds out.
+            CONTENT_HEADER if size >= BARE_BYTES as u32 => {
+                let Some(bare) = payload.first_chunk::<BARE_BYTES>() else { return Ok(false) };
+                if !budget.admit() {
+                    passed.is_stopped = true;
+                    return Ok(false);
+                }
+                self.begin_content(channel, size, bare, budget)?;
+                passed.read += START_BYTES;
+                passed.messages += 1;
+                return Ok(true);
+            }
+            BODY => self.continue_content(channel, size, budget)?,
+            _ if size > METHOD_BYTES_MAX => {
+                return Err(refused(format!(
+                    "a frame of {size} bytes and kind {kind}; at most {METHOD_BYTES_MAX} are allowed"
+                )));
+            }
+            _ => self.begin_frame(kind, channel, size, 0),
+        }
+        passed.read += HEAD_BYTES;
+        Ok(true)
+    }
+
+    /// Passes on so many bytes of a frame's payload and drops so many behind them.
+    fn begin_frame(&mut self, kind: u8, channel: u16, pass: u32, drop: u32) {
+        let ([c0, c1], [s0, s1, s2, s3]) = (channel.to_be_bytes(), pass.to_be_bytes());
+        self.start.clear();
+        self.start.extend([kind, c0, c1, s0, s1, s2, s3]);
+        self.start_at = 0;
+        (self.pass, self.drop, self.pass_last) = (pass as usize, drop as usize, END_BYTES);
+    }
+
+    /// Passes on a content header without properties, with the length to which the body is cut off.
+    fn begin_content(
+        &mut self,
+        channel: u16,
+        size: u32,
+        bare: &[u8; BARE_BYTES],
+        budget: &Budget,
+    ) -> io::Result<()> {
+        let [c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, _, _] = *bare;
+        let announced = u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        let len = if budget.discards() { 0 } else { announced.min(BODY_MAX) };
+        // The channel may have been closed within a body, and opened again.
+        self.incomplete.retain(|content| content.channel != channel);
+        if self.incomplete.len() >= INCOMPLETE_MAX {
+            return Err(refused(format!("messages on more than {INCOMPLETE_MAX} channels at once")));
+        }
+        if announced > 0 {
+            self.incomplete.push(Content { channel, len, pass: len, drop: announced - len });
+        }
+        if len == 0 {
+            budget.add(0);
+        }
+        self.begin_frame(CONTENT_HEADER, channel, BARE_BYTES as u32, size - BARE_BYTES as u32);
+        self.pass = 0;
+        let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
+        self.start.extend([c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, 0, 0]);
+        Ok(())
+    }
+
+    /// Passes on of a body frame what the body's length allows; nothing once it is cut off.
+    fn continue_content(&mut self, channel: u16, size: u32, budget: &Budget) -> io::Result<()> {
+        let at = self.incomplete.iter().position(|content| content.channel == channel);
+        let content = at.and_then(|at| self.incomplete.get_mut(at));
+        let left = content.as_ref().map_or(0, |content| content.pass + content.drop);
+        if u64::from(size) > left {
+            return Err(refused(format!(
+                "a body frame of {size} bytes on channel {channel}; {left} are left of the message"
+            )));
+        }
+        // Empty, and not within a message: amiquip complains.
+        let Some(content) = content else {
+            self.begin_frame(BODY, channel, 0, 0);
+            return Ok(());
+        };
+        let is_cut_off = content.pass == 0;
+        let pass = content.pass.min(u64::from(size)) as u32;
+        content.pass -= u64::from(pass);
+        content.drop -= u64::from(size - pass);
+        if pass > 0 && content.pass == 0 {
+            budget.add(content.len);
+        }
+        if content.pass + content.drop == 0 {
+            at.map(|at| self.incomplete.swap_remove(at));
+        }
+        if is_cut_off {
+            self.drop = size as usize + END_BYTES;
+        } else {
+            self.begin_frame(BODY, channel, pass, size - pass);
+        }
+        Ok(())
+    }
+}
+
+fn refused(what: String) -> io::Error {
+    io::Error::new(InvalidData, what)
+}
+
+/// Copies as many bytes as fit, at most `max`, and gives their number.
+fn copy(from: &[u8], to: &mut [u8], max: usize) -> usize {
+    let len = from.len().min(to.len()).min(max);
+    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
+        to.copy_from_slice(from);
+    }
+    len
+}
+
+#[cfg(test)]
+#[path = "frame_filter_tests.rs"]
+pub mod tests;
