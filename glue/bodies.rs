@@ -83,7 +83,7 @@ impl Budget {
             return true;
         }
         // First the flag, then the count; `taken` goes the other way round: one of the two sees what the other did.
-        if !self.is_stopped.swap(true, SeqCst) { log::info!("STOP {}", self.outstanding.load(SeqCst)); }
+        self.is_stopped.store(true, SeqCst);
         let goes_on = has_room(self.resume_at);
         if goes_on {
             self.is_stopped.store(false, SeqCst);

@@ -25,6 +25,7 @@ pub use service::Service;
 
 use std::{
     env, fs,
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -86,6 +87,16 @@ impl Directory {
 
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap_or_default()
+    }
+
+    /// The last `len` bytes of a file, or all of it.
+    pub fn read_end(&self, name: &str, len: usize) -> String {
+        let Ok(mut file) = fs::File::open(self.file(name)) else { return String::new() };
+        let begin = file.metadata().unwrap().len().saturating_sub(len as u64);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(begin)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

@@ -17,6 +17,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod log_directory;
+mod memory;
 mod outages;
 mod pipeline;
 #[path = "../../../glue/testing.rs"]
