@@ -181,11 +181,17 @@ impl Broker {
     pub fn declare(&mut self, connection: &mut Connection, name: &str) -> Result<String> {
         let queue = self.queue(name);
         if self.foreign_queues.contains(&queue) {
-            exists(connection, &queue, "was declared by another program and is gone; that program must declare it again")?;
+            exists(
+                connection,
+                &queue,
+                "was declared by another program and is gone; that program must declare it again",
+            )?;
             return Ok(queue);
         }
         match self.queue_type {
-            QueueType::Existing => exists(connection, &queue, "does not exist; somebody else must declare it")?,
+            QueueType::Existing => {
+                exists(connection, &queue, "does not exist; somebody else must declare it")?
+            }
             QueueType::Classic => {
                 self.create(connection, &queue, arguments(&[("x-queue-type", "classic")]))?
             }

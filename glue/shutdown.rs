@@ -19,7 +19,9 @@ pub fn on_signal() -> Result<Receiver<Infallible>> {
     let handler = move || {
         drop(alive.take());
         thread::sleep(GRACE);
-        log::warn!("not stopped {GRACE:?} after the signal: a disk or the broker's connection hangs; exiting, nothing is lost");
+        log::warn!(
+            "not stopped {GRACE:?} after the signal: a disk or the broker's connection hangs; exiting, nothing is lost"
+        );
         process::exit(0);
     };
     signals::handle(handler)?;

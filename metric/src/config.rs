@@ -120,7 +120,11 @@ impl Config {
             model,
             prefetch: values.parse("prefetch", "1 to 65535", |t| t.parse().ok().filter(|&n| n > 0))?,
             pending_max: values.parse("pending-max", "a whole number", |t| t.parse().ok())?,
-            pending_max_age_ms: values.parse("pending-max-age", "a number and s, m, h or d, as in 30d", age_ms)?,
+            pending_max_age_ms: values.parse(
+                "pending-max-age",
+                "a number and s, m, h or d, as in 30d",
+                age_ms,
+            )?,
             as_owner: values.parse("run-as", "owner", owner::parse)?,
         })
     }

@@ -29,7 +29,10 @@ pub struct Done<'i> {
 ///
 /// # Errors
 /// Those of the disk.
-pub fn get(blocks: &impl ReadableTable<&'static str, &'static [u8]>, id: &str) -> Result<Option<Values>, redb::Error> {
+pub fn get(
+    blocks: &impl ReadableTable<&'static str, &'static [u8]>,
+    id: &str,
+) -> Result<Option<Values>, redb::Error> {
     let block = blocks.range(..=id)?.next_back().transpose()?;
     Ok(block.and_then(|(_, ids)| entries(ids.value()).find(|done| done.id == id).map(|done| done.values)))
 }

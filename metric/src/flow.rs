@@ -1,7 +1,7 @@
 //! When deliveries are taken, halves are held or given to the store, and deliveries acknowledged. Pure: counts deliveries, samples
 //! and bytes of the two queues, and is told the time; knows no channel and no value.
 
-use crate::{journal::VOLATILE_MAX, join::Side};
+use crate::{join::Side, journal::VOLATILE_MAX};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},

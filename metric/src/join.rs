@@ -276,9 +276,7 @@ mod tests {
 
     /// Joins halves, each in a delivery of its own; the store knows `known`.
     fn join(join: &mut Join, halves: Vec<(Side, Sample)>, known: &[(&str, Known)]) -> Joined {
-        let arrivals = (0..)
-            .zip(halves)
-            .map(|(delivery, (side, sample))| Arrival { side, delivery, sample });
+        let arrivals = (0..).zip(halves).map(|(delivery, (side, sample))| Arrival { side, delivery, sample });
         let lookup = |id: &str| {
             let found = known.iter().find(|(known, _)| *known == id);
             Ok::<_, Infallible>(found.map_or(Known::Nothing, |(_, known)| *known))
@@ -346,19 +344,21 @@ mod tests {
     fn another_value_is_a_conflict_with_a_half_and_with_a_row() {
         use Side::*;
         let logged = Known::Done(Values { y_true: 5.0, y_pred: 6.0 });
-        let halves = || vec![
-            half(YTrue, "a", 1.0),
-            half(YTrue, "a", 1.0),
-            half(YTrue, "a", 2.0),
-            half(YPred, "a", 1.5),
-            half(YPred, "a", 9.0),
-            half(YTrue, "done", 5.0),
-            half(YPred, "done", 6.0),
-            half(YTrue, "done", 7.0),
-            half(YPred, "done", 8.0),
-            half(YTrue, "zero", 0.0),
-            half(YTrue, "zero", -0.0),
-        ];
+        let halves = || {
+            vec![
+                half(YTrue, "a", 1.0),
+                half(YTrue, "a", 1.0),
+                half(YTrue, "a", 2.0),
+                half(YPred, "a", 1.5),
+                half(YPred, "a", 9.0),
+                half(YTrue, "done", 5.0),
+                half(YPred, "done", 6.0),
+                half(YTrue, "done", 7.0),
+                half(YPred, "done", 8.0),
+                half(YTrue, "zero", 0.0),
+                half(YTrue, "zero", -0.0),
+            ]
+        };
         let mut joined = join(&mut Join::new(true), halves(), &[("done", logged)]);
         assert_eq!((joined.rows.len(), joined.duplicates), (1, 4));
         assert_eq!(joined.rows[0].values, Values { y_true: 1.0, y_pred: 1.5 });
@@ -385,7 +385,10 @@ mod tests {
         let mut held = Join::new(true);
         let halves = vec![half(YTrue, "a", 1.0), half(YTrue, "a", 2.0), half(YTrue, "a", 3.0)];
         let joined = join(&mut held, halves, &[]);
-        assert_eq!((joined.kept, joined.released), (vec![(Id::from("a"), waiting(YTrue, 1.0))], vec![(YTrue, 0)]));
+        assert_eq!(
+            (joined.kept, joined.released),
+            (vec![(Id::from("a"), waiting(YTrue, 1.0))], vec![(YTrue, 0)])
+        );
         assert_eq!(joined.refused.len(), 2);
         let second = join(&mut held, vec![half(YPred, "a", 0.5)], &[]);
         assert_eq!((second.rows[0].values.y_true, second.rows[0].waited), (1.0, true));

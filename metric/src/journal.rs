@@ -178,7 +178,8 @@ impl<'h, D: Disk> Journal<'h, D> {
                 Side::YTrue => &self.settings.queues[0],
                 Side::YPred => &self.settings.queues[1],
             };
-            let body = serde_json::json!({"id": &*refused.sample.id, "body": refused.sample.value}).to_string();
+            let body =
+                serde_json::json!({"id": &*refused.sample.id, "body": refused.sample.value}).to_string();
             rejects.push(Reject::new(now.unix_ms, queue, refused.reason, body.as_bytes(), None));
         }
         digested.last_rejection = rejects.last().map(Reject::summary);

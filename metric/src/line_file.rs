@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn only_what_follows_the_last_line_break_is_unfinished() {
         let part = PART_BYTES as usize;
-        for (before, after) in [(0, 0), (1, 0), (9, 5), (9, part - 1), (part, part), (3 * part, 2 * part + 1)] {
+        for (before, after) in [(0, 0), (1, 0), (9, 5), (9, part - 1), (part, part), (3 * part, 2 * part + 1)]
+        {
             let mut bytes = vec![0; before];
             if let Some(last) = bytes.last_mut() {
                 *last = b'\n';

@@ -38,7 +38,9 @@ pub fn hold_lock(
         }
         Err(Error::ServerClosedChannel { code: ACCESS_REFUSED, message, .. }) => {
             if !mem::replace(is_warned, true) {
-                log::warn!("no lock on the queues is permitted, so a second metric would not be noticed: {message}");
+                log::warn!(
+                    "no lock on the queues is permitted, so a second metric would not be noticed: {message}"
+                );
             }
             Ok(())
         }
@@ -60,7 +62,9 @@ impl Neighbours {
     /// Watches queues that this process consumes, over `channel`, until dropped.
     pub fn watch(channel: Channel, queues: [String; 2]) -> Neighbours {
         let (watching, end) = bounded(0);
-        let watch = thread::Builder::new().name("neighbours".to_owned()).spawn(move || watch(&channel, &queues, &end));
+        let watch = thread::Builder::new()
+            .name("neighbours".to_owned())
+            .spawn(move || watch(&channel, &queues, &end));
         if let Err(error) = &watch {
             log::warn!("other consumers of the queues are not watched for: {error}");
         }

@@ -57,7 +57,10 @@ pub fn recover<D: Disk>(
             if known.len > header.len && log.continues(&known)? {
                 LogPosition { inode: header.inode, ..known }
             } else {
-                log::info!("{} is not the log of before, which was renamed, deleted or changed", path.display());
+                log::info!(
+                    "{} is not the log of before, which was renamed, deleted or changed",
+                    path.display()
+                );
                 header
             }
         }
@@ -119,7 +122,8 @@ fn adopt_renamed<D: Disk>(
 ) -> Result<(), Halt> {
     let directory = directory_of(path);
     let files = disk.list(directory).with_context(|| cannot_read(directory))?;
-    let of_inode = files.into_iter().filter(|(found, identity)| identity.inode == known.inode && found != path);
+    let of_inode =
+        files.into_iter().filter(|(found, identity)| identity.inode == known.inode && found != path);
     for (renamed, identity) in of_inode {
         // It may be compressed or removed at any time.
         if identity.len <= known.len {
@@ -227,7 +231,9 @@ impl Findings {
             log::info!("{adopted} rows of the log were not accounted for and are now");
         }
         if *cut_bytes > 0 {
-            log::info!("{cut_bytes} bytes of an unfinished row were cut off the log; its messages come again");
+            log::info!(
+                "{cut_bytes} bytes of an unfinished row were cut off the log; its messages come again"
+            );
         }
         if *foreign_lines > 0 {
             log::warn!("{foreign_lines} lines of the log are no rows; they are left as they are");

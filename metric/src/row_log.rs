@@ -215,7 +215,11 @@ impl Columns {
     pub fn read(&self, line: &[u8]) -> Option<LoggedRow> {
         let line = str::from_utf8(line).ok()?;
         // Making a csv reader takes ten times as long as reading a plain line.
-        if line.contains(['"', '\r', '\0']) { self.row(one_record(line)?.iter()) } else { self.row(line.split(',')) }
+        if line.contains(['"', '\r', '\0']) {
+            self.row(one_record(line)?.iter())
+        } else {
+            self.row(line.split(','))
+        }
     }
 
     fn row<'f>(&self, fields: impl Iterator<Item = &'f str>) -> Option<LoggedRow> {
@@ -365,7 +369,9 @@ mod tests {
             assert_eq!(String::from_utf8(lines).unwrap(), written, "{header}");
             assert_eq!(read(header, written.trim_end()), Some(("a".to_owned(), 1.0, 2.5)), "{header}");
         }
-        for header in ["", "id", "id,y_true,y_pred", "a,1,2,1", "id;y_true;y_pred;absolute_error", "id,\"y_true"] {
+        for header in
+            ["", "id", "id,y_true,y_pred", "a,1,2,1", "id;y_true;y_pred;absolute_error", "id,\"y_true"]
+        {
             assert_eq!(Columns::of_header(header), None, "{header}");
         }
     }

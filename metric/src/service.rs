@@ -165,9 +165,9 @@ impl Service<'_> {
         let never = never();
         let (mut message, mut change) = ([None, None], [None, None]);
         {
-            let [first, second] = consumers.each_ref().map(|consumer| {
-                if flow.may_take(consumer.side) { consumer.messages() } else { &never }
-            });
+            let [first, second] = consumers
+                .each_ref()
+                .map(|consumer| if flow.may_take(consumer.side) { consumer.messages() } else { &never });
             let [of_first, of_second] = consumers.each_ref().map(Consumer::changes);
             select! {
                 recv(first) -> taken => message = [Some(taken.ok()), None],
@@ -179,7 +179,9 @@ impl Service<'_> {
             }
         }
         let now = Now::read();
-        for (((consumer, content), message), change) in consumers.iter_mut().zip(&contents).zip(message).zip(change) {
+        for (((consumer, content), message), change) in
+            consumers.iter_mut().zip(&contents).zip(message).zip(change)
+        {
             if let Some(message) = message {
                 consumer.take(message, content, now, flow, batch)?;
             }

@@ -28,7 +28,8 @@ const PENDING: TableDefinition<&str, PendingValue> = TableDefinition::new("pendi
 /// arrival → id: the oldest first.
 const ARRIVALS: TableDefinition<u64, &str> = TableDefinition::new("arrivals");
 /// The two generations of ids that are done, as [`done`] has them.
-const DONE: [TableDefinition<&str, &[u8]>; 2] = [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
+const DONE: [TableDefinition<&str, &[u8]>; 2] =
+    [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
 const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
@@ -165,7 +166,9 @@ impl<D: Disk> Store<D> {
             Some(FORMAT) => bail!(
                 "{path} belongs to the queues with prefix {prefix:?}, not {queue_prefix:?}; give this metric a log directory of its own"
             ),
-            Some(format) => bail!("{path} has format {format}, this metric reads {FORMAT}; use the metric that wrote it"),
+            Some(format) => {
+                bail!("{path} has format {format}, this metric reads {FORMAT}; use the metric that wrote it")
+            }
             None => bail!(
                 "{path} was written by metric 0.1, this metric reads format {FORMAT}. Let the old metric run until nothing \
                  waits, then delete the file: ids that are done are read from the log, waiting halves would be lost"
@@ -520,7 +523,10 @@ mod tests {
         let place = Place::new();
         drop(place.open("a.").unwrap());
         let error = place.open("b.").err().unwrap().to_string();
-        assert!(error.contains("metric.redb belongs to the queues with prefix \"a.\", not \"b.\""), "{error}");
+        assert!(
+            error.contains("metric.redb belongs to the queues with prefix \"a.\", not \"b.\""),
+            "{error}"
+        );
         assert!(place.open("a.").is_ok());
 
         let place = Place::new();

@@ -87,10 +87,12 @@ impl<'a> Request<'a> {
         let (authority, target) = absolute_form(target).map_or((None, target), |(at, path)| (Some(at), path));
         let mut host = values("host");
         match (host.next(), host.next()) {
-            (Some(host), None) => hosts::check(authority.unwrap_or(host), hosts).map_err(|refused| match refused {
-                Refused::NoHost => bad("the Host header does not hold a host"),
-                Refused::Unknown(name) => unknown(&name),
-            })?,
+            (Some(host), None) => {
+                hosts::check(authority.unwrap_or(host), hosts).map_err(|refused| match refused {
+                    Refused::NoHost => bad("the Host header does not hold a host"),
+                    Refused::Unknown(name) => unknown(&name),
+                })?
+            }
             (None, _) if version == "HTTP/1.0" => {}
             (None, _) => return Err(bad("there is no Host header")),
             (Some(_), Some(_)) => return Err(bad("there is more than one Host header")),

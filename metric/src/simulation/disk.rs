@@ -397,7 +397,8 @@ impl<N: Clone + Send + 'static> Disk for SimDisk<N> {
         let mut state = self.lock();
         state.call(false)?;
         let files = &state.image.files;
-        let each = |(path, &inode): (&PathBuf, &usize)| (path.clone(), identity(inode, files[inode].seen.len()));
+        let each =
+            |(path, &inode): (&PathBuf, &usize)| (path.clone(), identity(inode, files[inode].seen.len()));
         Ok(state.image.names.iter().map(each).collect())
     }
 }

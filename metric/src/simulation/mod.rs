@@ -21,7 +21,7 @@ use std::{
 use workload::{Message, Row, Workload, batch, rows};
 
 /// States that `make test` tries per workload. With CHAOS_EXHAUSTIVE it is all of them.
-const STATES: usize = 7000;
+const STATES: usize = 3000;
 /// Up to so many changes that were not synced, an exhaustive run tries every subset of them; of more, as many random ones.
 const SUBSET_CHANGES_MAX: usize = 8;
 /// First crashes whose recoveries die at every call, per workload.
@@ -76,7 +76,18 @@ impl<'w> Driver<'w> {
         let rng = fastrand::Rng::with_seed(seed);
         let begin = Instant::now();
         let (is_opening, failed_in_a_close) = (false, false);
-        Driver { workload, disk, seen, taken: 0, held: 0, batches: 0, is_opening, failed_in_a_close, begin, rng }
+        Driver {
+            workload,
+            disk,
+            seen,
+            taken: 0,
+            held: 0,
+            batches: 0,
+            is_opening,
+            failed_in_a_close,
+            begin,
+            rng,
+        }
     }
 
     /// A service's life: recovers, then takes what is not acknowledged, in batches as they happen to come, over connections that end,
@@ -183,7 +194,12 @@ impl<'w> Driver<'w> {
     fn rename_log(&mut self) {
         if self.seen.renames < RENAMES_MAX {
             let renamed = format!("old{}.csv", self.seen.renames);
-            self.seen = Seen { renames: self.seen.renames + 1, log: Vec::new(), left: Vec::new(), ..self.seen.clone() };
+            self.seen = Seen {
+                renames: self.seen.renames + 1,
+                log: Vec::new(),
+                left: Vec::new(),
+                ..self.seen.clone()
+            };
             self.disk.note(self.seen.clone());
             self.disk.edit(|image| image.rename(Path::new(LOG), Path::new(&renamed)));
         }
@@ -203,8 +219,12 @@ impl<'w> Driver<'w> {
     fn check(&self) {
         let image = self.disk.image();
         let is_log = |name: &String| name == LOG || name.starts_with("old");
-        let rows: Vec<Row> =
-            image.names().iter().filter(|name| is_log(name)).flat_map(|name| rows(image.read(name).unwrap())).collect();
+        let rows: Vec<Row> = image
+            .names()
+            .iter()
+            .filter(|name| is_log(name))
+            .flat_map(|name| rows(image.read(name).unwrap()))
+            .collect();
         // A power cut may leave a line that holds zeros.
         let lines = |name| {
             let text = std::str::from_utf8(image.read(name).unwrap_or_default()).unwrap().to_owned();

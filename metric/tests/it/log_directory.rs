@@ -35,7 +35,8 @@ impl Scene {
     }
 
     fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.directory.file("metric_log.csv")).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.directory.file("metric_log.csv")).unwrap_or_default())
+            .into_owned()
     }
 
     fn wait_for_ids(&self, expected: &[&str]) {
@@ -188,8 +189,10 @@ fn no_bytes_inside_a_log_cost_a_row_or_make_one_up() {
         wait_for("last row", || scene.log().contains("\nlast,").then_some(()));
         let log = fs::read(scene.directory.file("metric_log.csv")).unwrap();
         let added = log.strip_prefix(&text[..]).expect("a row is gone or changed");
-        let ids: Vec<String> =
-            String::from_utf8_lossy(added).lines().map(|row| row.split(',').next().unwrap().to_owned()).collect();
+        let ids: Vec<String> = String::from_utf8_lossy(added)
+            .lines()
+            .map(|row| row.split(',').next().unwrap().to_owned())
+            .collect();
         assert_eq!(ids, ["made-up", "r5", "last"]);
         assert_eq!(service.terminate(), Some(0));
     }
@@ -221,12 +224,17 @@ fn a_log_of_another_program_is_continued_with_its_own_columns() {
 #[test]
 fn a_log_whose_header_lacks_a_column_is_refused_with_its_header_and_left_alone() {
     let scene = Scene::new();
-    for foreign in ["id,y_true,y_pred\na,1,2\n", "a,1,2,1\n", "id;y_true;y_pred;absolute_error\n", "\n\nid,value\n"] {
+    for foreign in
+        ["id,y_true,y_pred\na,1,2\n", "a,1,2,1\n", "id;y_true;y_pred;absolute_error\n", "\n\nid,value\n"]
+    {
         fs::write(scene.directory.file("metric_log.csv"), foreign).unwrap();
         let mut service = metric(&scene.url, &scene.prefix, &scene.directory, &[]);
         assert_eq!(service.wait().code(), Some(1));
         let line = service.wait_for_line("move it away");
-        assert!(line.contains(&format!("begins with {:?}", foreign.trim().lines().next().unwrap())), "{line}");
+        assert!(
+            line.contains(&format!("begins with {:?}", foreign.trim().lines().next().unwrap())),
+            "{line}"
+        );
         assert_eq!(scene.log(), foreign);
     }
 }
@@ -310,7 +318,9 @@ fn an_id_that_is_used_again_is_a_conflict_and_a_repeat_is_not() {
         scene.peer.confirmed();
         wait_for("row", || (rows(&directory).len() == rows_then).then_some(()));
         for queue in ["y_true", "features"] {
-            wait_for("acknowledgement", || (scene.peer.depth(&format!("{prefix}{queue}")) == 0).then_some(()));
+            wait_for("acknowledgement", || {
+                (scene.peer.depth(&format!("{prefix}{queue}")) == 0).then_some(())
+            });
         }
         assert_eq!(service.terminate(), Some(0));
     }
@@ -320,7 +330,8 @@ fn an_id_that_is_used_again_is_a_conflict_and_a_repeat_is_not() {
 /// Files of the directory that are taken away under it: it ends before it acknowledges anything more.
 #[test]
 fn a_lock_or_a_store_that_is_taken_away_ends_the_process_before_the_next_acknowledgement() {
-    for (file, replaces) in [("metric.lock", false), ("metric.redb", false), ("metric.lock", true), ("metric.redb", true)]
+    for (file, replaces) in
+        [("metric.lock", false), ("metric.redb", false), ("metric.lock", true), ("metric.redb", true)]
     {
         let mut scene = Scene::new();
         let mut service = scene.metric();

@@ -7,6 +7,8 @@ use crate::{
 
 /// What the broker may send ahead grows with these; the large messages behind them then come all at once.
 const SMALL_MESSAGES: usize = 20_000;
+/// Some hundred MB in all.
+const LARGE_MESSAGES: usize = 100;
 /// The largest body that the contract allows.
 const LARGE_BYTES: usize = 1 << 20;
 const RESIDENT_MAX_MB: usize = 64;
@@ -53,7 +55,7 @@ fn padded(len: usize, begin: &str, end: &str) -> String {
 
 #[test]
 fn large_batches_of_few_samples_take_little_memory() {
-    check_peak("padded", count("CHAOS_LARGE_MESSAGES", 300), |i| {
+    check_peak("padded", count("CHAOS_LARGE_MESSAGES", LARGE_MESSAGES), |i| {
         let begin =
             format!("[{{\"id\": \"a{i}\", \"body\": 1}}, {{\"id\": \"b{i}\", \"body\": 2, \"pad\": \"");
         padded(LARGE_BYTES, &begin, "\"}]")
@@ -62,14 +64,14 @@ fn large_batches_of_few_samples_take_little_memory() {
 
 #[test]
 fn large_invalid_messages_take_little_memory() {
-    check_peak("invalid", count("CHAOS_LARGE_MESSAGES", 300), |i| {
+    check_peak("invalid", count("CHAOS_LARGE_MESSAGES", LARGE_MESSAGES), |i| {
         padded(LARGE_BYTES, &format!("[{{\"id\": \"a{i}\", \"body\": "), "")
     });
 }
 
 #[test]
 fn large_batches_of_many_samples_take_little_memory() {
-    check_peak("10,000 samples", count("CHAOS_LARGE_MESSAGES", 300) / 10, |i| {
+    check_peak("10,000 samples", count("CHAOS_LARGE_MESSAGES", LARGE_MESSAGES) / 10, |i| {
         let samples = (0..10_000).map(|j| format!("{{\"id\":\"{i:040}{j:045}\",\"body\":1}}"));
         format!("[{}]", samples.collect::<Vec<_>>().join(","))
     });

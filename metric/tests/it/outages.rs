@@ -109,8 +109,9 @@ fn a_queue_that_was_somebody_elses_is_waited_for_and_never_declared_otherwise() 
 fn one_metric_at_a_time_consumes_the_queues() {
     let (url, prefix) = (shared_broker(), prefix());
     let directories = [Directory::new(), Directory::new()];
-    let [first, second] =
-        directories.each_ref().map(|directory| metric(&url, &prefix, directory, &[("predictions", "y_pred")]));
+    let [first, second] = directories
+        .each_ref()
+        .map(|directory| metric(&url, &prefix, directory, &[("predictions", "y_pred")]));
     let consumes = |service: &Service| service.count_lines("consuming") > 0;
     wait_for("one that consumes", || (consumes(&first) || consumes(&second)).then_some(()));
     let is_first = consumes(&first);
@@ -118,7 +119,9 @@ fn one_metric_at_a_time_consumes_the_queues() {
         true => ((first, &directories[0]), (second, &directories[1])),
         false => ((second, &directories[1]), (first, &directories[0])),
     };
-    let taken = format!("another metric consumes {prefix}y_true and {prefix}y_pred (it holds the queue {prefix}metric_lock)");
+    let taken = format!(
+        "another metric consumes {prefix}y_true and {prefix}y_pred (it holds the queue {prefix}metric_lock)"
+    );
     waiting.wait_for_line(&taken);
     let settings = [("log-dir", others.0.to_str().unwrap())];
     assert_eq!(healthcheck(env!("CARGO_BIN_EXE_metric"), &settings), format!("unhealthy: {taken}"));

@@ -26,7 +26,9 @@ fn only_get_and_head_of_known_paths() {
         assert_eq!(plot.ask("GET", target).0, 404, "{target}");
     }
     // Proxies and some clients name the host in the target, which then counts instead of the header.
-    for target in ["http://x", "HTTP://localhost:8080/healthz", "http://[::1]/stats.json?x", "http://127.0.0.1?x"] {
+    for target in
+        ["http://x", "HTTP://localhost:8080/healthz", "http://[::1]/stats.json?x", "http://127.0.0.1?x"]
+    {
         assert_eq!(plot.ask("GET", target).0, 200, "{target}");
     }
     assert_eq!(plot.ask("GET", "http://evil.example.com/").0, 421);
