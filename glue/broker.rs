@@ -213,6 +213,9 @@ impl Broker {
     }
 
     fn create(&mut self, connection: &mut Connection, queue: &str, arguments: FieldTable) -> Result<()> {
+        if self.foreign_queues.contains(queue) {
+            return Ok(());
+        }
         let options = QueueDeclareOptions { durable: true, arguments, ..QueueDeclareOptions::default() };
         match connection.open_channel(None)?.queue_declare(queue, options) {
             Ok(_) => Ok(()),

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
     },
     thread,
+    time::Duration,
 };
 
 #[derive(Clone, Copy, PartialEq)]
@@ -32,6 +33,7 @@ struct Shared {
     /// Bytes in each direction until the connection is cut.
     left: [AtomicI64; 2],
     swallows_acks: [AtomicBool; 2],
+    is_frozen: AtomicBool,
     connections: AtomicUsize,
     cuts: AtomicUsize,
     keeps: bool,
@@ -49,6 +51,7 @@ impl Proxy {
             broker: broker.to_owned(),
             left: [i64::MAX, i64::MAX].map(AtomicI64::new),
             swallows_acks: [false, false].map(AtomicBool::new),
+            is_frozen: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             cuts: AtomicUsize::new(0),
             keeps,
@@ -71,6 +74,11 @@ impl Proxy {
     /// From now on acknowledgements (to the broker: of deliveries; from it: confirms) do not come through, or do again.
     pub fn swallow_acks(&self, direction: Direction, on: bool) {
         self.shared.swallows_acks[direction as usize].store(on, SeqCst);
+    }
+
+    /// From now on nothing comes through, as with a broker that hangs.
+    pub fn freeze(&self) {
+        self.shared.is_frozen.store(true, SeqCst);
     }
 
     /// Connections so far, also those that the broker did not take.
@@ -114,6 +122,9 @@ impl Shared {
         let at = direction as usize;
         let (mut buffer, mut waiting) = (vec![0; 64 << 10], Vec::new());
         while let Ok(read @ 1..) = from.read(&mut buffer) {
+            while self.is_frozen.load(SeqCst) {
+                thread::sleep(Duration::from_millis(20));
+            }
             waiting.extend_from_slice(&buffer[..read]);
             let passes = |frame: &Frame| {
                 !(self.swallows_acks[at].load(SeqCst) && frame.method() == Some((BASIC, ACK)))

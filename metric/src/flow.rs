@@ -1,7 +1,7 @@
 //! When deliveries are taken, halves are held or given to the store, and deliveries acknowledged. Pure: counts deliveries, samples
 //! and bytes of the two queues, and is told the time; knows no channel and no value.
 
-use crate::{join::Side, journal::VOLATILE_MAX};
+use crate::join::Side;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ const HOLD_MAX: Duration = Duration::from_secs(1);
 /// How long a queue that is ahead waits for the other one.
 const LEAD_WAIT: Duration = Duration::from_millis(100);
 /// How long to wait for a delivery where nothing else is due.
-pub const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(10);
 
 /// The prefetch until the size of bodies is known: each of them may have 10,000 samples.
 const FIRST_PREFETCH: u16 = 4;
@@ -136,15 +136,16 @@ impl Flow {
         queue.deliveries.push_back(Delivery { taken_at: now, held: 0 });
     }
 
-    /// How long to wait for a delivery before the next batch is digested. `is_volatile`: the store has a commit to sync.
+    /// How long to wait for a delivery before the next batch is digested. `sync_due`: when the store is to be synced, if it is.
     /// `is_stopped`: no delivery can come before others are taken.
-    pub fn wait(&self, is_volatile: bool, is_stopped: bool) -> Duration {
-        let is_idle = !is_volatile && self.queues.iter().all(|queue| queue.deliveries.is_empty());
+    pub fn wait(&self, sync_due: Option<Instant>, now: Instant, is_stopped: bool) -> Duration {
+        let release_due = |queue: &Queue| queue.deliveries.front().map(|first| first.taken_at + HOLD_MAX);
+        let due = self.queues.iter().filter_map(release_due).chain(sync_due).min();
+        let until_due = due.map_or(IDLE, |due| due.saturating_duration_since(now).min(IDLE));
         match (self.may_take(Side::YTrue), self.may_take(Side::YPred)) {
-            (true, true) if is_idle => IDLE,
-            (true, true) => VOLATILE_MAX,
+            (true, true) => until_due,
             (false, false) => Duration::ZERO,
-            _ if self.pairs_meet && !is_stopped => LEAD_WAIT,
+            _ if self.pairs_meet && !is_stopped => until_due.min(LEAD_WAIT),
             _ => Duration::ZERO,
         }
     }
@@ -366,15 +367,23 @@ mod tests {
     #[test]
     fn the_wait_follows_what_is_due() {
         let mut flow = flow();
-        assert_eq!([flow.wait(false, false), flow.wait(true, false)], [IDLE, VOLATILE_MAX]);
-        take(&mut flow, YTrue, LEAD_MAX);
-        flow.digested(&held(YTrue, 0, LEAD_MAX), &[], false, false);
-        assert_eq!([flow.wait(false, false), flow.wait(false, true)], [LEAD_WAIT, Duration::ZERO]);
-        flow.digested(&[], &held(YTrue, 0, 1), false, false);
-        assert_eq!(flow.wait(false, false), VOLATILE_MAX);
+        let now = Instant::now();
+        let [soon, later] = [60, 700].map(Duration::from_millis);
+        let wait = |flow: &Flow, sync_in: Option<Duration>, is_stopped| {
+            flow.wait(sync_in.map(|sync_in| now + sync_in), now, is_stopped)
+        };
+        assert_eq!([wait(&flow, None, false), wait(&flow, Some(later), false)], [IDLE, later]);
+        assert_eq!(flow.wait(Some(now), now + soon, false), Duration::ZERO, "it is late");
+        flow.taken(YTrue, LEAD_MAX - 1, 10, 10, now);
+        flow.digested(&held(YTrue, 0, LEAD_MAX - 1), &[], false, false);
+        assert_eq!([wait(&flow, None, false), wait(&flow, Some(later), false)], [HOLD_MAX, later]);
+        flow.taken(YTrue, 1, 10, 10, now);
+        assert_eq!([wait(&flow, None, false), wait(&flow, None, true)], [LEAD_WAIT, Duration::ZERO]);
+        assert_eq!(wait(&flow, Some(soon), false), soon);
         flow.pairs_meet = false;
+        assert_eq!(wait(&flow, None, false), HOLD_MAX);
         take(&mut flow, YTrue, SAMPLES_MAX);
-        assert_eq!(flow.wait(false, false), Duration::ZERO);
+        assert_eq!(wait(&flow, None, false), Duration::ZERO);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::{
 /// Halves moved to `unmatched.csv` at a time: bounds memory.
 const EXPIRED_AT_ONCE: usize = 2048;
 /// How long a commit may wait to be synced: what it holds is in the log.
-pub const VOLATILE_MAX: Duration = Duration::from_millis(500);
+const VOLATILE_MAX: Duration = Duration::from_millis(500);
 /// How often it is looked for halves that are too old.
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -253,9 +253,7 @@ impl<'h, D: Disk> Journal<'h, D> {
     /// Brings the store up to the log. It may be done again. Synced where halves begin to wait, which are nowhere else, and where
     /// the last sync is too long ago; what else it holds is in the log.
     fn commit(&mut self, joined: &Joined, now: Now) -> Result<(), Halt> {
-        let is_due = self
-            .volatile_since
-            .is_some_and(|since| now.instant.saturating_duration_since(since) >= VOLATILE_MAX);
+        let is_due = self.sync_due().is_some_and(|due| now.instant >= due);
         if joined.rows.is_empty() && joined.begun.is_empty() && !is_due {
             return Ok(());
         }
@@ -326,9 +324,9 @@ impl<'h, D: Disk> Journal<'h, D> {
         Ok(())
     }
 
-    /// Whether some commit is not synced yet.
-    pub fn is_volatile(&self) -> bool {
-        self.volatile_since.is_some()
+    /// When the next digest syncs the store, if some commit is not synced yet.
+    pub fn sync_due(&self) -> Option<Instant> {
+        self.volatile_since.map(|since| since + VOLATILE_MAX)
     }
 
     /// Halves that wait in the store.

@@ -157,6 +157,7 @@ fn account<D: Disk>(
     while let Some(len) = next_line(&mut reader, &mut line).with_context(cannot_read)? {
         match log.columns.read(line.trim_ascii_end()) {
             Some(row) => rows.push(row),
+            None if len as usize == line.len() && line.trim_ascii().is_empty() => {}
             None => findings.foreign_lines += 1,
         }
         accounted += len;

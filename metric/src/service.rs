@@ -20,7 +20,10 @@ use crate::{
 use amiquip::Connection;
 use anyhow::Result;
 use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 /// Closes when the process is asked to stop.
 pub type Stop = Receiver<Infallible>;
@@ -66,13 +69,10 @@ impl Service<'_> {
         let mut backoff = Backoff::new();
         let mut told = String::new();
         loop {
-            let end = self.session(&mut broker, &mut backoff);
-            // Whatever comes now, the store is not behind the log meanwhile.
-            let caught_up = self.journal.end_connection();
-            let lost = match (end, caught_up) {
-                (End::Failed(error), _) | (_, Err(Halt::Failed(error))) => return Err(error),
-                (End::Stopped, _) | (_, Err(Halt::Stopped)) => break,
-                (End::Lost(error), Ok(())) => format!("{error:#}"),
+            let lost = match self.session(&mut broker, &mut backoff) {
+                End::Failed(error) => return Err(error),
+                End::Stopped => break,
+                End::Lost(error) => format!("{error:#}"),
             };
             if told != lost {
                 log::warn!("{lost}; waiting and trying again");
@@ -116,10 +116,15 @@ impl Service<'_> {
         }
         let mut flow = Flow::new(self.config.prefetch);
         let end = match subscribe(&mut connection, &queues, &flow, &bodies) {
-            Ok((consumers, _neighbours)) => {
+            Ok((mut consumers, _neighbours)) => {
                 let [y_true, y_pred] = &queues;
                 log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
-                self.consume(consumers, &mut flow, backoff)
+                let end = self.consume(&mut consumers, &mut flow, backoff);
+                // Before all that waits for the broker: the store is not behind the log meanwhile.
+                match (end, self.journal.end_connection()) {
+                    (end @ End::Failed(_), _) | (end, Ok(())) => end,
+                    (_, Err(halt)) => halt.into(),
+                }
             }
             Err(error) => End::Lost(error),
         };
@@ -128,15 +133,19 @@ impl Service<'_> {
         end
     }
 
-    fn consume(&mut self, mut consumers: [Consumer; 2], flow: &mut Flow, backoff: &mut Backoff) -> End {
+    fn consume(&mut self, consumers: &mut [Consumer; 2], flow: &mut Flow, backoff: &mut Backoff) -> End {
         loop {
             self.health.well(&self.progress.to_string());
             let mut batch = Batch::default();
             // Deliveries that came before the end of a connection come again on the next one.
-            match self.take(&mut consumers, flow, &mut batch) {
+            match self.take(consumers, flow, &mut batch) {
                 Ok(true) => {}
                 Ok(false) => return End::Stopped,
                 Err(error) => return End::Lost(error),
+            }
+            // Nothing is written to a directory that another process may hold, and nothing acknowledged.
+            if let Err(error) = self.lock.check() {
+                return End::Failed(error);
             }
             let now = Now::read();
             let releases = flow.releases(batch.is_empty(), now.instant);
@@ -161,7 +170,8 @@ impl Service<'_> {
     fn take(&self, consumers: &mut [Consumer; 2], flow: &mut Flow, batch: &mut Batch) -> Result<bool> {
         let of_y_pred = self.model.as_ref().map_or(Content::Number, Content::Features);
         let contents = [Content::Number, of_y_pred];
-        let wait = flow.wait(self.journal.is_volatile(), consumers.iter().any(|c| c.is_stopped()));
+        let is_stopped = consumers.iter().any(|consumer| consumer.is_stopped());
+        let wait = flow.wait(self.journal.sync_due(), Instant::now(), is_stopped);
         let never = never();
         let (mut message, mut change) = ([None, None], [None, None]);
         {

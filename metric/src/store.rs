@@ -170,8 +170,8 @@ impl<D: Disk> Store<D> {
                 bail!("{path} has format {format}, this metric reads {FORMAT}; use the metric that wrote it")
             }
             None => bail!(
-                "{path} was written by metric 0.1, this metric reads format {FORMAT}. Let the old metric run until nothing \
-                 waits, then delete the file: ids that are done are read from the log, waiting halves would be lost"
+                "{path} has format 1, of an earlier metric; this one reads format {FORMAT}. Let the earlier one run until \
+                 nothing waits, then delete the file: ids that are done are read from the log, waiting halves would be lost"
             ),
         }
     }
@@ -536,7 +536,7 @@ mod tests {
         write.commit().unwrap();
         drop(old);
         let error = place.open("").err().unwrap().to_string();
-        assert!(error.contains("was written by metric 0.1"), "{error}");
+        assert!(error.contains("metric.redb has format 1, of an earlier metric"), "{error}");
     }
 
     #[test]

@@ -154,13 +154,15 @@ impl Ledger {
             (refused.iter().map(|(id, _)| *id).collect::<HashSet<_>>() == conflicts).then_some(())
         });
         self.publish_all(url, &self.late);
-        wait_for("row of every pair", || (line_count(directory) > self.pairs).then_some(()));
+        wait_for("row of every pair", || {
+            (crate::rows_of_all_logs(directory).len() >= self.pairs).then_some(())
+        });
     }
 
     /// Asserts that there is exactly one row of each pair, with its values, and a reject of each invalid message;
     /// and nothing else.
     pub fn check(&self, directory: &Directory) {
-        let rows = crate::rows(directory);
+        let rows = crate::rows_of_all_logs(directory);
         let by_id: HashMap<&str, _> = rows.iter().map(|row| (row.0.as_str(), row)).collect();
         assert_eq!(
             (by_id.len(), rows.len()),
@@ -219,26 +221,32 @@ fn rejected(directory: &Directory) -> (HashSet<(usize, u64)>, HashSet<usize>) {
     (conflicts, invalid)
 }
 
-fn line_count(directory: &Directory) -> usize {
-    let bytes = fs::read(directory.file("metric_log.csv")).unwrap_or_default();
-    bytes.iter().filter(|&&byte| byte == b'\n').count()
+/// The rows that were seen of a log: none of them may go or change.
+pub struct Seen {
+    name: String,
+    bytes: Vec<u8>,
 }
 
-/// The rows that were seen of a log: none of them may go or change.
-#[derive(Default)]
-pub struct Seen {
-    bytes: Vec<u8>,
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { name: "metric_log.csv".to_owned(), bytes: Vec::new() }
+    }
 }
 
 impl Seen {
     /// Asserts that what was seen is still there; gives the part that is new.
     pub fn look(&mut self, directory: &Directory) -> Range<usize> {
-        let mut now = fs::read(directory.file("metric_log.csv")).unwrap_or_default();
+        let mut now = fs::read(directory.file(&self.name)).unwrap_or_default();
         now.truncate(now.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
         assert!(now.starts_with(&self.bytes), "a row that was seen is gone or changed");
         let before = self.bytes.len();
         self.bytes = now;
         before..self.bytes.len()
+    }
+
+    /// The log was renamed.
+    pub fn follow(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
     }
 
     pub fn bytes(&self) -> usize {

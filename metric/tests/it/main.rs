@@ -12,6 +12,7 @@ mod command_line;
 mod contract;
 mod faults;
 mod health;
+mod history;
 mod hostile;
 mod kills;
 mod ledger;
@@ -23,6 +24,7 @@ mod pipeline;
 #[path = "../../../glue/testing.rs"]
 mod testing;
 
+use std::fs;
 use testing::{Directory, Service};
 
 const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
@@ -44,10 +46,24 @@ fn settings<'a>(
     settings
 }
 
-/// Rows of `metric_log.csv`: id, y_true, y_pred, absolute error.
-fn rows(directory: &Directory) -> Vec<(String, f64, f64, f64)> {
-    let text = directory.read("metric_log.csv");
-    let whole = text.rfind('\n').map_or("", |end| &text[..end + 1]);
+/// A row: id, y_true, y_pred, absolute error.
+type Row = (String, f64, f64, f64);
+
+/// Rows of `metric_log.csv`.
+fn rows(directory: &Directory) -> Vec<Row> {
+    rows_of(&directory.read("metric_log.csv"))
+}
+
+/// Rows of `metric_log.csv` and of all that it was renamed to.
+fn rows_of_all_logs(directory: &Directory) -> Vec<Row> {
+    let names = fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    let logs = names.filter(|name| name.starts_with("metric_log") && name.ends_with(".csv"));
+    logs.flat_map(|name| rows_of(&directory.read(&name))).collect()
+}
+
+fn rows_of(log: &str) -> Vec<Row> {
+    let whole = log.rfind('\n').map_or("", |end| &log[..end + 1]);
     let mut reader = csv::Reader::from_reader(whole.as_bytes());
     let rows = reader.deserialize().map(|row| {
         let (id, y_true, y_pred, error, _): (String, f64, f64, f64, f64) = row.unwrap();

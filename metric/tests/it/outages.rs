@@ -4,7 +4,11 @@ use crate::{
     metric, rows,
     testing::{Directory, Node, Peer, Proxy, Service, healthcheck, prefix, shared_broker, wait_for},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    fs,
+    time::{Duration, Instant},
+};
 
 fn publish_pairs(peer: &mut Peer, prefix: &str, ids: std::ops::Range<u32>) {
     for id in ids {
@@ -39,6 +43,57 @@ fn a_broker_that_restarts_or_dies_loses_and_doubles_nothing() {
     publish_pairs(&mut Peer::connect(&node.url), "", 3000..3100);
     wait_for_rows(&directory, 3100);
     assert!(service.lines().iter().any(|line| line.contains("WARN") && line.contains("connection lost")));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// The three together: what the store has not synced when the connection ends it must not lack for as long as the outage lasts.
+#[test]
+fn a_log_that_is_renamed_in_an_outage_before_a_kill_stays_done() {
+    const PAIRS: u32 = 3000;
+    let (node, directory) = (Node::start(), Directory::new());
+    let settings = [("predictions", "y_pred"), ("queue-type", "classic")];
+    let mut service = metric(&node.url, "", &directory, &settings);
+    service.wait_for_line("consuming");
+    publish_pairs(&mut Peer::connect(&node.url), "", 0..PAIRS);
+    wait_for("rows", || (!rows(&directory).is_empty()).then_some(()));
+    node.command("kill");
+    service.wait_for_line("no connection to");
+    // To where it is not looked for.
+    let elsewhere = Directory::new();
+    fs::rename(directory.file("metric_log.csv"), elsewhere.file("metric_log.csv")).unwrap();
+    service.kill();
+    node.command("start");
+    let service = metric(&node.url, "", &directory, &settings);
+    // All of them again, as who did not hear of a confirm sends them.
+    publish_pairs(&mut Peer::connect(&node.url), "", 0..PAIRS + 1);
+    wait_for("last row", || rows(&directory).iter().any(|row| row.0 == PAIRS.to_string()).then_some(()));
+    let all: Vec<String> =
+        [rows(&elsewhere), rows(&directory)].concat().into_iter().map(|row| row.0).collect();
+    assert_eq!(all.len(), PAIRS as usize + 1, "an id has two rows or none");
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// A broker that hangs holds up the end of a connection, and not what must be on the disk by then.
+#[test]
+fn a_stop_while_the_broker_hangs_leaves_nothing_behind() {
+    let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+    let proxy = Proxy::start(&url, false);
+    let settings = [("predictions", "y_pred")];
+    let mut service = metric(&proxy.url, &prefix, &directory, &settings);
+    service.wait_for_line("consuming");
+    let mut peer = Peer::connect(&url);
+    publish_pairs(&mut peer, &prefix, 0..50);
+    wait_for("rows", || (rows(&directory).len() == 50).then_some(()));
+    proxy.freeze();
+    service.signal("TERM");
+    assert_eq!(service.wait().code(), Some(0));
+    let elsewhere = Directory::new();
+    fs::rename(directory.file("metric_log.csv"), elsewhere.file("metric_log.csv")).unwrap();
+    let service = metric(&url, &prefix, &directory, &settings);
+    publish_pairs(&mut peer, &prefix, 0..51);
+    wait_for("last row", || rows(&directory).iter().any(|row| row.0 == "50").then_some(()));
+    assert_eq!(rows(&directory).len(), 1, "an id has two rows");
     assert_eq!(service.terminate(), Some(0));
 }
 
