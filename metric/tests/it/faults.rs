@@ -31,7 +31,11 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let (url, prefix) = (shared_broker(), prefix());
+        Scene::of_queues(prefix())
+    }
+
+    fn of_queues(prefix: String) -> Scene {
+        let url = shared_broker();
         let peer = Peer::connect(&url);
         for queue in ["y_true", "y_pred"] {
             peer.declare_transient(&format!("{prefix}{queue}"));
@@ -194,15 +198,18 @@ fn a_full_disk_at_any_call_is_waited_for() {
     );
 }
 
-/// What a killed process left behind.
-fn left_behind() -> HashMap<OsString, Vec<u8>> {
+type Files = HashMap<OsString, Vec<u8>>;
+
+/// What a killed process left behind, and the prefix of its queues.
+fn left_behind() -> (Files, String) {
     let mut scene = Scene::new();
     scene.publish_work();
     let mut service = scene.metric();
     wait_for("all the work", || scene.work_is_done().then_some(()));
     service.kill();
     let files = fs::read_dir(&scene.directory.0).unwrap().map(|entry| entry.unwrap());
-    files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect()
+    let files = files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect();
+    (files, scene.prefix.clone())
 }
 
 /// Whether the start finds the store of a killed process or none, the log goes on with rows that the store does not know and an
@@ -211,10 +218,11 @@ fn left_behind() -> HashMap<OsString, Vec<u8>> {
 fn a_start_that_is_killed_at_any_call_is_made_good_by_the_next() {
     let (mut rng, seed) = random();
     let mut kills = 0;
-    for files in [HashMap::from([("metric_log.csv".into(), HEADER.into())]), left_behind()] {
+    let empty = HashMap::from([("metric_log.csv".into(), HEADER.into())]);
+    for (files, prefix) in [(empty, prefix()), left_behind()] {
         kills += each_call(count("CHAOS_RECOVERY_KILLS", 0) / 2, |call, n| {
             let unaccounted = rng.usize(2..3000);
-            let scene = Scene::new();
+            let scene = Scene::of_queues(prefix.clone());
             for (name, bytes) in &files {
                 fs::write(scene.directory.0.join(name), bytes).unwrap();
             }

@@ -113,8 +113,8 @@ impl<'l> Story<'l> {
     /// All that was published was delivered, though not all of it need be acknowledged.
     fn wait_until_taken(&self) {
         let peer = Peer::connect(&self.node.url);
-        let is_taken = |name: &&str| peer.depth(&format!("{}{name}", self.ledger.prefix())) == 0;
-        wait_for("empty queues", || ["y_true", "y_pred"].iter().all(|name| is_taken(&name)).then_some(()));
+        let is_taken = |name: &str| peer.depth(&format!("{}{name}", self.ledger.prefix())) == 0;
+        wait_for("empty queues", || ["y_true", "y_pred"].into_iter().all(is_taken).then_some(()));
     }
 
     fn rows(&mut self) -> usize {
