@@ -99,7 +99,7 @@ fn queues_that_somebody_else_declared_are_used_as_they_are() {
     assert!(waiting.wait().success());
     let mut service = features(&url, &prefix, &settings[..2]);
     assert!(service.wait().success());
-    assert_eq!(service.count_lines("exists with other arguments"), 2, "one line per queue");
+    assert_eq!(service.count_lines("was declared by another program"), 2, "one line per queue");
     assert_eq!(ids(&peer, &format!("{prefix}features")).len(), 10);
 }
 
