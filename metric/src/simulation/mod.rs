@@ -2,6 +2,7 @@
 //! same rows. Each run prints its seed.
 
 mod disk;
+mod steps;
 mod workload;
 
 use crate::{
