@@ -1,6 +1,6 @@
 # Settings pass through: make up FEATURES_INTERVAL=0.5
 .DEFAULT_GOAL := help
-.PHONY: help up down logs build test lint chaos run-features run-metric run-plot clean test-compose bench bench-full bench-plot
+.PHONY: help up down logs build test test-all lint chaos run-features run-metric run-plot clean test-compose bench bench-full bench-plot
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do printf 'make %-13s %s\n' "$$target" "$$text"; done
@@ -18,8 +18,11 @@ build: ## build the three services into target/release
 	@scripts/ensure-packages gcc
 	cargo build --release --locked
 
-test: ## run all tests against a RabbitMQ node of their own
+test: ## the tests, against a RabbitMQ node of their own: five minutes
 	@scripts/test
+
+test-all: ## those, disks that fail under strace, larger counts, bugs that tests must catch, the bench's check: a quarter of an hour
+	@scripts/test-all
 
 chaos: ## the tests that kill, cut and disturb, with large counts: hours; ends with a table
 	@scripts/chaos $(ARGS)

@@ -2,6 +2,7 @@
 //! same rows. Each run prints its seed.
 
 mod disk;
+mod steps;
 mod workload;
 
 use crate::{
@@ -20,8 +21,8 @@ use std::{
 };
 use workload::{Message, Row, Workload, batch, rows};
 
-/// States that `make test` tries per workload. With CHAOS_EXHAUSTIVE it is all of them.
-const STATES: usize = 3000;
+/// States that are tried per workload, and more until each call has had its turn. With CHAOS_EXHAUSTIVE it is all of them.
+const STATES: usize = 1000;
 /// Up to so many changes that were not synced, an exhaustive run tries every subset of them; of more, as many random ones.
 const SUBSET_CHANGES_MAX: usize = 8;
 /// First crashes whose recoveries die at every call, per workload.
@@ -582,7 +583,7 @@ fn no_half_is_given_up_twice_where_the_disk_is_full_in_between() {
             break;
         }
         // The first calls take the halves into the store; those that matter most come later.
-        tried += 1 + calls / 200;
+        tried += 1 + calls / 80;
     }
     assert!(failed > 20, "the disk was full only {failed} times");
 }

@@ -56,10 +56,10 @@ fn number_before(service: &Service, word: &str) -> usize {
 fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
     let (mut rng, seed) = random();
     let [kills, restarts, cuts] =
-        [("CHAOS_BROKER_KILLS", 3), ("CHAOS_BROKER_RESTARTS", 3), ("CHAOS_CUTS", 10)]
+        [("CHAOS_BROKER_KILLS", 1), ("CHAOS_BROKER_RESTARTS", 1), ("CHAOS_CUTS", 5)]
             .map(|(variable, usual)| count(variable, usual));
     let node = Node::start();
-    let ledger = Ledger::new(count("CHAOS_BROKER_PAIRS", 20_000), 1, &mut rng);
+    let ledger = Ledger::new(count("CHAOS_BROKER_PAIRS", 10_000), 1, &mut rng);
     let mut samples = Work::start(&node.url, "", "model");
     let mut pairs = Work::start(&node.url, ledger.prefix(), "y_pred");
     let features_proxy = Proxy::start(&node.url, false);

@@ -17,32 +17,41 @@ const ROW_BYTES: usize = 60;
 /// What the kills hit.
 #[derive(Default)]
 struct Hits {
-    /// The process had written rows, and more were to come.
+    /// Instants chosen after some row.
+    behind_rows: usize,
+    /// Of those: more rows were to come.
     at_work: usize,
     /// Between the log's sync and the store's commit, as the next start found out.
     before_commit: usize,
 }
 
-/// Waits for a random instant: mostly until some of the rows that are to come are written, sometimes any time after the start.
-fn wait_for_an_instant(rng: &mut fastrand::Rng, directory: &Directory, seen: usize, rows_per_kill: usize) {
+/// Waits for a random instant: mostly until some of the rows that are to come are written, sometimes any time after the start. Gives
+/// whether rows were waited for.
+fn wait_for_an_instant(
+    rng: &mut fastrand::Rng,
+    directory: &Directory,
+    seen: usize,
+    rows_per_kill: usize,
+) -> bool {
     if rng.u8(..10) == 0 {
-        return thread::sleep(Duration::from_micros(rng.u64(..150_000)));
+        thread::sleep(Duration::from_micros(rng.u64(..150_000)));
+        return false;
     }
     let until = (seen + rng.usize(1..=rows_per_kill) * ROW_BYTES) as u64;
     let log = directory.file("metric_log.csv");
     wait_for("further rows", || fs::metadata(&log).is_ok_and(|log| log.len() > until).then_some(()));
     thread::sleep(Duration::from_micros(rng.u64(..5_000)));
+    true
 }
 
 #[test]
 fn every_pair_gives_exactly_one_row_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_KILLS", 50), count("CHAOS_PAIRS", 50_000), 1);
+    kill_at_random_instants(count("CHAOS_KILLS", 15), count("CHAOS_PAIRS", 15_000), 1);
 }
 
-/// With as many samples in hand a batch is made durable while the next one is taken.
 #[test]
 fn every_pair_of_batch_messages_gives_exactly_one_row_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 20), count("CHAOS_BATCH_PAIRS", 300_000), 100);
+    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_BATCH_PAIRS", 100_000), 100);
 }
 
 fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
@@ -57,12 +66,14 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
     thread::scope(|scope| {
         scope.spawn(|| ledger.publish(&url));
         for _ in 0..kills {
-            wait_for_an_instant(&mut rng, &directory, seen.bytes(), pairs / kills / 2);
+            let is_behind_rows = wait_for_an_instant(&mut rng, &directory, seen.bytes(), pairs / kills / 2);
             let adopted = service.count_lines("were not accounted for");
             service.kill();
             hits.before_commit += adopted;
             let new = seen.look(&directory);
-            hits.at_work += usize::from(!new.is_empty() && seen.rows() < ledger.early_rows());
+            let is_at_work = is_behind_rows && !new.is_empty() && seen.rows() < ledger.early_rows();
+            hits.behind_rows += usize::from(is_behind_rows);
+            hits.at_work += usize::from(is_at_work);
             service = start();
         }
     });
@@ -75,7 +86,7 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
     assert_eq!(service.terminate(), Some(0));
     seen.look(&directory);
     ledger.check(&directory);
-    let Hits { at_work, before_commit } = hits;
+    let Hits { behind_rows, at_work, before_commit } = hits;
     figure(
         "kill -9 of metric at random instants",
         &format!(
@@ -84,7 +95,7 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
         ),
         seed,
     );
-    assert!(at_work * 10 >= kills * 7, "only {at_work} of {kills} kills hit metric at work");
+    assert!(at_work * 10 >= behind_rows * 7, "only {at_work} of {behind_rows} kills hit metric at work");
 }
 
 /// The acknowledgements never reach the broker, so each kill sends the same messages round again. RabbitMQ 4 drops a message that
