@@ -128,7 +128,7 @@ fn start(proxy: &Proxy, ledger: &Ledger, directory: &Directory, clock: &str) -> 
     let queues = [("predictions", "y_pred"), ("queue-type", "classic")];
     let more = [&queues[..], &[("pending-max-age", AGE_MAX), ("prefetch", "500")]].concat();
     let settings = settings(&proxy.url, ledger.prefix(), directory, &more);
-    assert!(Path::new(FAKETIME).exists(), "{FAKETIME} is missing: run the tests with `make test`");
+    assert!(Path::new(FAKETIME).exists(), "{FAKETIME} is missing: run the tests with `make test-all`");
     let variables = [("LD_PRELOAD", FAKETIME), ("FAKETIME", clock), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     let variables = variables.map(|(name, value)| (name, OsStr::new(value)));
     Service::start_with_variables(env!("CARGO_BIN_EXE_metric"), &variables, &settings)
