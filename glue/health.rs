@@ -45,8 +45,8 @@ impl Health {
     }
 
     /// The process is well; `doing` says what it does or has done. To be called at least every 10 s.
-    pub fn well(&self, doing: &str) {
-        self.say(Ok(doing.to_owned()));
+    pub fn well(&self, doing: String) {
+        self.say(Ok(doing));
     }
 
     pub fn ill(&self, reason: String) {

@@ -55,7 +55,7 @@ impl ConfirmWatch {
         if waited >= UNHEALTHY {
             self.health.ill(reason());
         } else {
-            self.health.well(&format!("{unconfirmed} messages are not yet confirmed"));
+            self.health.well(format!("{unconfirmed} messages are not yet confirmed"));
         }
     }
 }

@@ -102,7 +102,7 @@ fn run(config: &Config) -> Result<()> {
     let hooks = Hooks {
         reading: Box::new(|path, read, all| {
             let percent = 100 * read / all.max(1);
-            health.well(&format!("reading {}: {percent} % of {all} bytes", path.display()));
+            health.well(format!("reading {}: {percent} % of {all} bytes", path.display()));
             !stops_within(&stop, Duration::ZERO)
         }),
         wait_for_room: Box::new(|error| {
@@ -110,7 +110,7 @@ fn run(config: &Config) -> Result<()> {
             !stops_within(&stop, FULL_DISK_WAIT)
         }),
     };
-    health.well("opening the log directory");
+    health.well("opening the log directory".to_owned());
     match Journal::open(RealDisk, &config.log_dir, config.journal(), hooks, Now::read()) {
         Ok(journal) => {
             health.ill("it is not yet connected".to_owned());

@@ -3,15 +3,16 @@
 //! last line break is cut off.
 
 use crate::{
-    disk::{Disk, DiskFile, Reader, cannot_read, cannot_write, directory_of},
+    disk::{Disk, Reader, cannot_read, directory_of},
     done::Done,
     halt::Halt,
+    join::Known,
     line_file::next_line,
     row_log::{Columns, HEADER, LoggedRow, RowLog},
     store::{LogPosition, Store},
 };
 use anyhow::{Context, Result, bail};
-use redb::{Durability, StorageBackend};
+use redb::Durability;
 use std::{io::BufReader, path::Path};
 
 /// Rows adopted per write to the store: bounds memory.
@@ -104,8 +105,7 @@ fn begin<D: Disk>(log: &mut RowLog<D>) -> Result<LogPosition> {
     log.columns = columns;
     if !is_whole {
         // A header without its line break, as a person may leave it.
-        let finished = log.file.append(b"\n").and_then(|()| log.file.sync_data());
-        finished.with_context(|| cannot_write(&log.path))?;
+        log.end_line()?;
         header_len += line.len() as u64 + 1;
     }
     log.position_at(header_len)
@@ -187,14 +187,12 @@ fn finish_or_cut<D: Disk>(log: &mut RowLog<D>, store: &mut Store<D>, findings: &
     }
     let mut line = Vec::new();
     next_line(&mut BufReader::new(reader), &mut line).with_context(|| cannot_read(&log.path))?;
-    if let Some(row) = log.columns.read(&line) {
-        let done = store.write(Durability::None, |tables| tables.done(&row.id))?;
-        if done == Some(row.values) {
-            let finished = log.file.append(b"\n").and_then(|()| log.file.sync_data());
-            finished.with_context(|| cannot_write(&log.path))?;
-            log.position.advance(&[&line[..], b"\n"].concat());
-            return Ok(());
-        }
+    if let Some(row) = log.columns.read(&line)
+        && store.read(|view| view.known(&row.id))? == Known::Done(row.values)
+    {
+        log.end_line()?;
+        log.position.advance(&[&line[..], b"\n"].concat());
+        return Ok(());
     }
     findings.cut_bytes += rest;
     log.cut(log.position.len)

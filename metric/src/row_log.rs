@@ -105,6 +105,15 @@ impl<D: Disk> RowLog<D> {
         cut.with_context(|| cannot_write(&self.path))
     }
 
+    /// Ends the last line with a line break that it lacks, and syncs it.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn end_line(&self) -> Result<()> {
+        let ended = self.file.append(b"\n").and_then(|()| self.file.sync_data());
+        ended.with_context(|| cannot_write(&self.path))
+    }
+
     /// The position in this file at which `len` bytes are accounted for.
     ///
     /// # Errors

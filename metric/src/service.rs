@@ -135,7 +135,7 @@ impl Service<'_> {
 
     fn consume(&mut self, consumers: &mut [Consumer; 2], flow: &mut Flow, backoff: &mut Backoff) -> End {
         loop {
-            self.health.well(&self.progress.to_string());
+            self.health.well(self.progress.to_string());
             let mut batch = Batch::default();
             // Deliveries that came before the end of a connection come again on the next one.
             match self.take(consumers, flow, &mut batch) {
