@@ -66,8 +66,6 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
     let features =
         Service::start(binary("features"), &[("amqp-url", &features_proxy.url), ("interval", "0.002")]);
     features.wait_for_line("samples sent");
-    // RabbitMQ 3.10 loses a queue if it is killed within a second or so of the queue's first declaration.
-    node.command("restart");
     let mut faults: Vec<Fault> = [(Fault::Kill, kills), (Fault::Restart, restarts), (Fault::Cut, cuts)]
         .into_iter()
         .flat_map(|(fault, times)| iter::repeat_n(fault, times))
@@ -77,7 +75,7 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
         thread::scope(|scope| {
             scope.spawn(|| ledger.publish_part(&node.url, round, faults.len()));
             match fault {
-                Fault::Kill => node.command("kill"),
+                Fault::Kill => node.kill(),
                 Fault::Restart => node.command("stop"),
                 Fault::Cut => {
                     let proxies = [&features_proxy, &samples.proxy, &pairs.proxy];
