@@ -136,11 +136,10 @@ impl Node {
         script(command, &self.directory.0, &[]);
     }
 
-    /// `kill`, for quorum queues: as soon as what it knows of them is on disk. RabbitMQ 3.10 writes that up to seconds after a declaration,
-    /// and after a start, and loses the queue for good (541 on each consume) if it is killed before.
-    pub fn kill(&self) {
+    /// Waits until what the node knows of its quorum queues is on disk. RabbitMQ 3.10 writes that up to seconds after a declaration, and
+    /// after a start, and loses the queue for good (541 on each consume) if it is killed before.
+    pub fn sync_queues(&self) {
         self.ctl(&["eval", "[ok = dets:sync(Table) || Table <- dets:all()], mnesia:sync_log()."]);
-        self.command("kill");
     }
 
     /// rabbitmqctl.

@@ -17,16 +17,16 @@ fn a_broker_that_dies_in_the_middle_gets_the_unconfirmed_again_under_their_ids()
     let mut service = features(&node.url, "", &[("interval", "0"), ("count", "60000")]);
     for outage in ["stop", "kill"] {
         service.wait_for_line("samples sent");
+        // Else it may have sent all before the outage.
+        service.signal("STOP");
+        node.sync_queues();
+        service.signal("CONT");
         let peer = Peer::connect(&node.url);
         let depth = peer.depth("features");
         wait_for("progress", || (peer.depth("features") > depth + 500).then_some(()));
         drop(peer);
         let connections = service.count_lines("connected to");
-        if outage == "kill" {
-            node.kill()
-        } else {
-            node.command("stop")
-        }
+        node.command(outage);
         node.command("start");
         wait_for("reconnection", || (service.count_lines("connected to") > connections).then_some(()));
     }

@@ -72,10 +72,13 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
         .collect();
     rng.shuffle(&mut faults);
     for (round, fault) in faults.iter().enumerate() {
+        if let Fault::Kill = fault {
+            node.sync_queues();
+        }
         thread::scope(|scope| {
             scope.spawn(|| ledger.publish_part(&node.url, round, faults.len()));
             match fault {
-                Fault::Kill => node.kill(),
+                Fault::Kill => node.command("kill"),
                 Fault::Restart => node.command("stop"),
                 Fault::Cut => {
                     let proxies = [&features_proxy, &samples.proxy, &pairs.proxy];

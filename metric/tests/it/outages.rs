@@ -34,13 +34,10 @@ fn a_broker_that_restarts_or_dies_loses_and_doubles_nothing() {
     service.wait_for_line("consuming");
     for (round, outage) in ["stop", "kill", "stop"].into_iter().enumerate() {
         let begin = round as u32 * 1000;
+        node.sync_queues();
         publish_pairs(&mut Peer::connect(&node.url), "", begin..begin + 1000);
         let connections = service.count_lines("connected to");
-        if outage == "kill" {
-            node.kill()
-        } else {
-            node.command("stop")
-        }
+        node.command(outage);
         node.command("start");
         wait_for("reconnection", || (service.count_lines("connected to") > connections).then_some(()));
     }
