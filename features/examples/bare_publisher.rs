@@ -3,13 +3,9 @@
 //!
 //!     bare_publisher AMQP_URL QUEUE_PREFIX SAMPLES
 
-#[allow(dead_code, reason = "the bench connects as the service does, and never a second time")]
-#[path = "../../glue/broker.rs"]
-mod broker;
-
 use amiquip::{AmqpProperties, Confirm, ConfirmSmoother, Publish};
 use anyhow::{Context, Result, bail};
-use broker::{AmqpUrl, Broker, QueueType};
+use glue::amqp::{AmqpUrl, Broker, QueueType};
 use std::env;
 
 /// As many as `features` has.

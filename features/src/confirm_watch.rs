@@ -1,61 +1,61 @@
-//! Watches whether the broker confirms what it was given, and tells the operator and the health check where it does not.
+//! Watches whether the broker confirms messages. Tells the operator and the health check if it does not.
 
-use crate::health::Health;
+use glue::{health::Health, number::counted};
 use std::time::{Duration, Instant};
 
-/// How long the oldest message may wait for its confirm until the operator is told, and until the process counts as unhealthy.
+/// How long the oldest message may wait for its confirm before a warning, and before the process counts as unhealthy.
 const WARN: Duration = Duration::from_secs(10);
 const UNHEALTHY: Duration = Duration::from_secs(30);
-/// How often [`ConfirmWatch::look`] wants to be called at least.
-pub const LOOK: Duration = Duration::from_secs(5);
+/// Call [`ConfirmWatch::check`] at least this often.
+pub const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 pub struct ConfirmWatch {
     health: Health,
-    /// When the oldest message was confirmed last, or no confirm was owed.
-    well_at: Instant,
-    warned: bool,
+    /// The last time at which the oldest message was confirmed, or none was unconfirmed.
+    progress_at: Instant,
+    is_warned: bool,
 }
 
 impl ConfirmWatch {
     pub fn new(health: Health) -> ConfirmWatch {
-        ConfirmWatch { health, well_at: Instant::now(), warned: false }
+        ConfirmWatch { health, progress_at: Instant::now(), is_warned: false }
     }
 
-    /// The oldest message was confirmed, or a connection came that owes no confirm yet.
-    pub fn begin_anew(&mut self) {
-        self.well_at = Instant::now();
+    /// The oldest message was confirmed, or a new connection was opened.
+    pub fn restart(&mut self) {
+        self.progress_at = Instant::now();
     }
 
     pub fn disconnected(&mut self, reason: String) {
-        self.health.ill(reason);
+        self.health.unhealthy(reason);
     }
 
-    /// `unconfirmed` messages wait for their confirm; while the broker has blocked publishing none can be given to it.
-    pub fn look(&mut self, unconfirmed: usize, is_blocked: bool) {
+    /// `unconfirmed` counts messages. While the broker blocks publishing, it can be given none.
+    pub fn check(&mut self, unconfirmed: usize, is_blocked: bool) {
         let now = Instant::now();
         if unconfirmed == 0 && !is_blocked {
-            self.well_at = now;
+            self.progress_at = now;
         }
-        let waited = now.duration_since(self.well_at);
+        let waited = now.duration_since(self.progress_at);
         let waited_s = waited.as_secs();
         let reason = || match is_blocked {
             true => format!("the broker has blocked publishing for {waited_s} s"),
             false => format!(
-                "a message is unconfirmed for {waited_s} s: a queue may be without a leader, or the broker overloaded"
+                "a message has been unconfirmed for {waited_s} s: a queue may be without a leader, or the broker overloaded"
             ),
         };
-        if waited < WARN && self.warned {
+        if waited < WARN && self.is_warned {
             log::info!("the broker confirms again");
-            self.warned = false;
+            self.is_warned = false;
         }
-        if waited >= WARN && !self.warned {
+        if waited >= WARN && !self.is_warned {
             log::warn!("{}; waiting, nothing is lost", reason());
-            self.warned = true;
+            self.is_warned = true;
         }
         if waited >= UNHEALTHY {
-            self.health.ill(reason());
+            self.health.unhealthy(reason());
         } else {
-            self.health.well(format!("{unconfirmed} messages are not yet confirmed"));
+            self.health.ok(format!("{} unconfirmed", counted(unconfirmed as u64, "message", "messages")));
         }
     }
 }

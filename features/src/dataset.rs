@@ -2,6 +2,7 @@
 
 use crate::message::sample_bytes;
 use anyhow::{Context, Result, bail};
+use glue::number::counted;
 use std::{fs, path::Path};
 
 /// scikit-learn's `load_diabetes()`: Efron, Hastie, Johnstone, Tibshirani, "Least Angle Regression", 2004.
@@ -9,7 +10,7 @@ const EMBEDDED: &str = include_str!("../data/diabetes.csv");
 
 #[derive(Debug)]
 pub struct Dataset {
-    /// At least one; all vectors are of the same length, and all numbers are finite.
+    /// At least one. All vectors have one length, and all numbers are finite.
     pub rows: Vec<Row>,
 }
 
@@ -20,7 +21,7 @@ pub struct Row {
 }
 
 impl Dataset {
-    /// Reads `path`, or the embedded data set, with `y` from the column `target`, or from the last one.
+    /// Reads `path`, or the embedded data set. `y` is the column `target`, or the last one.
     ///
     /// # Errors
     /// Names the file, and the line and column at fault.
@@ -39,7 +40,8 @@ impl Dataset {
             .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
         let header = reader.headers()?.clone();
         if header.len() < 2 {
-            bail!("the header names {} columns; a target and at least one feature are needed", header.len());
+            let columns = counted(header.len() as u64, "column", "columns");
+            bail!("the header names {columns}; a target and at least one feature are needed");
         }
         let columns = || header.iter().collect::<Vec<_>>().join(", ");
         let target = match target {
@@ -69,7 +71,7 @@ impl Dataset {
         Ok(Dataset { rows })
     }
 
-    /// The bytes of the largest sample that a message may have to hold, be it of features or of true values.
+    /// The bytes of the largest sample, of features or of true values.
     ///
     /// # Errors
     /// Never in practice: ids and finite numbers can always be written.
@@ -116,7 +118,7 @@ mod tests {
     fn bad_files_are_named_by_place() {
         for (text, target, part) in [
             ("", None, "0 columns"),
-            ("a\n1\n", None, "1 columns"),
+            ("a\n1\n", None, "1 column;"),
             ("a,b\n", None, "no rows"),
             ("a,b\n1,2\n1,x\n", None, "line 3, column b: \"x\""),
             ("a,b\n1,\n", None, "line 2, column b"),

@@ -1,12 +1,12 @@
-//! Message bodies, as CONTRACT.md has them.
+//! Encodes message bodies as in CONTRACT.md.
 
 use crate::sample_id::SampleIds;
 use serde::{Serialize, Serializer as _};
 use std::iter;
 
-/// Of a body, at most.
+/// Limit of a body.
 pub const MESSAGE_MAX_BYTES: usize = 1 << 20;
-/// A single sample of a few numbers fits.
+/// Holds a single sample of a few numbers.
 const USUAL_BYTES: usize = 512;
 
 #[derive(Serialize)]
@@ -30,27 +30,27 @@ pub fn encode<'a, Body: Serialize>(
         json.collect_seq(samples)?
     }
     if bytes.capacity() > USUAL_BYTES {
-        // It grew by doubling, and many wait for their confirms.
+        // It grew by doubling, and many bodies wait for their confirms.
         bytes.shrink_to_fit();
     }
     Ok(bytes)
 }
 
-/// The bytes of a sample with this body, alone in its message. Ids are all of one length.
+/// The bytes of a sample with this body, alone in its message. All ids have one length.
 ///
 /// # Errors
-/// As [`encode`].
+/// Those of [`encode`].
 pub fn sample_bytes(body: impl Serialize) -> serde_json::Result<usize> {
     let id = SampleIds::new(0).next(0);
     Ok(encode(iter::once(Sample { id: &id, body }))?.len())
 }
 
-/// How many samples of `sample_bytes` bytes each fit into a message; 0 where not even one does.
+/// How many samples of `sample_bytes` bytes fit into a message; may be 0.
 pub fn batch_max(sample_bytes: usize) -> u64 {
     if sample_bytes > MESSAGE_MAX_BYTES {
         return 0;
     }
-    // A bracket before the samples of a batch, and a comma or a bracket behind each; a single sample has none.
+    // A batch has a bracket before its samples, and a comma or bracket behind each. A single sample has none.
     ((MESSAGE_MAX_BYTES - 1) / (sample_bytes + 1)).max(1) as u64
 }
 

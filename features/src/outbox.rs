@@ -1,5 +1,5 @@
-//! What is on its way: messages not published yet, and published ones that the broker has not confirmed. Pure; what is
-//! not confirmed when a connection ends is published again, under the same id.
+//! Messages that are not published yet or not confirmed yet. After a lost connection the unconfirmed ones are published again, under the
+//! same ids. Pure: knows no channel.
 
 use std::collections::VecDeque;
 
@@ -19,8 +19,8 @@ pub struct Message {
 /// The two messages that hold the halves of the same samples.
 struct Group {
     samples: u64,
-    /// How many of the two are still to be confirmed.
-    missing: u8,
+    /// How many of the two are unconfirmed.
+    unconfirmed: u8,
     /// The id of a single sample.
     message_id: Option<String>,
 }
@@ -28,17 +28,18 @@ struct Group {
 #[derive(Default)]
 pub struct Outbox {
     waiting: VecDeque<Message>,
-    /// In the order of publication; `None` where the confirm came before that of an earlier message.
+    /// In the order of publication. `None` if the confirm came before that of an earlier message.
     unconfirmed: VecDeque<Option<Message>>,
-    /// Delivery tag of the first of `unconfirmed`; tags count from 1 on each channel.
+    /// Delivery tag of the first of `unconfirmed`. Tags count from 1 on each channel.
     first_tag: u64,
-    /// In the order in which they were added, from the first one of which something is missing.
+    /// In the order in which they were added, from the first one that is not confirmed.
     groups: VecDeque<Group>,
     /// Number of the first of `groups`.
     first_group: u64,
-    /// Of the bodies of `waiting` and `unconfirmed`.
-    bytes: usize,
-    sent: u64,
+    /// The bytes of the bodies of `waiting` and `unconfirmed`. amiquip holds copies of those that were published.
+    pub bytes: usize,
+    /// Samples whose two halves are confirmed.
+    pub sent: u64,
 }
 
 impl Outbox {
@@ -49,14 +50,14 @@ impl Outbox {
     /// Adds the two messages that hold the halves of `samples` samples.
     pub fn push(&mut self, samples: u64, y_true: Vec<u8>, features: Vec<u8>, message_id: Option<String>) {
         let group = self.first_group + self.groups.len() as u64;
-        self.groups.push_back(Group { samples, missing: 2, message_id });
+        self.groups.push_back(Group { samples, unconfirmed: 2, message_id });
         for (queue, body) in [(Queue::YTrue, y_true), (Queue::Features, features)] {
             self.bytes += body.len();
             self.waiting.push_back(Message { queue, body, group });
         }
     }
 
-    /// The next message to publish, which from then on waits for its confirm, and the id of a single sample.
+    /// The next message to publish, and the id of a single sample. The message is unconfirmed from now on.
     pub fn publish_next(&mut self) -> Option<(&Message, Option<&str>)> {
         let message = self.waiting.pop_front()?;
         let group = self.groups.get((message.group - self.first_group) as usize)?;
@@ -64,8 +65,8 @@ impl Outbox {
         Some((self.unconfirmed.back()?.as_ref()?, group.message_id.as_deref()))
     }
 
-    /// The broker has the message with this delivery tag, or (`multiple`) all up to it. Says whether the oldest unconfirmed one is
-    /// among them: one queue that confirms nothing keeps its own in front, whatever the other one confirms.
+    /// Counts the confirm of the message with this delivery tag, or (`multiple`) of all up to it. True if the oldest unconfirmed message is
+    /// among them. A queue that confirms nothing keeps its message the oldest, whatever the other queue confirms.
     pub fn confirm(&mut self, delivery_tag: u64, multiple: bool) -> bool {
         let oldest = self.first_tag;
         let Some(last) = delivery_tag.checked_sub(oldest) else { return false };
@@ -75,15 +76,15 @@ impl Outbox {
             let Some(message) = message.take() else { continue };
             self.bytes -= message.body.len();
             if let Some(group) = self.groups.get_mut((message.group - self.first_group) as usize) {
-                group.missing -= 1;
-                if group.missing == 0 {
+                group.unconfirmed -= 1;
+                if group.unconfirmed == 0 {
                     self.sent += group.samples;
-                    // Who keeps this line knows which ids must have a row in the end.
+                    // This line shows which ids must have a row in the end.
                     log::debug!("confirmed {}", group.message_id.as_deref().unwrap_or("a batch"));
                 }
             }
         }
-        while self.groups.front().is_some_and(|group| group.missing == 0) {
+        while self.groups.front().is_some_and(|group| group.unconfirmed == 0) {
             self.groups.pop_front();
             self.first_group += 1;
         }
@@ -94,7 +95,7 @@ impl Outbox {
         self.first_tag > oldest
     }
 
-    /// The connection is gone: what it did not confirm is to be published again, on a channel with new tags.
+    /// The connection is lost: its unconfirmed messages are to be published again, on a channel with new tags.
     pub fn connection_lost(&mut self) {
         for message in self.unconfirmed.drain(..).rev().flatten() {
             self.waiting.push_front(message);
@@ -102,24 +103,14 @@ impl Outbox {
         self.first_tag = 1;
     }
 
-    /// Messages that are not confirmed, published or not.
+    /// Messages that are not confirmed, whether published or not.
     pub fn messages(&self) -> usize {
         self.waiting.len() + self.unconfirmed.len()
     }
 
-    /// Of their bodies. amiquip has copies of those that were published.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Samples that are not confirmed.
     pub fn unconfirmed_samples(&self) -> u64 {
-        self.groups.iter().filter(|group| group.missing > 0).map(|group| group.samples).sum()
-    }
-
-    /// Samples of which both halves are confirmed.
-    pub fn sent(&self) -> u64 {
-        self.sent
+        self.groups.iter().filter(|group| group.unconfirmed > 0).map(|group| group.samples).sum()
     }
 }
 
@@ -144,11 +135,11 @@ mod tests {
         let mut outbox = outbox(2);
         assert_eq!(publish_all(&mut outbox), [[0, 0], [0, 1], [1, 0], [1, 1]]);
         assert!(!outbox.confirm(2, false) && !outbox.confirm(3, false), "the oldest waits");
-        assert_eq!((outbox.sent(), outbox.unconfirmed_samples()), (0, 2));
+        assert_eq!((outbox.sent, outbox.unconfirmed_samples()), (0, 2));
         assert!(outbox.confirm(1, false));
-        assert_eq!((outbox.sent(), outbox.messages()), (1, 1));
+        assert_eq!((outbox.sent, outbox.messages()), (1, 1));
         assert!(outbox.confirm(4, true));
-        assert_eq!((outbox.sent(), outbox.messages()), (2, 0));
+        assert_eq!((outbox.sent, outbox.messages()), (2, 0));
     }
 
     #[test]
@@ -162,7 +153,7 @@ mod tests {
         outbox.connection_lost();
         assert_eq!(publish_all(&mut outbox), [[1, 0], [2, 0], [2, 1]]);
         outbox.confirm(3, true);
-        assert_eq!((outbox.sent(), outbox.messages(), outbox.unconfirmed_samples()), (3, 0, 0));
+        assert_eq!((outbox.sent, outbox.messages(), outbox.unconfirmed_samples()), (3, 0, 0));
     }
 
     #[test]
@@ -172,7 +163,7 @@ mod tests {
         assert!(!outbox.confirm(0, true) && !outbox.confirm(9, false));
         assert!(outbox.confirm(1, false));
         assert!(!outbox.confirm(1, false));
-        assert_eq!((outbox.sent(), outbox.messages()), (0, 1));
+        assert_eq!((outbox.sent, outbox.messages()), (0, 1));
     }
 
     #[test]
@@ -180,15 +171,15 @@ mod tests {
         let mut outbox = Outbox::new();
         outbox.push(3, vec![0; 10], vec![0; 100], None);
         outbox.push(3, vec![0; 20], vec![0; 200], None);
-        assert_eq!(outbox.bytes(), 330);
+        assert_eq!(outbox.bytes, 330);
         publish_all(&mut outbox);
         outbox.confirm(2, false);
         outbox.confirm(2, false);
-        assert_eq!(outbox.bytes(), 230);
+        assert_eq!(outbox.bytes, 230);
         outbox.connection_lost();
-        assert_eq!(outbox.bytes(), 230);
+        assert_eq!(outbox.bytes, 230);
         publish_all(&mut outbox);
         outbox.confirm(3, true);
-        assert_eq!((outbox.bytes(), outbox.messages()), (0, 0));
+        assert_eq!((outbox.bytes, outbox.messages()), (0, 0));
     }
 }

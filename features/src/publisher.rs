@@ -1,45 +1,51 @@
-//! Makes samples when they are due, publishes them, and counts one as sent once the broker has confirmed both halves.
+//! Makes samples when they are due, publishes them, and counts a sample as sent once the broker has confirmed both halves.
 
 use crate::{
-    broker::{Backoff, Broker},
     config::{Config, Order},
     confirm_watch::{self, ConfirmWatch},
     dataset::{Dataset, Row},
-    health::Health,
     message::{Sample, encode},
     outbox::{Outbox, Queue},
     sample_id::SampleIds,
 };
 use amiquip::{AmqpProperties, Channel, Confirm, ConnectionBlockedNotification as Notification, Publish};
 use anyhow::{Context, Result, anyhow};
-use crossbeam_channel::{Receiver, RecvTimeoutError, after, never, select};
+use crossbeam_channel::{after, never, select};
+use glue::{
+    amqp::{Backoff, Broker},
+    health::Health,
+    number::counted,
+    shutdown::Stop,
+};
 use std::{
-    convert::Infallible,
-    thread,
+    iter, thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Unconfirmed messages at most. Enough to keep the broker busy, and fewer than amiquip takes before `publish` blocks.
+/// Limit of unconfirmed messages. Enough to keep the broker busy, and fewer than amiquip takes before `publish` blocks.
 const WINDOW_MESSAGES: usize = 1000;
-/// Once their bodies have so many bytes no more are made: there is never more than this and the two messages that reached it. amiquip
-/// copies each body into a buffer that may be twice as large as what it holds, and what the broker returns comes on top.
+/// No more messages are made once their bodies have this many bytes; the last two may exceed it. amiquip copies each body into a buffer that
+/// may be twice as large as its content, and messages that the broker returns come on top.
 const WINDOW_BYTES: usize = 2 << 20;
-/// Once there are that many messages, confirms are left to gather for so long: a few large writes instead of many small ones.
+/// At the limit of messages, wait this long for confirms to gather: a few large writes instead of many small ones.
 const GATHERING: Duration = Duration::from_millis(4);
-/// How long confirms are waited for after a signal.
+/// How long to wait for confirms after a signal.
 const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 const PERSISTENT: u8 = 2;
 
-/// Closes when the process is asked to stop.
-pub type Stop = Receiver<Infallible>;
-
+/// Why a connection ended before the work.
 enum End {
-    Stopped,
-    /// All of `--count` are confirmed.
-    Finished,
-    /// The connection, or the right to use it, is gone; a new one is worth trying.
+    /// The connection, or the right to use it, is lost; a new one is worth trying.
     Lost(anyhow::Error),
+    /// A message cannot be encoded.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for End {
+    fn from(error: E) -> End {
+        End::Lost(error.into())
+    }
 }
 
 pub struct Publisher<'a> {
@@ -53,7 +59,8 @@ pub struct Publisher<'a> {
     made: u64,
     next_due: Instant,
     backoff: Backoff,
-    told: (u64, Instant),
+    /// Samples sent at the last progress line, and its time.
+    reported: (u64, Instant),
     confirm_watch: ConfirmWatch,
 }
 
@@ -70,8 +77,8 @@ impl<'a> Publisher<'a> {
             outbox,
             made: 0,
             next_due: now,
-            backoff: Backoff::new(),
-            told: (0, now),
+            backoff: Backoff::default(),
+            reported: (0, now),
             confirm_watch: ConfirmWatch::new(health),
         }
     }
@@ -81,75 +88,58 @@ impl<'a> Publisher<'a> {
     /// # Errors
     /// Only where a message cannot be encoded.
     pub fn run(mut self) -> Result<()> {
-        let Config { amqp_url, queue_type, queue_prefix, .. } = self.config;
-        let mut broker = Broker::new(amqp_url.clone(), *queue_type, queue_prefix);
-        let mut told = String::new();
+        let mut broker = self.config.broker.clone();
         loop {
-            let lost = match self.session(&mut broker)? {
-                End::Stopped | End::Finished => break,
-                End::Lost(error) => format!("{error:#}"),
+            let reason = match self.session(&mut broker) {
+                Ok(()) => break,
+                Err(End::Failed(error)) => return Err(error),
+                Err(End::Lost(error)) => format!("{error:#}"),
             };
             self.outbox.connection_lost();
-            if told != lost {
-                log::warn!("{lost}; trying again");
-                told.clone_from(&lost);
-            }
-            self.confirm_watch.disconnected(lost);
-            if self.stop.recv_timeout(self.backoff.next()) == Err(RecvTimeoutError::Disconnected) {
+            self.confirm_watch.disconnected(reason.clone());
+            if self.backoff.wait(&reason, self.stop) {
                 break;
             }
         }
         let unconfirmed = self.outbox.unconfirmed_samples();
         if unconfirmed > 0 {
-            log::warn!("{unconfirmed} samples were not confirmed by the broker and do not count as sent");
+            log::warn!("unconfirmed and not counted as sent: {}", samples(unconfirmed));
         }
-        log::info!("stopped; {} samples sent", self.outbox.sent());
+        log::info!("stopped; {} sent", samples(self.outbox.sent));
         Ok(())
     }
 
-    fn session(&mut self, broker: &mut Broker) -> Result<End> {
-        let opened = broker.connect().and_then(|(mut connection, _)| {
-            let queues =
-                [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
-            let blocked = connection.listen_for_connection_blocked()?;
-            let channel = connection.open_channel(None)?;
-            let returns = channel.listen_for_returns()?;
-            let confirms = channel.listen_for_publisher_confirms()?;
-            channel.enable_publisher_confirms()?;
-            Ok((connection, channel, queues, blocked, returns, confirms))
-        });
-        let (_connection, channel, queues, blocked, returns, confirms) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return Ok(End::Lost(error)),
-        };
+    /// One connection's life. Ends without an error if the process is asked to stop, or once all of `--count` are confirmed.
+    fn session(&mut self, broker: &mut Broker) -> Result<(), End> {
+        let (mut connection, _) = broker.connect()?;
+        let queues =
+            [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
+        let blocked = connection.listen_for_connection_blocked()?;
+        let channel = connection.open_channel(None)?;
+        let returns = channel.listen_for_returns()?;
+        let confirms = channel.listen_for_publisher_confirms()?;
+        channel.enable_publisher_confirms()?;
         log::info!("connected to {}; publishing to {}", broker.url, queues.join(" and "));
-        self.confirm_watch.begin_anew();
+        self.confirm_watch.restart();
         let mut is_blocked = false;
-        // Until asked to stop; then confirms are waited for, and no longer than `give_up`.
+        // Until asked to stop. After that, confirms are waited for until `give_up`.
         let mut may_make = true;
-        let mut stop = self.stop.clone();
+        let mut stop = self.stop.0.clone();
         let mut give_up = never();
         loop {
-            if may_make && self.is_stopped() {
+            if may_make && self.stop.within(Duration::ZERO) {
                 stop = never();
                 give_up = after(LAST_CONFIRMS);
                 may_make = false;
             }
             if may_make && !is_blocked {
-                self.make_due_samples()?;
+                self.make_due_samples().map_err(End::Failed)?;
             }
-            if let Err(error) = self.publish(&channel, &queues) {
-                return Ok(End::Lost(error));
-            }
-            self.tell();
-            self.confirm_watch.look(self.outbox.messages(), is_blocked);
-            if self.outbox.messages() == 0 {
-                if !may_make {
-                    return Ok(End::Stopped);
-                }
-                if self.is_complete() {
-                    return Ok(End::Finished);
-                }
+            self.publish(&channel, &queues)?;
+            self.report_progress();
+            self.confirm_watch.check(self.outbox.messages(), is_blocked);
+            if self.outbox.messages() == 0 && (!may_make || self.is_complete()) {
+                return Ok(());
             }
             let due = if may_make && !is_blocked && self.has_room() {
                 after(self.next_due.saturating_duration_since(Instant::now()))
@@ -162,22 +152,21 @@ impl<'a> Publisher<'a> {
             select! {
                 recv(confirms) -> confirm => {
                     let mut oldest_is_confirmed = false;
-                    // The broker returns a message that no queue took before it confirms it: such a confirm counts for nothing.
-                    let confirms = std::iter::once(confirm.ok()).chain(confirms.try_iter().map(Some));
-                    for confirm in confirms {
+                    // If no queue takes a message, the broker returns it and then confirms it: such a confirm does not count.
+                    for confirm in iter::once(confirm.ok()).chain(confirms.try_iter().map(Some)) {
                         if let Ok(returned) = returns.try_recv() {
-                            let reason = anyhow!("the broker returned a message for queue {}: {}", returned.routing_key, returned.reply_text);
-                            return Ok(End::Lost(reason));
+                            let (queue, reason) = (returned.routing_key, returned.reply_text);
+                            return Err(anyhow!("the broker returned a message for queue {queue}: {reason}").into());
                         }
                         match confirm {
                             Some(Confirm::Ack(ack)) => oldest_is_confirmed |= self.outbox.confirm(ack.delivery_tag, ack.multiple),
-                            Some(Confirm::Nack(_)) => return Ok(End::Lost(anyhow!("the broker refused a message (nack)"))),
-                            None => return Ok(End::Lost(why_closed(&channel))),
+                            Some(Confirm::Nack(_)) => return Err(anyhow!("the broker refused a message (nack)").into()),
+                            None => return Err(why_closed(&channel).into()),
                         }
                         self.backoff.reset();
                     }
                     if oldest_is_confirmed {
-                        self.confirm_watch.begin_anew();
+                        self.confirm_watch.restart();
                     }
                 }
                 recv(blocked) -> note => match note {
@@ -189,38 +178,30 @@ impl<'a> Publisher<'a> {
                         is_blocked = false;
                         log::info!("the broker takes messages again");
                     }
-                    Err(_) => return Ok(End::Lost(why_closed(&channel))),
+                    Err(_) => return Err(why_closed(&channel).into()),
                 },
                 recv(stop) -> _ => {}
-                recv(give_up) -> _ => return Ok(End::Stopped),
+                recv(give_up) -> _ => return Ok(()),
                 recv(due) -> _ => {}
-                default(confirm_watch::LOOK) => {}
+                default(confirm_watch::CHECK_EVERY) => {}
             }
         }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stop.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Disconnected)
     }
 
     fn has_many_messages(&self) -> bool {
         self.outbox.messages() + 2 > WINDOW_MESSAGES
     }
 
-    fn is_full(&self) -> bool {
-        self.has_many_messages() || self.outbox.bytes() >= WINDOW_BYTES
-    }
-
     /// Whether another message may be made.
     fn has_room(&self) -> bool {
-        !self.is_full() && !self.is_complete()
+        !self.has_many_messages() && self.outbox.bytes < WINDOW_BYTES && !self.is_complete()
     }
 
     fn is_complete(&self) -> bool {
         self.config.count.is_some_and(|count| self.made >= count)
     }
 
-    /// At a fixed rate from the start; moments that passed while there was no connection or no room are left out.
+    /// Keeps a fixed rate from the start. Samples that were due while there was no connection or no room are left out.
     fn make_due_samples(&mut self) -> Result<()> {
         while self.has_room() && Instant::now() >= self.next_due {
             self.make_message()?;
@@ -234,7 +215,7 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Makes one message's worth of samples.
+    /// Makes the samples of one message.
     fn make_message(&mut self) -> Result<()> {
         let left = self.config.count.map_or(u64::MAX, |count| count - self.made);
         let samples = self.config.batch.min(left);
@@ -272,16 +253,20 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    fn tell(&mut self) {
-        let sent = self.outbox.sent();
-        if sent != self.told.0 && (self.told.0 == 0 || self.told.1.elapsed() >= PROGRESS_INTERVAL) {
-            log::info!("{sent} samples sent, {} not yet confirmed", self.outbox.unconfirmed_samples());
-            self.told = (sent, Instant::now());
+    fn report_progress(&mut self) {
+        let (sent, (before, at)) = (self.outbox.sent, self.reported);
+        if sent != before && (before == 0 || at.elapsed() >= PROGRESS_INTERVAL) {
+            log::info!("{} sent, {} not yet confirmed", samples(sent), self.outbox.unconfirmed_samples());
+            self.reported = (sent, Instant::now());
         }
     }
 }
 
-/// The reason that the broker gave for closing, which the next call on the channel answers with.
+fn samples(count: u64) -> String {
+    counted(count, "sample", "samples")
+}
+
+/// The broker's reason for closing: the next call on the channel returns it.
 fn why_closed(channel: &Channel) -> anyhow::Error {
     match channel.qos(0, 0, false) {
         Err(amiquip::Error::EventLoopDropped) | Ok(()) => anyhow!("connection lost"),

@@ -1,13 +1,13 @@
-//! Ids of samples: unique, readable, of one length, and in order within a process whatever the clock does.
+//! Makes ids of samples: unique, readable, of one length, and in order within a process whatever the clock does.
 
 use std::fmt::Write;
 
-/// Of every id. Messages are of bounded size because of it.
+/// The length of every id, which bounds the size of messages.
 const ID_BYTES: usize = "1732341600.123456-5f3a9c01".len();
-/// A clock beyond this is read as this, in 2255: later seconds would soon have more digits.
+/// A later clock counts as this, in the year 2255: soon after, seconds have more digits.
 const LATEST_US: u64 = 9_000_000_000_000_000;
 
-/// Makes ids like `1732341600.123456-5f3a9c01`: Unix time in seconds, and digits that tell processes apart.
+/// Makes ids like `1732341600.123456-5f3a9c01`: Unix time in seconds, and digits that identify the process.
 pub struct SampleIds {
     last_us: u64,
     process: u32,
@@ -19,7 +19,7 @@ impl SampleIds {
         SampleIds { last_us: 0, process }
     }
 
-    /// The next id; where the clock stands still or has stepped back, a microsecond after the last one.
+    /// The next id. If the clock stands still or has stepped back, it is a microsecond after the last one.
     pub fn next(&mut self, unix_time_us: u64) -> String {
         self.last_us = unix_time_us.min(LATEST_US).max(self.last_us + 1);
         let (s, us) = (self.last_us / 1_000_000, self.last_us % 1_000_000);

@@ -1,15 +1,11 @@
-//! What the bench measures latency with: 100 times a second it publishes both halves of a sample, waits until `metric` says that
+//! What the bench measures latency with: 100 times a second it publishes both halves of a sample, waits until `metric` logs that
 //! the row is durable, then sends a message through the broker and syncs a line to a file beside the log. Prints both times, in µs.
 //!
 //!     latency AMQP_URL QUEUE_PREFIX LOG_DIR SAMPLES METRIC
 
-#[allow(dead_code, reason = "the bench connects as the service does, and never a second time")]
-#[path = "../../glue/broker.rs"]
-mod broker;
-
 use amiquip::{AmqpProperties, Channel, ConsumerOptions, Publish};
 use anyhow::{Context, Result};
-use broker::{AmqpUrl, Broker, QueueType};
+use glue::amqp::{AmqpUrl, Broker, QueueType};
 use std::{
     env,
     fs::File,
@@ -22,7 +18,7 @@ use std::{
 
 const INTERVAL: Duration = Duration::from_millis(10);
 /// What `metric` logs at level debug once a batch's rows are synced.
-const DURABLE: &str = "rows are durable";
+const DURABLE: &str = "durable";
 /// As long as a row.
 const LINE: &[u8] = b"1732341600.123456-5f3a9c01,151,206.11706979018396,55.11706979018396,1732341600.201\n";
 

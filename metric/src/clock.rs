@@ -1,8 +1,8 @@
-//! The moment at which something happens, and the clock by which halves grow old. Decides nothing.
+//! The present moment, and the clock that counts the age of halves. Decides nothing.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment by both clocks: what is written down must be a date, what is waited for must not jump.
+/// A moment by both clocks: files need a date, and waits a clock that never jumps.
 #[derive(Clone, Copy)]
 pub struct Now {
     /// Unix time.
@@ -17,22 +17,22 @@ impl Now {
     }
 }
 
-/// A reading of the [`AgeClock`] and the date that belongs to it, as the store keeps them.
+/// A reading of the [`AgeClock`] with its date, as the store keeps them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClockMark {
     pub age_ms: u64,
     pub unix_ms: u64,
 }
 
-/// Milliseconds that never go back. While the process runs they follow the monotonic clock, so that a system clock which is set
-/// ages no half. Time while `metric` was stopped counts as the system clock has it, and as none where that was set back.
+/// Milliseconds that never go back. While the process runs they follow the monotonic clock, so that no half ages when the system clock is
+/// set. The time while `metric` was stopped is taken from the system clock; it is 0 if that was set back.
 pub struct AgeClock {
     begin_ms: u64,
     begin: Instant,
 }
 
 impl AgeClock {
-    /// Goes on from the last mark of the process before.
+    /// Continues from the last mark of the previous process.
     pub fn resume(last: Option<ClockMark>, now: Now) -> AgeClock {
         let begin_ms =
             last.map_or(now.unix_ms, |last| last.age_ms + now.unix_ms.saturating_sub(last.unix_ms));

@@ -1,10 +1,10 @@
-//! The settings of `metric` and what each may be.
+//! The settings of `metric` and their limits.
 
-use crate::broker::{AmqpUrl, QueueType};
 use crate::journal;
-use crate::owner;
-use crate::settings::{Setting, Values};
-use std::{fmt, path::PathBuf};
+use glue::amqp::{self, Broker};
+use glue::owner;
+use glue::settings::{Setting, Values, setting};
+use std::path::PathBuf;
 
 /// Deliveries that the broker sends ahead of their acknowledgement, per queue. Draining 200,000 messages of one sample on 2 cores,
 /// RabbitMQ 3.10, medians of ten runs in turn: 1000 gave 82,000 messages/s and took 11.1 MB, 2000 89,000 and 12.5 MB, 3000 95,000 and
@@ -17,63 +17,35 @@ pub const ABOUT: &str =
     "Joins true values and predictions by id and logs the absolute error of each, exactly once.";
 
 pub const TABLE: &[Setting] = &[
-    row("log-dir", "LOG_DIR", "./logs", "DIR", "where the log and its store are"),
-    row("amqp-url", "AMQP_URL", "amqp://guest:guest@localhost:5672/%2f", "URL", "the broker"),
-    row("queue-prefix", "QUEUE_PREFIX", "", "TEXT", "goes before the name of every queue"),
-    row(
-        "queue-type",
-        "QUEUE_TYPE",
-        "quorum",
-        "TYPE",
-        "quorum, classic, or existing: wait until somebody else declares it",
-    ),
-    row(
+    setting("log-dir", "LOG_DIR", "./logs", "DIR", "holds the log and its store"),
+    amqp::URL,
+    amqp::QUEUE_PREFIX,
+    amqp::QUEUE_TYPE,
+    setting(
         "predictions",
         "METRIC_PREDICTIONS",
         "model",
         "FROM",
-        "model: computed from queue features; y_pred: taken from queue y_pred",
+        "model: compute them from queue features; y_pred: take them from queue y_pred",
     ),
-    row(
+    setting(
         "model",
         "METRIC_MODEL",
         "",
         "FILE",
-        "JSON with intercept and coefficients; without it a model of the diabetes data",
+        "JSON of intercept and coefficients; none: a diabetes model",
     ),
-    row("prefetch", "METRIC_PREFETCH", PREFETCH, "N", "deliveries in memory per queue, 1 to 65535"),
-    row(
-        "pending-max",
-        "METRIC_PENDING_MAX",
-        "10000000",
-        "N",
-        "halves that may wait; older ones go to unmatched.csv",
-    ),
-    row(
+    setting("prefetch", "METRIC_PREFETCH", PREFETCH, "N", "deliveries in memory per queue, 1 to 65535"),
+    setting("pending-max", "METRIC_PENDING_MAX", "10000000", "N", "waiting halves; the oldest expire beyond"),
+    setting(
         "pending-max-age",
         "METRIC_PENDING_MAX_AGE",
         "30d",
         "AGE",
-        "how long a half may wait, as 90s, 15m, 12h or 30d",
+        "waiting halves expire at this age: 90s, 15m, 12h or 30d",
     ),
-    row(
-        "run-as",
-        "RUN_AS",
-        "",
-        "WHO",
-        "owner: where root starts it, go on as the owner of the log directory",
-    ),
+    setting("run-as", "RUN_AS", "", "WHO", "owner: if started by root, run as the log directory's owner"),
 ];
-
-const fn row(
-    flag: &'static str,
-    variable: &'static str,
-    default: &'static str,
-    value: &'static str,
-    help: &'static str,
-) -> Setting {
-    Setting { flag, variable, default, value, help }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Predictions {
@@ -84,38 +56,32 @@ pub enum Predictions {
 #[derive(Clone)]
 pub struct Config {
     pub log_dir: PathBuf,
-    pub amqp_url: AmqpUrl,
-    pub queue_prefix: String,
-    pub queue_type: QueueType,
+    pub broker: Broker,
     pub predictions: Predictions,
-    /// The embedded one where absent.
+    /// `None`: the embedded one.
     pub model: Option<PathBuf>,
     pub prefetch: u16,
-    /// How many halves may wait, and how long each.
+    /// Limits of the halves that wait.
     pub pending_max: u64,
     pub pending_max_age_ms: u64,
     pub as_owner: bool,
+    /// All settings as they were given, without secrets.
+    pub line: String,
 }
 
 impl Config {
     /// # Errors
     /// One line that names the flag or variable, its value and what is allowed.
     pub fn new(values: &Values) -> Result<Config, String> {
-        let amqp_url = AmqpUrl::from_setting(values.text("amqp-url"))?;
-        let predictions = values.parse("predictions", "model or y_pred", |text| match text {
-            "model" => Some(Predictions::Model),
-            "y_pred" => Some(Predictions::YPred),
-            _ => None,
-        })?;
-        let model = Some(values.text("model")).filter(|text| !text.is_empty()).map(PathBuf::from);
+        let predictions = [("model", Predictions::Model), ("y_pred", Predictions::YPred)];
+        let predictions = values.choose("predictions", &predictions)?;
+        let model = values.optional("model").map(PathBuf::from);
         if predictions == Predictions::YPred && model.is_some() {
             return Err("--model (METRIC_MODEL) goes with --predictions model, not y_pred".to_owned());
         }
         Ok(Config {
             log_dir: values.text("log-dir").into(),
-            amqp_url,
-            queue_prefix: values.text("queue-prefix").to_owned(),
-            queue_type: values.parse("queue-type", "quorum, classic or existing", QueueType::parse)?,
+            broker: Broker::read(values)?,
             predictions,
             model,
             prefetch: values.parse("prefetch", "1 to 65535", |t| t.parse().ok().filter(|&n| n > 0))?,
@@ -126,11 +92,10 @@ impl Config {
                 age_ms,
             )?,
             as_owner: values.parse("run-as", "owner", owner::parse)?,
+            line: values.to_string(),
         })
     }
-}
 
-impl Config {
     /// The queues of true values and of the others, without their prefix.
     pub fn queue_names(&self) -> [&'static str; 2] {
         let other = match self.predictions {
@@ -142,27 +107,13 @@ impl Config {
 
     pub fn journal(&self) -> journal::Settings {
         journal::Settings {
-            queue_prefix: self.queue_prefix.clone(),
-            queues: self.queue_names().map(|name| format!("{}{name}", self.queue_prefix)),
+            queue_prefix: self.broker.queue_prefix.clone(),
+            queues: self.queue_names().map(|name| self.broker.queue(name)),
             compares_predictions: self.predictions == Predictions::YPred,
             halves_max: self.pending_max,
             age_max_ms: self.pending_max_age_ms,
             done_ids: DONE_IDS,
         }
-    }
-}
-
-impl fmt::Display for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let model = self.model.as_ref().map_or("embedded".into(), |path| path.to_string_lossy());
-        let predictions = match self.predictions {
-            Predictions::Model => format!("model ({model})"),
-            Predictions::YPred => "y_pred".to_owned(),
-        };
-        write!(f, "log-dir {}, broker {}, ", self.log_dir.display(), self.amqp_url)?;
-        write!(f, "queue-prefix {:?}, queue-type {}, ", self.queue_prefix, self.queue_type)?;
-        write!(f, "predictions {predictions}, prefetch {}, ", self.prefetch)?;
-        write!(f, "pending-max {}, pending-max-age {} s", self.pending_max, self.pending_max_age_ms / 1000)
     }
 }
 
@@ -181,7 +132,8 @@ fn age_ms(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Request, read};
+    use glue::amqp::QueueType;
+    use glue::settings::{Request, read};
 
     fn config(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
         let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into());
@@ -196,7 +148,7 @@ mod tests {
         let env = [("METRIC_PREFETCH", "7"), ("LOG_DIR", "/a"), ("QUEUE_TYPE", "")];
         let config = config(&["--log-dir", "/b"], &env).unwrap();
         assert_eq!((config.log_dir, config.prefetch), (PathBuf::from("/b"), 7));
-        assert_eq!(config.queue_type, QueueType::Quorum);
+        assert_eq!(config.broker.queue_type, QueueType::Quorum);
         assert_eq!((config.pending_max, config.pending_max_age_ms), (10_000_000, 30 * 86_400_000));
     }
 
@@ -205,7 +157,7 @@ mod tests {
         for (args, env, part) in [
             (&["--prefetch", "0"][..], &[][..], "--prefetch is \"0\"; allowed: 1 to 65535"),
             (&[], &[("METRIC_PREFETCH", "70000")], "METRIC_PREFETCH is \"70000\""),
-            (&["--queue-type", "lazy"], &[], "quorum, classic or existing"),
+            (&["--queue-type", "lazy"], &[], "quorum or classic or existing"),
             (&["--pending-max-age", "30"], &[], "--pending-max-age is \"30\""),
             (&["--predictions", "both"], &[], "model or y_pred"),
             (&["--predictions", "y_pred", "--model", "m"], &[], "--model"),

@@ -1,6 +1,7 @@
-//! The file system as `metric` uses it: every call that touches a file of the log directory goes through here, so that a test can
-//! put a disk in its place that dies, lies or is full. Also what tells a full disk from a broken one.
+//! The file system as `metric` uses it. Every call that touches a file of the log directory goes through here, so that tests can use a disk
+//! that dies, lies or is full. Also distinguishes a full disk from a broken one.
 
+use anyhow::{Context, Result};
 use redb::StorageBackend;
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,41 +10,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a path leads to, or what is open.
+/// Identifies a file, at a path or open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Identity {
     pub device: u64,
     pub inode: u64,
     pub len: u64,
 }
-
-impl Identity {
-    /// Whether both are one file, whatever its length.
-    pub fn is_file(self, other: Identity) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
-
 /// A directory's files. The store reads and writes its file at offsets; all others are only ever appended to.
 pub trait Disk: Clone + Send + Sync + 'static {
     type File: DiskFile;
-    /// Opens a file for reading and writing at offsets; makes it where there is none.
+    /// Opens a file for reading and writing at offsets. Creates it if it does not exist.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
-    /// Opens a file for reading and appending; makes it where there is none.
+    /// Opens a file for reading and appending. Creates it if it does not exist.
     fn open_append(&self, path: &Path) -> io::Result<Self::File>;
-    /// What the path leads to; none where there is nothing.
+    /// The file at the path, if there is one.
     fn find(&self, path: &Path) -> io::Result<Option<Identity>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Makes the names in a directory last: of files that were made or renamed.
+    /// Makes the names of created and renamed files durable.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
     /// The regular files in a directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Identity)>>;
 }
 
-/// An open file. `sync_data` returns once all that was written is on the disk, the length included; a failed one is never
-/// repeated, as the kernel may have dropped the pages.
+/// An open file. `sync_data` returns once all written bytes and the length are on the disk. A failed one is never retried, because the kernel
+/// may have dropped the pages.
 pub trait DiskFile: StorageBackend {
-    /// Writes at the end, whoever else has written there since.
+    /// Writes at the end of the file, also if another program has written there.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
     fn identity(&self) -> io::Result<Identity>;
 }
@@ -87,7 +80,7 @@ impl Disk for RealDisk {
             let path = entry?.path();
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => files.push((path, identity(&metadata))),
-                // What is gone meanwhile, or leads nowhere, is no file of the directory.
+                // A directory, a file that was removed meanwhile, or a dangling link.
                 Ok(_) | Err(_) => {}
             }
         }
@@ -131,26 +124,22 @@ pub fn identity(metadata: &fs::Metadata) -> Identity {
     Identity { device: metadata.dev(), inode: metadata.ino(), len: metadata.len() }
 }
 
-/// A sync that failed for want of room is no full disk that can be waited for: what it was to write may be gone from memory.
+/// Hides the kind of the error: waiting for room after a sync that failed on a full disk is no use, as its data may be gone from memory.
 fn unsynced(error: io::Error) -> io::Error {
     io::Error::other(format!("sync: {error}"))
 }
 
-/// Reads a file from `offset` up to the length that it had at first.
+/// Reads a file from `offset` to its end.
 pub struct Reader<'f, F> {
     file: &'f F,
     offset: u64,
-    end: u64,
+    /// The length of the file when the reader was made.
+    pub end: u64,
 }
 
 impl<'f, F: StorageBackend> Reader<'f, F> {
     pub fn new(file: &'f F, offset: u64) -> io::Result<Reader<'f, F>> {
         Ok(Reader { file, offset, end: file.len()? })
-    }
-
-    /// The length of the file when the reader was made.
-    pub fn end(&self) -> u64 {
-        self.end
     }
 }
 
@@ -164,12 +153,21 @@ impl<F: StorageBackend> Read for Reader<'_, F> {
     }
 }
 
-/// The directory that holds a path's name.
+/// The directory of a path.
 pub fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."))
 }
 
-/// Whether the reason is that there is no room, which passes.
+/// Whether the path leads to this file, whatever its length.
+///
+/// # Errors
+/// Names the path.
+pub fn is_in_place(disk: &impl Disk, path: &Path, file: Identity) -> Result<bool> {
+    let found = disk.find(path).with_context(|| cannot_read(path))?;
+    Ok(found.is_some_and(|found| (found.device, found.inode) == (file.device, file.inode)))
+}
+
+/// Whether the disk is full, which is worth waiting for.
 pub fn is_full(error: &anyhow::Error) -> bool {
     let full = |e: &io::Error| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(full))

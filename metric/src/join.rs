@@ -1,7 +1,9 @@
-//! Joins the two halves of each id. Pure: what was known before comes in through a function, what is to be kept goes out
-//! as values; nothing is read or written here.
+//! Joins the two halves of each id. Pure: looks ids up through a function and returns what is to be kept as values. Never reads or writes.
 
-use crate::{clock::ClockMark, done::Values, id::Id, message::Sample};
+use crate::{
+    clock::ClockMark,
+    wire::{id::Id, sample::Sample},
+};
 use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -14,6 +16,13 @@ pub enum Side {
     YPred,
 }
 
+impl Side {
+    /// The one of two things that belongs to this side.
+    pub fn of<T>(self, [y_true, y_pred]: &[T; 2]) -> &T {
+        if self == Side::YTrue { y_true } else { y_pred }
+    }
+}
+
 /// One of the two numbers that an id needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Half {
@@ -22,21 +31,28 @@ pub struct Half {
     pub received: ClockMark,
 }
 
-/// What is known of an id before a batch.
+/// What is known of an id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Known {
     Nothing,
-    /// In the store, or held.
+    /// One half waits, in the store or held in memory.
     Waiting(Half),
     /// Its row is in the log, with these values.
     Done(Values),
 }
 
-/// Both halves of an id.
+/// The two values of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Values {
+    pub y_true: f64,
+    pub y_pred: f64,
+}
+
+/// An id with both halves.
 #[derive(Debug, PartialEq)]
 pub struct Row {
     pub id: Id,
-    /// The store has its first half.
+    /// The store holds its first half.
     pub waited: bool,
     pub values: Values,
     pub absolute_error: f64,
@@ -45,7 +61,7 @@ pub struct Row {
 /// A half that came with a delivery.
 pub struct Arrival {
     pub side: Side,
-    /// The delivery's number, counted per side.
+    /// The number of the delivery, counted per side.
     pub delivery: u64,
     pub sample: Sample,
 }
@@ -54,12 +70,12 @@ pub struct Arrival {
 #[derive(Default)]
 pub struct Arrivals {
     samples: Vec<Sample>,
-    /// Whose samples they are, in the same order: side, number and how many.
+    /// Their deliveries, in the same order: side, number and count of samples.
     deliveries: Vec<(Side, u64, usize)>,
 }
 
 impl Arrivals {
-    /// Adds a delivery whose samples `decode` appends; gives how many they are.
+    /// Adds a delivery whose samples `decode` appends. Returns how many.
     pub fn add(&mut self, side: Side, delivery: u64, decode: impl FnOnce(&mut Vec<Sample>)) -> usize {
         let before = self.samples.len();
         decode(&mut self.samples);
@@ -79,23 +95,23 @@ impl Arrivals {
     }
 }
 
-/// What a batch comes to.
+/// The result of joining a batch.
 #[derive(Debug, Default)]
 pub struct Joined {
     /// In the order in which they became complete.
     pub rows: Vec<Row>,
-    /// Halves that begin to wait in the store, in the order of their arrival.
-    pub begun: Vec<(Id, Half)>,
-    /// Halves that had been there before, with the same value.
+    /// Halves that are to wait in the store, in the order of their arrival.
+    pub waiting: Vec<(Id, Half)>,
+    /// Halves that were known already, with the same value.
     pub duplicates: u64,
-    /// Samples that cannot be joined with what was there before.
+    /// Samples that cannot be joined with what is known.
     pub refused: Vec<Refused>,
-    /// The halves that were there before, as far as they were only held. They must be in the store before the refusal is written
-    /// down: the broker may send the two again in the other order, and then both would be refused.
+    /// The known halves of those ids that were only held. They must be durable before the refusals are: the broker may redeliver the two in
+    /// the other order, and then both would be refused.
     pub kept: Vec<(Id, Half)>,
-    /// Deliveries by side and number, once for each half of theirs that is held from now on.
+    /// Deliveries by side and number, once for each of their halves that is held from now on.
     pub held: Vec<(Side, u64)>,
-    /// The same for each half that was held and is no longer.
+    /// The same for each half that is no longer held.
     pub released: Vec<(Side, u64)>,
 }
 
@@ -105,17 +121,16 @@ pub struct Refused {
     pub side: Side,
     pub sample: Sample,
     pub reason: String,
-    /// The same half of this id is known with another value.
+    /// This half is known with another value.
     pub is_conflict: bool,
 }
 
-/// The halves that are held in memory: their other halves are probably on their way, and their deliveries are not acknowledged.
+/// Holds halves in memory whose other halves are probably on their way. Their deliveries are not acknowledged.
 pub struct Join {
-    /// By a hash that is fast and little else: its seed is drawn anew by each process, and those who may send could do worse than
-    /// guess it.
+    /// The hash is fast, not cryptographic. Each process draws its seed anew, and publishers are trusted.
     states: HashMap<Id, State, RandomState>,
-    /// Whether a second prediction for an id is compared with the first. Computed by a model it is not: the same features come
-    /// again, and the model may be another one by then.
+    /// Whether a second prediction for an id is compared with the first. A model's prediction is not: the same features may be redelivered to
+    /// another model.
     compares_predictions: bool,
 }
 
@@ -124,9 +139,9 @@ enum State {
         half: Half,
         delivery: u64,
     },
-    /// Among [`Joined::kept`] of this batch.
+    /// In [`Joined::kept`] of this batch.
     Kept(Half),
-    /// Among [`Joined::rows`] of this batch.
+    /// In [`Joined::rows`] of this batch.
     Done(Values),
 }
 
@@ -135,8 +150,8 @@ impl Join {
         Join { states: HashMap::default(), compares_predictions }
     }
 
-    /// Joins a batch of halves with each other, with those that are held, and with those in the store; `lookup` says what the
-    /// store knows of an id. A half without its other one is held.
+    /// Joins a batch of halves with each other, with those that are held, and with those in the store. `lookup` returns what the store knows of
+    /// an id. A half without the other half is held.
     ///
     /// # Errors
     /// Only those of `lookup`.
@@ -210,7 +225,7 @@ impl Join {
         Ok(joined)
     }
 
-    /// Gives all halves that are held to the store, by way of `joined`.
+    /// Moves all held halves to `joined.waiting`.
     pub fn release(&mut self, joined: &mut Joined) {
         let mut released: Vec<(u64, Id, Half)> = Vec::new();
         for (id, state) in self.states.extract_if(|_, state| matches!(state, State::Held { .. })) {
@@ -220,28 +235,28 @@ impl Join {
             }
         }
         released.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        joined.begun.extend(released.into_iter().map(|(_, id, half)| (id, half)));
+        joined.waiting.extend(released.into_iter().map(|(_, id, half)| (id, half)));
     }
 
-    /// The store knows all of the batch but the halves that are held.
+    /// Call this once the store knows the batch. Only held halves stay.
     pub fn end_batch(&mut self) {
         self.states.retain(|_, state| matches!(state, State::Held { .. }));
     }
 
-    /// Forgets the halves that are held: their deliveries come again.
+    /// Forgets the held halves, whose deliveries come again.
     pub fn drop_held(&mut self) {
         self.states.clear();
     }
 }
 
-/// What a half comes to with what was there before.
+/// The result of joining one half.
 enum Outcome {
     Row { values: Values, absolute_error: f64 },
     Duplicate,
     Refused { reason: String, is_conflict: bool },
 }
 
-/// A half that was there before with the value `known`.
+/// A half that is known with the value `known`.
 fn again(value: f64, known: f64, compares: bool, which: &str) -> Outcome {
     if value == known || !compares {
         return Outcome::Duplicate;
@@ -294,7 +309,7 @@ mod tests {
             let joined = join(&mut Join::new(true), halves.into(), &[]);
             let values = Values { y_true: 1.0, y_pred: 3.5 };
             assert_eq!(joined.rows, [Row { id: "a".into(), waited: false, values, absolute_error: 2.5 }]);
-            assert!(joined.begun.is_empty());
+            assert!(joined.waiting.is_empty());
             assert_eq!((joined.held, joined.released), (vec![(first, 0)], vec![(first, 0)]));
         }
     }
@@ -308,19 +323,19 @@ mod tests {
         assert_eq!((joined.rows.len(), joined.rows[0].waited), (1, false));
         assert_eq!((joined.held, joined.released), (vec![], vec![(Side::YTrue, 0)]));
         held.end_batch();
-        // What is not held is the store's to know.
+        // The store is asked for what is not held.
         assert_eq!(join(&mut held, vec![half(Side::YPred, "a", 0.0)], &[]).held, [(Side::YPred, 0)]);
     }
 
     #[test]
-    fn held_halves_are_given_to_the_store_in_the_order_of_their_arrival() {
+    fn held_halves_go_to_the_store_in_the_order_of_their_arrival() {
         let mut held = Join::new(true);
         let halves = vec![half(Side::YTrue, "b", 1.0), half(Side::YTrue, "a", 2.0)];
         let mut first = join(&mut held, halves, &[]);
         held.release(&mut first);
         held.end_batch();
         let [of_b, of_a] = [1.0, 2.0].map(|value| waiting(Side::YTrue, value));
-        assert_eq!(first.begun, [(Id::from("b"), of_b), (Id::from("a"), of_a)]);
+        assert_eq!(first.waiting, [(Id::from("b"), of_b), (Id::from("a"), of_a)]);
         assert_eq!(first.held.len(), first.released.len());
         let known = [("a", Known::Waiting(of_a))];
         let second = join(&mut held, vec![half(Side::YPred, "a", 0.0)], &known);
@@ -373,14 +388,14 @@ mod tests {
             ]
         );
         assert!(joined.refused.drain(..).all(|refused| refused.is_conflict));
-        // Computed by a model, which may be another one by then, a second prediction is never one.
+        // A second prediction of the model, which may have changed, is never a conflict.
         let joined = join(&mut Join::new(false), halves(), &[("done", logged)]);
         assert_eq!((joined.duplicates, joined.refused.len()), (6, 2));
         assert!(joined.refused.iter().all(|refused| refused.side == YTrue));
     }
 
     #[test]
-    fn the_half_that_stays_in_a_conflict_is_given_to_the_store_even_if_its_row_comes_at_once() {
+    fn the_half_that_stays_in_a_conflict_goes_to_the_store_even_if_its_row_comes_at_once() {
         use Side::*;
         let mut held = Join::new(true);
         let halves = vec![half(YTrue, "a", 1.0), half(YTrue, "a", 2.0), half(YTrue, "a", 3.0)];

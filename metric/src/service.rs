@@ -1,40 +1,96 @@
-//! Consumes the two queues, has batches digested and acknowledges what was made durable, over as many connections as it takes.
+//! The service: consumes the two queues, digests batches and acknowledges what is durable, over one connection after another.
 
 use crate::{
-    broker::{Backoff, Bodies, Broker},
     clock::Now,
-    config::Config,
-    consumer::Consumer,
+    config::{Config, Predictions},
     disk::RealDisk,
-    flow::Flow,
-    halt::Halt,
-    health::Health,
     join::Side,
-    journal::{Batch, Journal},
-    lock::Lock,
-    message::Content,
-    model::Model,
-    neighbours::{Neighbours, hold_lock},
+    journal::{
+        Hooks, Journal,
+        batch::{Batch, Digested},
+        halt::Halt,
+        lock::Lock,
+    },
     progress::Progress,
+    queues::{
+        consumer::Consumer,
+        flow::Flow,
+        sole_consumer::{hold_lock, watch},
+        worker::Worker,
+    },
+    wire::{model::Model, sample::Content},
 };
 use amiquip::Connection;
 use anyhow::Result;
-use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
+use crossbeam_channel::{never, select};
+use glue::{
+    amqp::{Backoff, Bodies, Broker},
+    health::Health,
+    program::Program,
+    shutdown::{self, Stop},
+};
 use std::{
     convert::Infallible,
     time::{Duration, Instant},
 };
 
-/// Closes when the process is asked to stop.
-pub type Stop = Receiver<Infallible>;
+/// How long to wait between tries while the disk is full.
+const FULL_DISK_WAIT: Duration = Duration::from_millis(500);
 
-/// What a session, one connection's life, ended with.
+/// Works until asked to stop.
+///
+/// # Errors
+/// Names the model, or the file of the log directory, that cannot be used.
+pub fn run(config: &Config) -> Result<()> {
+    let stop = shutdown::on_signal()?;
+    log::info!("broker {}, {}", config.broker.url, config.line);
+    let model = match (config.predictions, &config.model) {
+        (Predictions::YPred, _) => None,
+        (Predictions::Model, None) => Some(Model::embedded()?),
+        (Predictions::Model, Some(path)) => Some(Model::load(path)?),
+    };
+    let lock = Lock::hold(&config.log_dir)?;
+    let health = Health::answer(&config.health_name());
+    let hooks = Hooks {
+        reading: Box::new(|path, read, all| {
+            let percent = 100 * read / all.max(1);
+            health.ok(format!("reading {}: {percent} % of {all} bytes", path.display()));
+            !stop.within(Duration::ZERO)
+        }),
+        wait_for_room: Box::new(|error| {
+            health.unhealthy(format!("{error:#}; waiting for room"));
+            !stop.within(FULL_DISK_WAIT)
+        }),
+    };
+    health.ok("opening the log directory".to_owned());
+    match Journal::open(RealDisk, &config.log_dir, config.journal(), hooks, Now::read()) {
+        Ok(journal) => {
+            health.unhealthy("not connected yet".to_owned());
+            let progress = Progress::new(config.log_dir.join("rejected.jsonl"));
+            let (model, health, stop, is_warned_of_lock) = (model.as_ref(), &health, &stop, false);
+            Service { config, model, lock, journal, progress, health, stop, is_warned_of_lock }.run()
+        }
+        Err(Halt::Failed(error)) => Err(error),
+        Err(Halt::Stopped) => {
+            log::info!("stopped while the log was being read; the next start resumes there");
+            Ok(())
+        }
+    }
+}
+
+/// Why a connection ended.
 enum End {
     Stopped,
-    /// The connection, or the right to use it, is gone; a new one is worth trying.
+    /// The connection, or the right to use it, is lost; a new one is worth trying.
     Lost(anyhow::Error),
-    /// Going on would break a promise.
+    /// The process must end, because going on would break a promise.
     Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for End {
+    fn from(error: anyhow::Error) -> End {
+        End::Lost(error)
+    }
 }
 
 impl From<Halt> for End {
@@ -46,190 +102,138 @@ impl From<Halt> for End {
     }
 }
 
-pub struct Service<'a> {
-    pub config: &'a Config,
-    /// Of the predictions, where they are computed here.
-    pub model: Option<Model>,
-    pub lock: Lock,
-    pub journal: Journal<'a, RealDisk>,
-    pub progress: Progress,
-    pub health: &'a Health,
-    pub stop: &'a Stop,
-    /// The operator knows that the lock of the queues is not permitted.
-    pub is_warned_of_lock: bool,
+struct Service<'a> {
+    config: &'a Config,
+    /// `None` if predictions are consumed.
+    model: Option<&'a Model>,
+    lock: Lock,
+    journal: Journal<'a, RealDisk>,
+    progress: Progress,
+    health: &'a Health,
+    stop: &'a Stop,
+    /// The operator was warned that the lock queue is not permitted.
+    is_warned_of_lock: bool,
 }
 
 impl Service<'_> {
-    /// Works until asked to stop.
-    ///
-    /// # Errors
-    /// A file of the log directory that cannot be written or read.
-    pub fn run(mut self) -> Result<()> {
-        let mut broker = self.broker()?;
-        let mut backoff = Backoff::new();
-        let mut told = String::new();
+    /// Opens one connection after another.
+    fn run(mut self) -> Result<()> {
+        let mut broker = self.config.broker.clone();
+        broker.foreign_queues = self.journal.foreign_queues()?;
+        let mut backoff = Backoff::default();
         loop {
-            let lost = match self.session(&mut broker, &mut backoff) {
-                End::Failed(error) => return Err(error),
-                End::Stopped => break,
-                End::Lost(error) => format!("{error:#}"),
+            let reason = match self.session(&mut broker, &mut backoff) {
+                Err(End::Failed(error)) => return Err(error),
+                Err(End::Stopped) => break,
+                Err(End::Lost(error)) => format!("{error:#}"),
             };
-            if told != lost {
-                log::warn!("{lost}; waiting and trying again");
-                told.clone_from(&lost);
-            }
-            self.health.ill(lost);
-            if self.stop.recv_timeout(backoff.next()) == Err(RecvTimeoutError::Disconnected) {
+            self.health.unhealthy(reason.clone());
+            if backoff.wait(&reason, self.stop) {
                 break;
             }
         }
-        self.progress.waiting = self.journal.waiting();
-        log::info!("stopped; {}", self.progress);
+        self.progress.log_stopped(self.journal.waiting);
         Ok(())
     }
 
-    /// With the queues that other programs have declared, as the store remembers them.
-    fn broker(&mut self) -> Result<Broker> {
-        let Config { amqp_url, queue_type, queue_prefix, .. } = self.config;
-        let mut broker = Broker::new(amqp_url.clone(), *queue_type, queue_prefix);
-        broker.foreign_queues = self.journal.foreign_queues()?;
-        Ok(broker)
-    }
-
-    fn session(&mut self, broker: &mut Broker, backoff: &mut Backoff) -> End {
-        let (mut connection, bodies) = match broker.connect() {
-            Ok(opened) => opened,
-            Err(error) => return End::Lost(error),
-        };
+    fn session(&mut self, broker: &mut Broker, backoff: &mut Backoff) -> Result<Infallible, End> {
+        let (mut connection, bodies) = broker.connect()?;
         let names = self.config.queue_names();
         let queues = names.map(|name| broker.queue(name));
-        let prefix = &self.config.queue_prefix;
-        let declared = hold_lock(&mut connection, prefix, &queues, &mut self.is_warned_of_lock)
-            .and_then(|()| names.iter().try_for_each(|name| broker.declare(&mut connection, name).map(drop)));
-        if let Err(error) = declared {
-            return End::Lost(error);
+        hold_lock(&mut connection, &broker.queue_prefix, &queues, &mut self.is_warned_of_lock)?;
+        for name in names {
+            broker.declare(&mut connection, name)?;
         }
         for queue in &broker.foreign_queues {
-            if let Err(halt) = self.journal.remember_foreign_queue(queue) {
-                return halt.into();
-            }
+            self.journal.remember_foreign_queue(queue)?;
         }
         let mut flow = Flow::new(self.config.prefetch);
-        let end = match subscribe(&mut connection, &queues, &flow, &bodies) {
-            Ok((mut consumers, _neighbours)) => {
-                let [y_true, y_pred] = &queues;
-                log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
-                let end = self.consume(&mut consumers, &mut flow, backoff);
-                // Before all that waits for the broker: the store is not behind the log meanwhile.
-                match (end, self.journal.end_connection()) {
-                    (end @ End::Failed(_), _) | (end, Ok(())) => end,
-                    (_, Err(halt)) => halt.into(),
-                }
+        let subscribed = subscribe(&mut connection, &queues, self.model, &flow, &bodies).map_err(End::Lost);
+        let end = subscribed.and_then(|(mut consumers, _watch)| {
+            let [y_true, y_pred] = &queues;
+            log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
+            let end = self.consume(&mut consumers, &mut flow, backoff);
+            // Before anything waits for the broker, so that the store is not behind the log meanwhile.
+            match (end, self.journal.end_connection()) {
+                (end @ Err(End::Failed(_)), _) | (end, Ok(())) => end,
+                (_, Err(halt)) => Err(halt.into()),
             }
-            Err(error) => End::Lost(error),
-        };
-        // Closing flushes the last acknowledgements; without it their messages come again and are duplicates.
+        });
+        // Closing flushes the last acknowledgements. Without it their messages are redelivered and count as duplicates.
         let _ = connection.close();
         end
     }
 
-    fn consume(&mut self, consumers: &mut [Consumer; 2], flow: &mut Flow, backoff: &mut Backoff) -> End {
+    fn consume(
+        &mut self,
+        consumers: &mut [Consumer; 2],
+        flow: &mut Flow,
+        backoff: &mut Backoff,
+    ) -> Result<Infallible, End> {
         loop {
-            self.health.well(self.progress.to_string());
+            self.health.ok(self.progress.to_string());
             let mut batch = Batch::default();
-            // Deliveries that came before the end of a connection come again on the next one.
-            match self.take(consumers, flow, &mut batch) {
-                Ok(true) => {}
-                Ok(false) => return End::Stopped,
-                Err(error) => return End::Lost(error),
-            }
-            // Nothing is written to a directory that another process may hold, and nothing acknowledged.
-            if let Err(error) = self.lock.check() {
-                return End::Failed(error);
-            }
+            // If the connection ends here, these deliveries are redelivered on the next one.
+            self.take(consumers, flow, &mut batch)?;
+            // Never write to a directory that another process may have locked, and never acknowledge then.
+            self.lock.check().map_err(End::Failed)?;
             let now = Now::read();
             let releases = flow.releases(batch.is_empty(), now.instant);
-            let digested = match self.journal.digest(batch, releases, now) {
-                Ok(digested) => digested,
-                Err(halt) => return halt.into(),
-            };
-            flow.digested(&digested.held, &digested.released, digested.met_in_memory, digested.begun);
-            if let Err(error) = self.lock.check() {
-                return End::Failed(error);
-            }
+            let digested = self.journal.digest(batch, releases, now)?;
+            let Digested { held, released, met_in_memory, added_waiting, .. } = &digested;
+            flow.digested(held, released, *met_in_memory, *added_waiting);
+            self.lock.check().map_err(End::Failed)?;
             backoff.reset();
-            if let Err(error) = consumers.iter_mut().try_for_each(|consumer| consumer.acknowledge(flow)) {
-                return End::Lost(error);
-            }
+            consumers.iter_mut().try_for_each(|consumer| consumer.acknowledge(flow))?;
             self.progress.add(digested);
-            self.progress.tell();
+            self.progress.log();
         }
     }
 
-    /// Waits for a delivery, or for something else to be due, and takes what is there. False where the process is asked to stop.
-    fn take(&self, consumers: &mut [Consumer; 2], flow: &mut Flow, batch: &mut Batch) -> Result<bool> {
-        let of_y_pred = self.model.as_ref().map_or(Content::Number, Content::Features);
-        let contents = [Content::Number, of_y_pred];
-        let is_stopped = consumers.iter().any(|consumer| consumer.is_stopped());
+    /// Waits for a delivery, or for something else to be due, and takes the deliveries that have arrived.
+    fn take(
+        &self,
+        [y_true, y_pred]: &mut [Consumer; 2],
+        flow: &mut Flow,
+        batch: &mut Batch,
+    ) -> Result<(), End> {
+        let is_stopped = y_true.is_stopped() || y_pred.is_stopped();
         let wait = flow.wait(self.journal.sync_due(), Instant::now(), is_stopped);
-        let never = never();
-        let (mut message, mut change) = ([None, None], [None, None]);
-        {
-            let [first, second] = consumers
-                .each_ref()
-                .map(|consumer| if flow.may_take(consumer.side) { consumer.messages() } else { &never });
-            let [of_first, of_second] = consumers.each_ref().map(Consumer::changes);
-            select! {
-                recv(first) -> taken => message = [Some(taken.ok()), None],
-                recv(second) -> taken => message = [None, Some(taken.ok())],
-                recv(of_first) -> changed => change = [Some(changed.ok()), None],
-                recv(of_second) -> changed => change = [None, Some(changed.ok())],
-                recv(self.stop) -> _ => return Ok(false),
-                default(wait) => {}
-            }
+        let messages = |consumer: &Consumer| {
+            if flow.may_take(consumer.side) { consumer.messages.clone() } else { never() }
+        };
+        let [of_y_true, of_y_pred] = [messages(y_true), messages(y_pred)];
+        let [y_true_changes, y_pred_changes] =
+            [&*y_true, &*y_pred].map(|consumer| consumer.subscription.consumers.clone());
+        select! {
+            recv(of_y_true) -> message => y_true.take(message.ok(), Now::read(), flow, batch)?,
+            recv(of_y_pred) -> message => y_pred.take(message.ok(), Now::read(), flow, batch)?,
+            recv(y_true_changes) -> messages => y_true.change(messages.ok())?,
+            recv(y_pred_changes) -> messages => y_pred.change(messages.ok())?,
+            recv(self.stop.0) -> _ => return Err(End::Stopped),
+            default(wait) => {}
         }
         let now = Now::read();
-        for (((consumer, content), message), change) in
-            consumers.iter_mut().zip(&contents).zip(message).zip(change)
-        {
-            if let Some(message) = message {
-                consumer.take(message, content, now, flow, batch)?;
-            }
-            if let Some(messages) = change {
-                consumer.change(messages)?;
-            }
-        }
-        // In turn: the halves of a pair then meet while the first is in the processor's cache.
-        let mut more = true;
-        while more {
-            more = false;
-            for (consumer, content) in consumers.iter_mut().zip(&contents) {
-                more |= consumer.take_ready(content, now, flow, batch)?;
-            }
-        }
-        Ok(true)
+        // Alternates, so that the halves of a pair meet while the first is in the processor's cache.
+        while y_true.take_ready(now, flow, batch)? | y_pred.take_ready(now, flow, batch)? {}
+        Ok(())
     }
 }
 
 fn subscribe<'b>(
     connection: &mut Connection,
     [y_true, y_pred]: &[String; 2],
+    model: Option<&'b Model>,
     flow: &Flow,
     bodies: &'b Bodies,
-) -> Result<([Consumer<'b>; 2], Neighbours)> {
-    let mut subscribe = |side, queue: &String| {
+) -> Result<([Consumer<'b>; 2], Worker<Infallible>)> {
+    let mut subscribe = |side, queue: &String, content| {
         let channel = connection.open_channel(None)?;
-        Consumer::new(side, queue.clone(), channel, flow.prefetch(side), bodies)
+        Consumer::new(side, queue.clone(), content, channel, flow.prefetch(side), bodies)
     };
-    let consumers = [subscribe(Side::YTrue, y_true)?, subscribe(Side::YPred, y_pred)?];
-    let neighbours = Neighbours::watch(connection.open_channel(None)?, [y_true.clone(), y_pred.clone()]);
-    Ok((consumers, neighbours))
-}
-
-/// How long a full disk is waited for before the next try.
-pub const FULL_DISK_WAIT: Duration = Duration::from_millis(500);
-
-/// Whether the process is asked to stop within this time.
-pub fn stops_within(stop: &Stop, wait: Duration) -> bool {
-    stop.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected)
+    let predictions = model.map_or(Content::Number, Content::Features);
+    let consumers =
+        [subscribe(Side::YTrue, y_true, Content::Number)?, subscribe(Side::YPred, y_pred, predictions)?];
+    let watch = watch(connection.open_channel(None)?, [y_true.clone(), y_pred.clone()]);
+    Ok((consumers, watch))
 }

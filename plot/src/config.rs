@@ -1,74 +1,62 @@
 //! The settings of `plot`: their table, and one plain struct of checked values.
 //! Never reads a file.
 
-use crate::hosts;
-use crate::owner;
-use crate::settings::{self, Request, Setting, Values};
-use std::{ffi::OsString, net::SocketAddr, net::ToSocketAddrs, path::PathBuf, time::Duration};
+use crate::http::hosts;
+use glue::settings::{Setting, Values, setting};
+use glue::{health, owner};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
 
+pub const NAME: &str = env!("CARGO_PKG_NAME");
 pub const ABOUT: &str =
     "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
 
 pub const TABLE: &[Setting] = &[
+    setting(
+        "log-dir",
+        "LOG_DIR",
+        "./logs",
+        "DIR",
+        "where metric_log.csv is read and the pictures are written",
+    ),
+    setting(
+        "log",
+        "PLOT_LOG",
+        "",
+        "FILE,...",
+        "other logs to read, or patterns of them, at most 256 files; rows are merged",
+    ),
+    setting("interval", "PLOT_INTERVAL", "10", "SECONDS", "shortest time between two pictures, 0.1 to 86400"),
+    setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),
+    setting("window", "PLOT_WINDOW", "1000", "ROWS", "last rows, shown next to all rows, 1 to 100000"),
     Setting {
-        flag: "log-dir",
-        variable: "LOG_DIR",
-        default: "./logs",
-        value: "DIR",
-        help: "where metric_log.csv is read and the pictures are written",
+        may_be_empty: true,
+        ..setting(
+            "listen",
+            "PLOT_LISTEN",
+            "127.0.0.1:8080",
+            "HOST:PORT",
+            "of the live page; empty or 'none': no page",
+        )
     },
-    Setting {
-        flag: "log",
-        variable: "PLOT_LOG",
-        default: "",
-        value: "FILE,...",
-        help: "other logs to read, or patterns of them, at most 256 files; rows are merged",
-    },
-    Setting {
-        flag: "interval",
-        variable: "PLOT_INTERVAL",
-        default: "10",
-        value: "SECONDS",
-        help: "shortest time between two pictures, 0.1 to 86400",
-    },
-    Setting {
-        flag: "size",
-        variable: "PLOT_SIZE",
-        default: "800x600",
-        value: "WIDTHxHEIGHT",
-        help: "of the picture in pixels, 400x300 to 1920x1440",
-    },
-    Setting {
-        flag: "window",
-        variable: "PLOT_WINDOW",
-        default: "1000",
-        value: "ROWS",
-        help: "last rows that are shown beside all of them, 1 to 100000",
-    },
-    Setting {
-        flag: "listen",
-        variable: "PLOT_LISTEN",
-        default: "127.0.0.1:8080",
-        value: "HOST:PORT",
-        help: "of the live page; empty or 'none': no page",
-    },
-    Setting {
-        flag: "hosts",
-        variable: "PLOT_HOSTS",
-        default: "",
-        value: "NAME,...",
-        help: "names the live page goes by, beside IP addresses and names without a dot",
-    },
-    Setting {
-        flag: "run-as",
-        variable: "RUN_AS",
-        default: "",
-        value: "WHO",
-        help: "owner: where root starts it, go on as the owner of the log directory",
-    },
+    setting(
+        "hosts",
+        "PLOT_HOSTS",
+        "",
+        "NAME,...",
+        "host names that the live page answers to, besides IP addresses and names without a dot",
+    ),
+    setting(
+        "run-as",
+        "RUN_AS",
+        "",
+        "WHO",
+        "owner: if started by root, run as the owner of the log directory",
+    ),
 ];
 
-/// What `plot` goes by.
+/// The checked settings.
 #[derive(Debug)]
 pub struct Config {
     pub log_dir: PathBuf,
@@ -83,42 +71,24 @@ pub struct Config {
     /// Host names that requests may be sent to, see [`hosts::check`].
     pub hosts: Vec<String>,
     pub as_owner: bool,
-    /// The settings for a person to read.
+    /// The settings as given, for the first line of the log.
     pub line: String,
 }
 
-/// What the command line asks for.
-#[derive(Debug)]
-pub enum Command {
-    Help,
-    Version,
-    /// `--healthcheck`: ask the running process.
-    Healthcheck(Config),
-    Run(Config),
-}
-
-/// Reads the command line and the environment.
-///
-/// # Errors
-/// One line that names the flag or variable at fault.
-pub fn read(
-    args: impl IntoIterator<Item = OsString>,
-    env: impl Fn(&str) -> Option<OsString>,
-) -> Result<Command, String> {
-    // Elsewhere an empty variable counts as unset; here it has a meaning.
-    let env = |name: &str| match env(name) {
-        Some(value) if name == "PLOT_LISTEN" && value.is_empty() => Some("none".into()),
-        value => value,
-    };
-    match settings::read(TABLE, args, env)? {
-        Request::Help => Ok(Command::Help),
-        Request::Version => Ok(Command::Version),
-        Request::Healthcheck(values) => Ok(Command::Healthcheck(config(&values)?)),
-        Request::Run(values) => Ok(Command::Run(config(&values)?)),
+impl Config {
+    /// The name under which the process answers `--healthcheck`. Several may share a log directory, with other logs or pages.
+    pub fn instance_name(&self) -> String {
+        let listen = self.listen.map(|address| address.to_string()).unwrap_or_default();
+        let logs = self.logs.iter().map(String::as_str);
+        health::name(NAME, &self.log_dir, &logs.chain([listen.as_str()]).collect::<Vec<_>>())
     }
 }
 
-fn config(values: &Values) -> Result<Config, String> {
+/// Checks the settings.
+///
+/// # Errors
+/// One line that names the flag or variable at fault.
+pub fn read(values: &Values) -> Result<Config, String> {
     let log_dir = PathBuf::from(values.text("log-dir"));
     let logs = match values.text("log") {
         "" => vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()],
@@ -163,7 +133,7 @@ fn listen(text: &str) -> Option<Option<SocketAddr>> {
     Some(Some(text.to_socket_addrs().ok()?.next()?))
 }
 
-/// One line for the start of the log: the settings as they were given.
+/// The settings as given, in one line for the start of the log.
 fn line(values: &Values, logs: &[String]) -> String {
     let text = |flag| values.text(flag);
     let listen = if text("listen").is_empty() { "none" } else { text("listen") };
@@ -181,13 +151,15 @@ fn line(values: &Values, logs: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use glue::settings::{self, Request};
+    use std::ffi::OsString;
 
     fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
         let variable =
             |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-        match read(args.iter().map(OsString::from), variable)? {
-            Command::Run(config) => Ok(config),
-            other => panic!("{other:?}"),
+        match settings::read(TABLE, args.iter().map(OsString::from), variable)? {
+            Request::Run(values) => read(&values),
+            _ => panic!("not to run"),
         }
     }
 
@@ -269,9 +241,9 @@ mod tests {
     #[test]
     fn the_health_check_goes_by_the_same_settings() {
         let args = ["--healthcheck", "--listen", "127.0.0.1:99"].map(OsString::from);
-        match read(args, |_| None).unwrap() {
-            Command::Healthcheck(config) => assert_eq!(config.listen.unwrap().port(), 99),
-            other => panic!("{other:?}"),
+        match settings::read(TABLE, args, |_| None).unwrap() {
+            Request::Healthcheck(values) => assert_eq!(read(&values).unwrap().listen.unwrap().port(), 99),
+            _ => panic!("not to check"),
         }
     }
 }

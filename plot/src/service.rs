@@ -1,32 +1,29 @@
-//! The loop: follow the logs, publish the numbers, draw when it is time, until told to stop.
-//! Never decides what the numbers are.
+//! The loop: follows the logs, publishes the numbers, and draws when a picture is due, until a signal comes.
+//! Never computes a number.
 
 use crate::config::Config;
-use crate::descriptors;
-use crate::faults_told::FaultsTold;
-use crate::files;
-use crate::health;
-use crate::intake;
-use crate::live::{Live, Moment, Pictures, State, now_s};
-use crate::logs::{Event, Logs, plain};
-use crate::number::{count, rows, short};
-use crate::picture;
-use crate::row::Fault;
-use crate::server;
-use crate::statistics::Statistics;
-use crate::summary::{Numbers, Summary};
-use anyhow::{Context, Result, bail};
+use crate::fault_warning::FaultWarning;
+use crate::http::live::{Live, now_s};
+use crate::http::server;
+use crate::logs::follow::{Logs, State, plain};
+use crate::logs::lines::Event;
+use crate::stats::statistics::Statistics;
+use crate::stats::summary::{Numbers, Summary};
+use crate::view::moment::Moment;
+use crate::view::number::{self, rows, short};
+use crate::view::picture::{self, PNG_NAME, SVG_NAME};
+use crate::view::replace;
+use crate::{counting, descriptors};
+use anyhow::{Result, anyhow, bail};
+use glue::health::Health;
 use log::{debug, info, warn};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const PNG_NAME: &str = "error_distribution.png";
-const SVG_NAME: &str = "error_distribution.svg";
-
-/// How often the logs are looked at. The page promises new rows within 2 s.
+/// How often the logs are checked for changes. The page promises new rows within 2 s.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// At most one line of progress in this time.
@@ -35,29 +32,32 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Runs until `stop` delivers.
 ///
 /// # Errors
-/// Only what keeps the service from starting.
-pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
+/// The service cannot start, or the thread of the live page has ended.
+pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     picture::register()?;
     info!("{}", config.line);
-    for name in [PNG_NAME, SVG_NAME, health::FILE] {
-        files::remove_temporary(&config.log_dir, name);
+    for name in [PNG_NAME, SVG_NAME] {
+        replace::remove_temporary(&config.log_dir, name);
     }
+    let health = Health::answer(&config.instance_name());
     let statistics = Statistics::new(config.window);
-    let live = Arc::new(Live::new(config, Summary::of(&statistics)));
-    let server = server::start(&live)?;
+    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics)));
+    let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
+    let server = server.transpose()?;
     let stopping = Cell::new(false);
-    let told_to_stop = || {
+    let is_stopping = || {
         live.beat(now_s());
-        stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
+        say_health(&health, &live);
+        stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(TryRecvError::Empty)));
         stopping.get()
     };
-    let mut service = Service::new(&live, statistics);
-    while !told_to_stop() {
-        service.look(&told_to_stop);
+    let mut service = Service::new(config, &live, statistics);
+    while !is_stopping() {
+        service.look(&is_stopping);
         if stopping.get() {
             break;
         }
-        match stop.recv_timeout(LOOK.min(live.config.interval)) {
+        match stop.recv_timeout(LOOK.min(config.interval)) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -69,147 +69,132 @@ pub fn run(config: Config, stop: &Receiver<()>) -> Result<()> {
     Ok(())
 }
 
+fn say_health(health: &Health, live: &Live) {
+    match live.health() {
+        Ok(()) => health.ok(format!("{} read", rows(live.moment().summary.all.n))),
+        Err(reason) => health.unhealthy(reason),
+    }
+}
+
 struct Service<'a> {
-    live: &'a Live,
     config: &'a Config,
+    live: &'a Live,
     logs: Logs,
     statistics: Statistics,
-    /// How it is with the logs, as last said.
+    /// As last logged.
     state: State,
-    /// All logs have been read once: what comes now comes back.
+    /// All logs were read once: a log that appears now has come back.
     has_followed: bool,
-    version: u64,
-    /// Changes, state and trouble with the picture as last published.
-    published: (u64, State, Option<String>),
-    last_rows_s: Option<f64>,
-    health_written: Option<Instant>,
-    /// Events so far; differs from `drawn` when there is something new to draw.
+    /// Events so far, and those that were published and drawn.
     changes: u64,
+    published: u64,
     drawn: u64,
     last_drawn: Option<Instant>,
     picture_trouble: Option<String>,
-    /// What was drawn last, until a line of progress says it.
-    untold: Option<String>,
-    progress: Option<Instant>,
-    faults_told: FaultsTold,
+    /// The line of progress on the last picture, until it is logged.
+    progress: Option<String>,
+    last_progress: Option<Instant>,
+    fault_warning: FaultWarning,
 }
 
 impl<'a> Service<'a> {
-    fn new(live: &'a Live, statistics: Statistics) -> Self {
-        let config = &live.config;
+    fn new(config: &'a Config, live: &'a Live, statistics: Statistics) -> Self {
         Service {
-            live,
             config,
-            logs: Logs::new(config.logs.clone(), descriptors::for_logs()),
+            live,
+            logs: Logs::new(config.logs.clone(), descriptors::quarter()),
             statistics,
             state: State::Starting,
             has_followed: false,
-            version: 0,
-            published: (0, State::Starting, None),
-            last_rows_s: None,
-            health_written: None,
             changes: 0,
+            published: 0,
             drawn: 0,
             last_drawn: None,
             picture_trouble: None,
-            untold: None,
             progress: None,
-            faults_told: FaultsTold::default(),
+            last_progress: None,
+            fault_warning: FaultWarning::default(),
         }
     }
 
+    /// Reads what is new in the logs, publishes it, and draws if a picture is due.
     fn look(&mut self, stop: &impl Fn() -> bool) {
         let started = Instant::now();
-        let Service { logs, statistics, changes, faults_told, .. } = self;
-        let state = intake::take(statistics, |tell| {
+        let Service { logs, statistics, changes, fault_warning, .. } = self;
+        let state = counting::count(statistics, |send| {
             logs.follow(stop, |event| {
                 if matches!(event, Event::StartOver) {
-                    warn!("a log was replaced, truncated or removed: starting over");
-                    faults_told.start_over();
+                    warn!("a log was replaced, truncated or removed: reading all logs again");
+                    fault_warning.start_over();
                 }
                 *changes += 1;
-                tell(event);
+                send(event);
             })
         });
         if stop() {
             return;
         }
-        self.tell_state(state);
-        self.tell_faults();
+        self.enter(state);
+        self.warn_of_faults();
         self.publish();
-        if self.config.listen.is_none()
-            && self.health_written.is_none_or(|at| at.elapsed() >= health::WRITE_EVERY)
-        {
-            self.health_written = Some(Instant::now());
-            health::write(self.live);
-        }
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
         if due && self.changes != self.drawn && self.statistics.n() > 0 {
             self.draw();
             debug!("read, counted and drawn in {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
         }
-        self.tell_progress();
+        self.log_progress();
     }
 
-    /// Hands what changed to the page.
+    /// Publishes a new moment if anything changed.
     fn publish(&mut self) {
-        let now = (self.changes, self.state.clone(), self.picture_trouble.clone());
-        if self.published == now {
+        let shown = self.live.moment();
+        let is_new = self.published != self.changes;
+        if !is_new && shown.state == self.state && shown.picture_trouble == self.picture_trouble {
             return;
         }
-        if self.published.0 != self.changes {
-            self.last_rows_s = Some(now_s());
-        }
-        self.published = now;
-        self.version += 1;
+        self.published = self.changes;
         self.live.publish(Moment {
-            version: self.version,
+            version: shown.version + 1,
             summary: Summary::of(&self.statistics),
             state: self.state.clone(),
-            last_rows_s: self.last_rows_s,
+            last_rows_s: if is_new { Some(now_s()) } else { shown.last_rows_s },
             picture_trouble: self.picture_trouble.clone(),
         });
     }
 
-    /// One line for each change of state.
-    fn tell_state(&mut self, state: State) {
+    /// Logs one line for each change of state.
+    fn enter(&mut self, state: State) {
         if state == self.state {
             return;
         }
-        let kept = if self.statistics.n() > 0 { "; keeping what was read" } else { "" };
-        match &state {
-            State::Trouble(reason) => warn!("cannot read all there is: {reason}{kept}"),
-            State::Waiting(name) => info!("waiting for {name}{kept}"),
-            State::Following => match &self.state {
-                State::Waiting(name) if self.has_followed => info!("{name} is back; reading it"),
-                State::Waiting(name) => info!("{name} is there; reading it"),
-                State::Trouble(_) if self.has_followed => info!("all logs can be read again"),
-                State::Trouble(_) => info!("all logs can be read now"),
-                State::Following | State::Starting => {}
-            },
-            State::Starting => {}
+        let kept = if self.statistics.n() > 0 { "; keeping the rows read before" } else { "" };
+        match (&self.state, &state) {
+            (_, State::Trouble(reason)) => warn!("not all logs can be read: {reason}{kept}"),
+            (_, State::Waiting(name)) => info!("waiting for {name}{kept}"),
+            (State::Waiting(name), _) if self.has_followed => info!("{name} is back; reading it"),
+            (State::Waiting(name), _) => info!("{name} is there; reading it"),
+            (State::Trouble(_), _) if self.has_followed => info!("all logs can be read again"),
+            (State::Trouble(_), _) => info!("all logs can be read now"),
+            (State::Starting | State::Following, _) => {}
         }
         self.has_followed |= state == State::Following;
         self.state = state;
     }
 
-    fn tell_faults(&mut self) {
+    fn warn_of_faults(&mut self) {
         let faults = self.statistics.faults();
         let total = faults.iter().map(|(_, n)| n).sum();
-        if self.faults_told.is_due(total, Instant::now()) {
-            let kinds = faults.iter().filter(|(_, n)| *n > 0);
-            let kinds: Vec<String> =
-                kinds.map(|(fault, n)| format!("{} {}", count(*n), Fault::name(*fault))).collect();
-            warn!("lines that are not rows: {}", kinds.join(", "));
+        if self.fault_warning.is_due(total, Instant::now()) {
+            warn!("lines that are not rows: {}", number::faults(&faults));
         }
     }
 
-    /// Also when nothing new came since, so that the last line holds until something does.
-    fn tell_progress(&mut self) {
-        if self.progress.is_none_or(|at| at.elapsed() >= PROGRESS)
-            && let Some(line) = self.untold.take()
+    /// Also when nothing new has come: the last line logged then is about the last picture.
+    fn log_progress(&mut self) {
+        if self.last_progress.is_none_or(|at| at.elapsed() >= PROGRESS)
+            && let Some(line) = self.progress.take()
         {
-            self.progress = Some(Instant::now());
+            self.last_progress = Some(Instant::now());
             info!("{line}");
         }
     }
@@ -217,14 +202,14 @@ impl<'a> Service<'a> {
     fn draw(&mut self) {
         let summary = Summary::of(&self.statistics);
         self.last_drawn = Some(Instant::now());
-        match write_pictures(self.live, &summary) {
+        match self.write_pictures(&summary) {
             Ok(()) => {
                 if self.picture_trouble.take().is_some() {
                     info!("the picture can be written again");
                 }
                 self.drawn = self.changes;
                 let Numbers { n, mae, rmse, .. } = summary.all;
-                self.untold = Some(format!("{} drawn, MAE {}, RMSE {}", rows(n), short(mae), short(rmse)));
+                self.progress = Some(format!("{} drawn, MAE {}, RMSE {}", rows(n), short(mae), short(rmse)));
             }
             Err(e) => {
                 let reason = format!("{e:#}");
@@ -235,20 +220,17 @@ impl<'a> Service<'a> {
             }
         }
     }
-}
 
-/// Writes both pictures, and hands to the page what was written.
-fn write_pictures(live: &Live, summary: &Summary) -> Result<()> {
-    let config = &live.config;
-    let write = |name: &str, bytes: Vec<u8>| -> Result<Arc<[u8]>> {
-        files::replace(&config.log_dir, name, &bytes)
-            .map_err(|e| anyhow::anyhow!("{}", plain(&e)))
-            .with_context(|| config.log_dir.join(name).display().to_string())?;
-        Ok(bytes.into())
-    };
-    let png = Some(write(PNG_NAME, picture::png(summary, config.size)?)?);
-    live.publish_pictures(Pictures { png, ..live.pictures() });
-    let svg = Some(write(SVG_NAME, picture::svg(summary, config.size)?.into_bytes())?);
-    live.publish_pictures(Pictures { svg, ..live.pictures() });
-    Ok(())
+    /// Writes both pictures, and publishes each once it is written.
+    fn write_pictures(&self, summary: &Summary) -> Result<()> {
+        let Config { log_dir, size, .. } = self.config;
+        let write = |name: &'static str, bytes: Vec<u8>| -> Result<()> {
+            replace::replace(log_dir, name, &bytes)
+                .map_err(|e| anyhow!("{}: {}", log_dir.join(name).display(), plain(&e)))?;
+            self.live.publish_picture(name, bytes.into());
+            Ok(())
+        };
+        write(PNG_NAME, picture::png(summary, *size)?)?;
+        write(SVG_NAME, picture::svg(summary, *size)?.into_bytes())
+    }
 }

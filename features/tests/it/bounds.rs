@@ -1,14 +1,12 @@
 //! How large messages, and the process, become at most.
 
-use crate::{
-    features,
-    testing::{Directory, Peer, Service, prefix, shared_broker, wait_for},
-};
+use crate::features;
+use glue::testing::{Directory, Peer, Service, prefix, shared_broker, wait_for};
 use std::{fs, path::Path};
 
 /// CONTRACT.md.
 const MESSAGE_MAX_BYTES: usize = 1_048_576;
-/// README.md.
+/// docs/deploy.md.
 const RESIDENT_MAX_BYTES: u64 = 32_000_000;
 
 /// The largest batch that is allowed with `settings`, by the line that says so.
@@ -77,7 +75,7 @@ fn memory_is_bounded_whatever_is_on_its_way() {
         let (url, prefix) = (shared_broker(), prefix());
         let settings = [("batch", batch), ("interval", interval), ("queue-type", "classic")];
         let service = features(&url, &prefix, &settings);
-        service.wait_for_line("samples sent");
+        service.wait_for_line(" sent, ");
         let peer = Peer::connect(&url);
         let queue = format!("{prefix}features");
         wait_for("messages", || (peer.depth(&queue) > messages).then_some(()));

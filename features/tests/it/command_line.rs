@@ -1,9 +1,7 @@
 //! The command line: what it answers, what it refuses, and what it never says.
 
-use crate::{
-    features,
-    testing::{Service, command_line, prefix, shared_broker},
-};
+use crate::features;
+use glue::testing::{Service, command_line, prefix, shared_broker};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_features");
 
@@ -48,4 +46,10 @@ fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
         assert!(!line.contains("secret"));
         assert_eq!(service.lines().len(), 1, "{:?}", service.lines());
     }
+}
+
+#[test]
+fn without_a_broker_the_tests_say_what_to_run() {
+    // Some want the shared broker, some one of their own.
+    command_line::without_a_broker_tests_say_what_to_run(&["samples::", "outages::"]);
 }

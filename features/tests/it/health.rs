@@ -1,9 +1,7 @@
 //! `features --healthcheck`, and what the operator is told, while the broker confirms and while it does not.
 
-use crate::{
-    features,
-    testing::{Node, command_line::healthcheck_codes, healthcheck, prefix, shared_broker, wait_for},
-};
+use crate::features;
+use glue::testing::{Node, command_line::healthcheck_codes, healthcheck, prefix, shared_broker, wait_for};
 
 fn health(url: &str, prefix: &str) -> String {
     healthcheck(env!("CARGO_BIN_EXE_features"), &[("amqp-url", url), ("queue-prefix", prefix)])
@@ -18,7 +16,7 @@ fn waiting_for_the_next_interval_is_well() {
     let (url, prefix) = (shared_broker(), prefix());
     assert_eq!(health(&url, &prefix), "unhealthy: no process with these settings runs");
     let mut service = features(&url, &prefix, &[("interval", "3600")]);
-    service.wait_for_line("1 samples sent");
+    service.wait_for_line("1 sample sent");
     assert!(health(&url, &prefix).starts_with("ok: "));
     let settings = [("amqp-url", url.as_str()), ("queue-prefix", &prefix)];
     assert_eq!(healthcheck_codes(env!("CARGO_BIN_EXE_features"), &settings), [Some(0), Some(0)]);
@@ -31,7 +29,7 @@ fn waiting_for_the_next_interval_is_well() {
 fn without_a_broker_it_is_not_well() {
     let node = Node::start();
     let service = features(&node.url, "", &[("interval", "0.05")]);
-    service.wait_for_line("samples sent");
+    service.wait_for_line(" sent, ");
     node.command("stop");
     wait_for_health(&node.url, "", "unhealthy: no connection to amqp://");
     node.command("start");
@@ -44,16 +42,16 @@ fn a_queue_that_confirms_nothing_is_reported_once_and_becomes_the_reason() {
     let node = Node::start();
     // So rarely that the other queue confirms all the time: no limit stops publishing.
     let service = features(&node.url, "", &[("interval", "2")]);
-    service.wait_for_line("samples sent");
+    service.wait_for_line(" sent, ");
     // As one without a leader: it takes no messages, and the connection lives on.
     let queue = "whereis(list_to_atom(\"%2F_features\"))";
     node.ctl(&["eval", &format!("sys:suspend({queue}).")]);
-    service.wait_for_line("a message is unconfirmed for 1");
+    service.wait_for_line("a message has been unconfirmed for 1");
     wait_for_health(&node.url, "", "without a leader");
     node.ctl(&["eval", &format!("sys:resume({queue}).")]);
     service.wait_for_line("the broker confirms again");
     wait_for("health", || health(&node.url, "").starts_with("ok: ").then_some(()));
-    assert_eq!(service.count_lines("a message is unconfirmed"), 1);
+    assert_eq!(service.count_lines("a message has been unconfirmed"), 1);
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -61,7 +59,7 @@ fn a_queue_that_confirms_nothing_is_reported_once_and_becomes_the_reason() {
 fn a_resource_alarm_is_the_reason_when_it_lasts() {
     let node = Node::start();
     let service = features(&node.url, "", &[("interval", "0.05")]);
-    service.wait_for_line("samples sent");
+    service.wait_for_line(" sent, ");
     node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
     wait_for_health(&node.url, "", "the broker has blocked publishing");
     node.ctl(&["set_vm_memory_high_watermark", "0.4"]);

@@ -1,13 +1,11 @@
 //! What becomes of samples when `features` is killed or its connection dies before a confirm. The proxy keeps what went over the
 //! wire: which messages were published, and which confirms came back.
 
-use crate::{
-    drain, features,
-    testing::{
-        Direction, Peer, Proxy, count, figure,
-        frames::{Published, published},
-        prefix, random, shared_broker, wait_for,
-    },
+use crate::{drain, features};
+use glue::testing::{
+    Direction, Peer, Proxy, count, figure,
+    frames::{Published, published},
+    prefix, random, shared_broker, wait_for,
 };
 use std::{collections::BTreeMap, thread, time::Duration};
 
@@ -34,7 +32,7 @@ fn a_kill_loses_no_half_of_a_sample_that_counts_as_sent() {
     for _ in 0..kills {
         let proxy = Proxy::start(&url, true);
         let mut service = features(&proxy.url, &prefix, &[("interval", "0.0002")]);
-        service.wait_for_line("samples sent");
+        service.wait_for_line(" sent, ");
         thread::sleep(Duration::from_micros(rng.u64(..100_000)));
         service.kill();
         let [to_broker, from_broker] = proxy.said().pop().unwrap();

@@ -7,10 +7,8 @@ mod health;
 mod kills;
 mod outages;
 mod samples;
-#[path = "../../../glue/testing.rs"]
-mod testing;
 
-use testing::{Peer, Service};
+use glue::testing::{Peer, Service};
 
 /// Starts `features` with a queue prefix and further settings.
 fn features(url: &str, prefix: &str, more: &[(&str, &str)]) -> Service {

@@ -1,9 +1,7 @@
 //! Brokers that are absent, die in the middle, refuse messages or were set up by somebody else.
 
-use crate::{
-    drain, features,
-    testing::{Node, Peer, Service, prefix, shared_broker, wait_for},
-};
+use crate::{drain, features};
+use glue::testing::{Node, Peer, Service, prefix, shared_broker, wait_for};
 use std::collections::BTreeSet;
 
 /// The distinct ids in a queue.
@@ -16,7 +14,7 @@ fn a_broker_that_dies_in_the_middle_gets_the_unconfirmed_again_under_their_ids()
     let node = Node::start();
     let mut service = features(&node.url, "", &[("interval", "0"), ("count", "60000")]);
     for outage in ["stop", "kill"] {
-        service.wait_for_line("samples sent");
+        service.wait_for_line(" sent, ");
         // Else it may have sent all before the outage.
         service.signal("STOP");
         node.sync_queues();
@@ -109,7 +107,7 @@ fn queues_that_somebody_else_declared_are_used_as_they_are() {
 fn a_signal_ends_it_with_everything_confirmed() {
     let (url, prefix) = (shared_broker(), prefix());
     let service = features(&url, &prefix, &[("interval", "0")]);
-    service.wait_for_line("samples sent");
+    service.wait_for_line(" sent, ");
     service.signal("INT");
     let mut service = service;
     assert_eq!(service.wait().code(), Some(0));
@@ -126,7 +124,7 @@ fn it_outlives_its_terminal_under_nohup() {
     let (url, prefix) = (shared_broker(), prefix());
     let settings = [("amqp-url", url.as_str()), ("queue-prefix", &prefix), ("interval", "0.01")];
     let service = Service::start_with_nohup(env!("CARGO_BIN_EXE_features"), &settings);
-    service.wait_for_line("samples sent");
+    service.wait_for_line(" sent, ");
     service.signal("HUP");
     let peer = Peer::connect(&url);
     let depth = || peer.depth(&format!("{prefix}features"));

@@ -1,9 +1,7 @@
 //! What is published, under which settings.
 
-use crate::{
-    drain, features,
-    testing::{Directory, Peer, prefix, shared_broker},
-};
+use crate::{drain, features};
+use glue::testing::{Directory, Peer, prefix, shared_broker};
 use serde_json::json;
 use std::fs;
 

@@ -5,8 +5,8 @@ use crate::{
     metric,
     pipeline::binary,
     rows,
-    testing::{Direction, Directory, Node, Proxy, Service, count, figure, random, wait_for},
 };
+use glue::testing::{Direction, Directory, Node, Proxy, Service, count, figure, random, wait_for};
 use std::{collections::HashSet, iter, thread};
 
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +43,13 @@ fn cut(proxy: &Proxy, rng: &mut fastrand::Rng) {
     wait_for("cut", || (proxy.cuts() > cuts).then_some(()));
 }
 
-/// The number before a word in a service's line.
-fn number_before(service: &Service, word: &str) -> usize {
+/// How many samples the last line with `text` says; none without such a line.
+fn samples_in_line(service: &Service, text: &str) -> usize {
     let lines = service.lines();
-    let line = lines.iter().rev().find(|line| line.contains(word));
-    line.map_or(0, |line| {
-        line.split(word).next().unwrap().split_whitespace().next_back().unwrap().parse().unwrap()
-    })
+    let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let line = lines.iter().rev().find(|line| line.contains(text)).map(words).unwrap_or_default();
+    let before = line.windows(2).find(|pair| pair[1].starts_with("sample"));
+    before.map_or(0, |pair| pair[0].parse().unwrap())
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
     let features_proxy = Proxy::start(&node.url, false);
     let features =
         Service::start(binary("features"), &[("amqp-url", &features_proxy.url), ("interval", "0.002")]);
-    features.wait_for_line("samples sent");
+    features.wait_for_line(" sent, ");
     let mut faults: Vec<Fault> = [(Fault::Kill, kills), (Fault::Restart, restarts), (Fault::Cut, cuts)]
         .into_iter()
         .flat_map(|(fault, times)| iter::repeat_n(fault, times))
@@ -98,8 +98,8 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
     features.signal("TERM");
     let mut features = features;
     assert_eq!(features.wait().code(), Some(0));
-    let sent = number_before(&features, " samples sent");
-    let unconfirmed = number_before(&features, " samples were not confirmed");
+    let sent = samples_in_line(&features, "stopped; ");
+    let unconfirmed = samples_in_line(&features, "not counted as sent");
     wait_for("row of every sample", || (rows(&samples.directory).len() >= sent).then_some(()));
     for work in [&mut samples, &mut pairs] {
         work.seen.look(&work.directory);

@@ -1,9 +1,7 @@
 //! The command line: what it answers, what it refuses, and what it never says.
 
-use crate::{
-    metric,
-    testing::{Directory, command_line, prefix, shared_broker, wait_for},
-};
+use crate::metric;
+use glue::testing::{Directory, command_line, prefix, shared_broker, wait_for};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_metric");
 

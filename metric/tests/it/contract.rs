@@ -1,11 +1,9 @@
 //! Messages of the contract, and messages made to do harm.
 
-use crate::{
-    metric, rows,
-    testing::{Directory, Peer, prefix, shared_broker, wait_for},
-};
+use crate::{metric, rows};
 use amiquip::{AmqpProperties, AmqpValue, FieldTable};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use glue::testing::{Directory, Peer, prefix, shared_broker, wait_for};
 use serde_json::Value;
 use std::{fs, thread};
 
@@ -229,7 +227,7 @@ fn refused_messages_that_the_bound_drops_are_counted_in_a_warning() {
     wait_for("reject", || directory.read("rejected.jsonl").contains("first").then_some(()));
     fs::write(directory.file("rejected.jsonl"), &full).unwrap();
     peer.publish(&format!("{prefix}y_true"), b"second");
-    let line = service.wait_for_line("and the 64 refused messages that were there before are dropped");
+    let line = service.wait_for_line("dropped 64 rejects from there");
     assert!(line.contains("WARN"), "{line}");
     wait_for("reject", || directory.read("rejected.jsonl").contains("second").then_some(()));
     assert_eq!(service.terminate(), Some(0));
@@ -242,7 +240,7 @@ fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
         ("colour", "red", "--colour"),
         ("amqp-url", "http://u:secret@h", "--amqp-url"),
     ] {
-        let mut service = crate::testing::Service::start(env!("CARGO_BIN_EXE_metric"), &[(flag, value)]);
+        let mut service = glue::testing::Service::start(env!("CARGO_BIN_EXE_metric"), &[(flag, value)]);
         assert_eq!(service.wait().code(), Some(2));
         let line = service.wait_for_line(part);
         assert!(!line.contains("secret"));

@@ -1,10 +1,8 @@
 //! strace between the real binary and the kernel: the n-th call of a kind is answered with an error, or is where the process dies.
 //! Each run takes the next n, until one ends undisturbed: then every call that the work makes has had its turn.
 
-use crate::{
-    HEADER, rows, settings,
-    testing::{Directory, Peer, Service, count, figure, prefix, random, shared_broker, wait_for},
-};
+use crate::{HEADER, rows, settings};
+use glue::testing::{Directory, Peer, Service, count, figure, prefix, random, shared_broker, wait_for};
 use std::{
     collections::HashMap,
     ffi::OsString,

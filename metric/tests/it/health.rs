@@ -1,9 +1,7 @@
 //! `metric --healthcheck` against a process that works, waits, hangs, or is gone.
 
-use crate::{
-    HEADER, metric,
-    testing::{Directory, Node, Peer, Service, healthcheck, prefix, shared_broker, wait_for},
-};
+use crate::{HEADER, metric};
+use glue::testing::{Directory, Node, Peer, Service, healthcheck, prefix, shared_broker, wait_for};
 use std::{fs, os::unix::fs::symlink};
 
 /// What is asked of the `metric` on a directory. It goes by the directory alone.
@@ -45,10 +43,7 @@ fn it_says_what_was_done_and_warns_of_the_first_rejection() {
     peer.publish(&format!("{prefix}y_true"), b"{\"id\": 1, \"body\": 2}");
     peer.publish(&format!("{prefix}y_pred"), b"{\"id\": 1, \"body\": 3}");
     peer.publish(&format!("{prefix}y_pred"), b"{\"id\": 1, \"body\": 4}");
-    wait_for_health(
-        &directory,
-        "ok: 1 rows written, 0 halves waiting, 0 duplicates, 1 conflicts, 37 rejected",
-    );
+    wait_for_health(&directory, "ok: 1 row written, 0 halves waiting, 0 duplicates, 1 conflict, 37 rejected");
     let line = service.wait_for_line(" rejected, written to ");
     assert!(line.contains("WARN") && line.contains("rejected.jsonl; the last: queue"), "{line}");
     assert!(line.contains(&format!("queue {prefix}y_")), "{line}");
@@ -74,7 +69,7 @@ fn a_start_that_reads_a_long_log_is_well_says_how_far_it_is_and_can_be_stopped()
     assert_eq!(service.lines().len(), 2, "the settings and that line: {:?}", service.lines());
     // The next start goes on from there.
     let service = metric(&url, &prefix, &directory, &[]);
-    let adopted = service.wait_for_line("rows of the log were not accounted for");
+    let adopted = service.wait_for_line("rows from the log");
     assert!(!adopted.contains(&format!(" {ROWS} rows")), "{adopted}");
     assert!(directory.read("metric_log.csv") == text);
     assert_eq!(service.terminate(), Some(0));
@@ -116,7 +111,7 @@ fn a_batch_that_finds_no_room_on_the_disk_is_the_reason() {
     peer.publish(&format!("{prefix}y_true"), b"{\"id\": 1, \"body\": 2}");
     wait_for_health(&directory, "No space left on device");
     let reason = health(&directory);
-    assert!(reason.contains("unmatched.csv") && reason.ends_with("it waits for room"), "{reason}");
+    assert!(reason.contains("unmatched.csv") && reason.ends_with("waiting for room"), "{reason}");
     fs::remove_file(&unmatched).unwrap();
     wait_for("health", || health(&directory).starts_with("ok: ").then_some(()));
     service.wait_for_line("there is room again");

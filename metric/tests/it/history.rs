@@ -4,8 +4,8 @@
 use crate::{
     ledger::{Ledger, Seen},
     settings,
-    testing::{Direction, Directory, Node, Peer, Proxy, Service, count, figure, random, wait_for},
 };
+use glue::testing::{Direction, Directory, Node, Peer, Proxy, Service, count, figure, random, wait_for};
 use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path};
 
 /// Where Debian's package puts the library that lets a process see another time.

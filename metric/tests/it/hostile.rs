@@ -1,14 +1,12 @@
 //! A publisher that writes its frames by hand, to give messages properties that no client library would.
 
-use crate::{
-    metric,
-    testing::{
-        Directory, Peer, count, figure,
-        frames::{
-            ACK, BASIC, BODY, HEADER, PROTOCOL, PUBLISH, frame, long_string, method, next_frame, short_string,
-        },
-        prefix, random, shared_broker, wait_for,
+use crate::metric;
+use glue::testing::{
+    Directory, Peer, count, figure,
+    frames::{
+        ACK, BASIC, BODY, HEADER, PROTOCOL, PUBLISH, frame, long_string, method, next_frame, short_string,
     },
+    prefix, random, shared_broker, wait_for,
 };
 use std::{
     collections::BTreeSet,

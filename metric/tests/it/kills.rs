@@ -3,12 +3,12 @@
 use crate::{
     ledger::{Ledger, Seen},
     metric,
-    testing::{
-        Direction, Directory, Peer, Proxy, Service, count, figure, prefix, publish_until_confirmed, random,
-        shared_broker, wait_for,
-    },
 };
 use amiquip::{ConsumerMessage, ConsumerOptions};
+use glue::testing::{
+    Direction, Directory, Peer, Proxy, Service, count, figure, prefix, publish_until_confirmed, random,
+    shared_broker, wait_for,
+};
 use std::{fs, thread, time::Duration};
 
 /// About the length of a row; only to choose instants.
@@ -67,7 +67,7 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
         scope.spawn(|| ledger.publish(&url));
         for _ in 0..kills {
             let is_behind_rows = wait_for_an_instant(&mut rng, &directory, seen.bytes(), pairs / kills / 2);
-            let adopted = service.count_lines("were not accounted for");
+            let adopted = service.count_lines("recovered ");
             service.kill();
             hits.before_commit += adopted;
             let new = seen.look(&directory);

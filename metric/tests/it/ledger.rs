@@ -1,7 +1,7 @@
 //! The oracle of the tests that kill: what was confirmed to have been published, and what the log and the rejects must say of it
 //! in the end and after every restart.
 
-use crate::testing::{Directory, prefix, publish_until_confirmed, wait_for};
+use glue::testing::{Directory, prefix, publish_until_confirmed, wait_for};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},

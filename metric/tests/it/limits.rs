@@ -1,9 +1,7 @@
 //! Halves whose other half does not come: given up by number or age, written down, and forgotten.
 
-use crate::{
-    metric, rows,
-    testing::{Directory, Peer, prefix, shared_broker, wait_for},
-};
+use crate::{metric, rows};
+use glue::testing::{Directory, Peer, prefix, shared_broker, wait_for};
 
 fn publish(peer: &mut Peer, queue: String, ids: std::ops::Range<u32>) {
     for id in ids {

@@ -1,9 +1,7 @@
 //! What people and other processes do to the log directory.
 
-use crate::{
-    HEADER, metric, rows,
-    testing::{Direction, Directory, Peer, Proxy, prefix, shared_broker, wait_for},
-};
+use crate::{HEADER, metric, rows};
+use glue::testing::{Direction, Directory, Peer, Proxy, prefix, shared_broker, wait_for};
 use std::{fs, io::Write, os::unix::fs::PermissionsExt};
 
 struct Scene {
@@ -85,7 +83,7 @@ fn without_its_store_the_log_is_read_again() {
     scene.pair("a");
     scene.pair("b");
     scene.wait_for_ids(&["a", "b"]);
-    service.wait_for_line("1 rows of the log were not accounted for");
+    service.wait_for_line("recovered 1 row from the log");
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -126,7 +124,7 @@ fn rows_that_a_person_appends_count_and_other_text_stays() {
         wait_for("row b", || Some(scene.directory.read("metric_log.csv")).filter(|t| t.contains("\nb,")));
     assert_eq!(text.matches("by hand").count(), 1);
     assert!(text.contains("a note\n"));
-    service.wait_for_line("1 lines of the log are no rows");
+    service.wait_for_line("ignored 1 line of the log");
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -153,7 +151,7 @@ fn unfinished_rows_are_cut_and_known_ones_are_kept() {
     for torn in [&b"c,1,1"[..], b"c,1,1,0,1732341600.0", &[0; 5000], &[b'x'; 300_000]] {
         fs::write(&log, [&whole[..], torn].concat()).unwrap();
         let service = scene.metric();
-        service.wait_for_line("were cut off the log");
+        service.wait_for_line("of an unfinished row off the log");
         assert_eq!(fs::read(&log).unwrap(), whole);
         assert_eq!(service.terminate(), Some(0));
     }
@@ -180,8 +178,8 @@ fn no_bytes_inside_a_log_cost_a_row_or_make_one_up() {
         let text = [HEADER.as_bytes(), rows(0..5).as_bytes(), bytes, b"\n", rows(6..100).as_bytes()].concat();
         fs::write(scene.directory.file("metric_log.csv"), &text).unwrap();
         let service = scene.metric();
-        service.wait_for_line("99 rows of the log were not accounted for");
-        service.wait_for_line("1 lines of the log are no rows");
+        service.wait_for_line("recovered 99 rows from the log");
+        service.wait_for_line("ignored 1 line of the log");
         // A row behind the line is known, and what stands in the line is not.
         for id in ["r99", "made-up", "r5", "last"] {
             scene.pair(id);

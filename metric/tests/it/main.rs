@@ -21,11 +21,9 @@ mod log_directory;
 mod memory;
 mod outages;
 mod pipeline;
-#[path = "../../../glue/testing.rs"]
-mod testing;
 
+use glue::testing::{Directory, Service};
 use std::fs;
-use testing::{Directory, Service};
 
 const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 

@@ -1,9 +1,7 @@
 //! The most memory that `metric` takes, whatever lies in its queues.
 
-use crate::{
-    metric, rows,
-    testing::{Directory, Peer, count, figure, prefix, shared_broker, wait_for},
-};
+use crate::{metric, rows};
+use glue::testing::{Directory, Peer, count, figure, prefix, shared_broker, wait_for};
 
 /// What the broker may send ahead grows with these; the large messages behind them then come all at once.
 const SMALL_MESSAGES: usize = 20_000;

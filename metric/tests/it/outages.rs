@@ -1,9 +1,7 @@
 //! Brokers that are absent, restart, are killed or were set up by somebody else.
 
-use crate::{
-    metric, rows,
-    testing::{Directory, Node, Peer, Proxy, Service, healthcheck, prefix, shared_broker, wait_for},
-};
+use crate::{metric, rows};
+use glue::testing::{Directory, Node, Peer, Proxy, Service, healthcheck, prefix, shared_broker, wait_for};
 use std::{
     collections::HashSet,
     fs,
@@ -203,9 +201,9 @@ fn other_consumers_of_a_queue_are_warned_of() {
     let peer = Peer::connect(&url);
     let there = peer.channel.basic_consume(y_true.as_str(), amiquip::ConsumerOptions::default()).unwrap();
     let service = started(&url, &prefix, &directory, &settings);
-    service.wait_for_line(&format!("queue {y_true} has 1 other consumers"));
+    service.wait_for_line(&format!("queue {y_true} has 1 other consumer:"));
     let _later = peer.channel.basic_consume(y_pred.as_str(), amiquip::ConsumerOptions::default()).unwrap();
-    service.wait_for_line(&format!("queue {y_pred} has 1 other consumers"));
+    service.wait_for_line(&format!("queue {y_pred} has 1 other consumer:"));
     there.cancel().unwrap();
     service.wait_for_line(&format!("queue {y_true} has no other consumer any more"));
     assert_eq!(service.terminate(), Some(0));
@@ -225,7 +223,7 @@ fn where_the_lock_is_not_permitted_it_goes_on_with_a_warning() {
     node.ctl(&["set_permissions", "narrow", "^(y_true|y_pred|dead_letters)$", ".*", ".*"]);
     let url = node.url.replace("guest:guest", "narrow:secret");
     let service = started(&url, "", &directory, &[("predictions", "y_pred")]);
-    service.wait_for_line("no lock on the queues is permitted");
+    service.wait_for_line("is not permitted, so a second metric");
     publish_pairs(&mut Peer::connect(&node.url), "", 0..10);
     wait_for_rows(&directory, 10);
     assert_eq!(service.terminate(), Some(0));

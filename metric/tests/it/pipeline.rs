@@ -1,9 +1,7 @@
 //! All three programs together, from the data set to the picture.
 
-use crate::{
-    metric, rows,
-    testing::{Directory, Service, prefix, shared_broker, wait_for},
-};
+use crate::{metric, rows};
+use glue::testing::{Directory, Service, prefix, shared_broker, wait_for};
 use serde_json::Value;
 use std::{
     collections::HashSet,

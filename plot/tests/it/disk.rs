@@ -29,12 +29,12 @@ fn a_kill_while_it_writes_leaves_a_whole_picture_and_in_the_end_nothing_else() {
     while temporary_files(&directory.0).is_empty() {
         assert!(Instant::now() < deadline, "it was never killed while it wrote");
         let plot = Plot::start(&directory, &["--size", "1920x1440"]);
-        until("there is a picture", || directory.path(PNG).exists());
+        until("there is a picture", || directory.file(PNG).exists());
         directory.append(LOG, ROW);
         let soon = Instant::now() + Duration::from_secs(2);
         while temporary_files(&directory.0).is_empty() && Instant::now() < soon {}
         plot.end("KILL");
-        picture(&directory.path(PNG));
+        picture(&directory.file(PNG));
     }
     let _plot = Plot::start(&directory, &[]);
     until_no_temporary_file(&directory.0);
@@ -44,7 +44,7 @@ fn a_kill_while_it_writes_leaves_a_whole_picture_and_in_the_end_nothing_else() {
 fn a_picture_that_cannot_take_its_place_leaves_nothing() {
     let directory = Directory::new();
     directory.write(LOG, &(HEADER.to_owned() + ROW));
-    fs::create_dir_all(directory.path(PNG).join("x")).unwrap();
+    fs::create_dir_all(directory.file(PNG).join("x")).unwrap();
     let plot = Plot::start(&directory, &[]);
     plot.rows(1);
     until("it says so", || directory.read("stderr").contains("the last picture stays"));
@@ -53,8 +53,8 @@ fn a_picture_that_cannot_take_its_place_leaves_nothing() {
     let page = || String::from_utf8(plot.ask("GET", "/").2).unwrap();
     assert!(page().contains("The picture cannot be written: "));
     assert_eq!(plot.ask("GET", "/healthz").0, 200);
-    fs::remove_dir_all(directory.path(PNG)).unwrap();
-    until("it draws again", || directory.path(PNG).is_file());
+    fs::remove_dir_all(directory.file(PNG)).unwrap();
+    until("it draws again", || directory.file(PNG).is_file());
     until("all is well", || {
         plot.stats()["picture_trouble"].is_null() && !page().contains("cannot be written")
     });
@@ -70,7 +70,7 @@ struct SmallDisk {
 
 impl SmallDisk {
     fn start(directory: &Directory) -> Self {
-        let mounted = directory.path("pictures");
+        let mounted = directory.file("pictures");
         fs::create_dir(&mounted).unwrap();
         let namespaces = ["--map-root-user", "--mount"];
         let allowed = Command::new("unshare")
@@ -90,7 +90,7 @@ impl SmallDisk {
             .arg("--log-dir")
             .arg(&mounted)
             .arg("--log")
-            .arg(directory.path(LOG));
+            .arg(directory.file(LOG));
         let plot = Plot::spawn(directory, &mut command);
         let root = PathBuf::from(format!("/proc/{}/root", plot.pid()));
         let pictures = root.join(mounted.strip_prefix("/").unwrap());

@@ -29,22 +29,22 @@ fn a_log_is_followed_through_everything_that_happens_to_logs() {
     directory.write(LOG, &(HEADER.to_owned() + &rows(7)));
     plot.rows(7);
     // Rotated: the new file is another one.
-    fs::rename(directory.path(LOG), directory.path("metric_log.csv.1")).unwrap();
+    fs::rename(directory.file(LOG), directory.file("metric_log.csv.1")).unwrap();
     until("a new one may come", || plot.stats()["state"] == "waiting");
     assert_eq!((plot.ask("GET", "/healthz").0, &plot.stats()["all"]["n"]), (200, &7.into()));
     directory.write(LOG, "absolute_error,extra,y_pred,y_true\n1,\"a,b\",3,2\n");
     plot.rows(1);
-    fs::remove_file(directory.path(LOG)).unwrap();
+    fs::remove_file(directory.file(LOG)).unwrap();
     directory.write(LOG, "id,y_true\n1,2\n");
     until("a bad header is named", || plot.stats()["reason"].to_string().contains("y_pred"));
     assert_eq!(plot.ask("GET", "/healthz").0, 503);
-    fs::remove_file(directory.path(LOG)).unwrap();
-    fs::create_dir(directory.path(LOG)).unwrap();
+    fs::remove_file(directory.file(LOG)).unwrap();
+    fs::create_dir(directory.file(LOG)).unwrap();
     until("what is no file is named", || {
         plot.stats()["reason"].to_string().contains("is not a regular file")
     });
     assert_eq!(plot.ask("GET", "/healthz").0, 503);
-    fs::remove_dir(directory.path(LOG)).unwrap();
+    fs::remove_dir(directory.file(LOG)).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
     plot.rows(3);
     assert!(plot.end("TERM").success());
@@ -61,7 +61,7 @@ fn what_is_not_a_row_is_counted_by_kind() {
     let expected =
         serde_json::json!({"malformed": 3, "not_finite": 1, "negative_error": 1, "contradictory": 1});
     assert_eq!(stats["not_rows"], expected);
-    // They are told of once, however many more come at once.
+    // One warning, however many more come at once.
     for n in 2..7 {
         directory.append(LOG, "x,1,2\nx,1,2,1\n");
         plot.rows(n + 1);
@@ -89,7 +89,7 @@ fn several_logs_are_merged() {
     };
     directory.write("a1.csv", timed(0));
     directory.write("a2.csv", timed(1));
-    let pattern = directory.path("a*.csv");
+    let pattern = directory.file("a*.csv");
     let plot = Plot::start(&directory, &["--log", pattern.to_str().unwrap(), "--window", "10"]);
     let stats = plot.rows(200);
     // Oldest first: the window holds the last five of each.
@@ -106,14 +106,14 @@ fn more_logs_than_can_be_open_are_not_dropped_in_silence() {
     for n in 0..257 {
         directory.write(&format!("a{n:03}.csv"), &(HEADER.to_owned() + "x,0,1,1\n"));
     }
-    let pattern = directory.path("a*.csv");
+    let pattern = directory.file("a*.csv");
     let plot = Plot::start(&directory, &["--log", pattern.to_str().unwrap()]);
     plot.rows(256);
     let (status, _, body) = plot.ask("GET", "/healthz");
     let reason = String::from_utf8(body).unwrap();
     assert_eq!(status, 503);
     assert!(reason.contains("more than 256 logs match") && reason.contains("a*.csv"), "{reason}");
-    fs::remove_file(directory.path("a000.csv")).unwrap();
+    fs::remove_file(directory.file("a000.csv")).unwrap();
     until("the last one fits", || plot.ask("GET", "/healthz").0 == 200);
     assert_eq!(plot.stats()["all"]["n"], 256);
 }
@@ -121,7 +121,7 @@ fn more_logs_than_can_be_open_are_not_dropped_in_silence() {
 #[test]
 fn a_pipe_named_as_a_log_does_not_stop_the_others() {
     let directory = Directory::new();
-    let (pipe, log) = (directory.path("pipe"), directory.path(LOG));
+    let (pipe, log) = (directory.file("pipe"), directory.file(LOG));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
     let both = format!("{},{}", pipe.display(), log.display());
@@ -136,16 +136,16 @@ fn a_pipe_named_as_a_log_does_not_stop_the_others() {
 #[test]
 fn a_log_may_come_only_where_its_directory_is() {
     let directory = Directory::new();
-    let (absent, pattern) = (directory.path("no/log.csv"), directory.path("no/*/log.csv"));
+    let (absent, pattern) = (directory.file("no/log.csv"), directory.file("no/*/log.csv"));
     for log in [absent, pattern] {
         let plot = Plot::start(&directory, &["--log", log.to_str().unwrap()]);
         until("the directory is missed", || plot.stats()["state"] == "trouble");
         let (status, _, body) = plot.ask("GET", "/healthz");
         assert_eq!(status, 503);
         assert!(String::from_utf8(body).unwrap().contains("/no: No such file"));
-        fs::create_dir(directory.path("no")).unwrap();
+        fs::create_dir(directory.file("no")).unwrap();
         until("it is there", || plot.ask("GET", "/healthz").0 == 200);
-        fs::remove_dir(directory.path("no")).unwrap();
+        fs::remove_dir(directory.file("no")).unwrap();
     }
 }
 
@@ -166,21 +166,21 @@ fn pictures_show_the_counts() {
     directory.write(LOG, &(HEADER.to_owned() + &rows(1000)));
     let plot = Plot::start(&directory, &["--size", "400x300"]);
     plot.rows(1000);
-    until("the picture is there", || directory.path("error_distribution.svg").exists());
-    let (width, height, pixels) = picture(&directory.path("error_distribution.png"));
+    until("the picture is there", || directory.file("error_distribution.svg").exists());
+    let (width, height, pixels) = picture(&directory.file("error_distribution.png"));
     assert_eq!((width, height), (400, 300));
     // A uniform distribution fills the chart with bars.
     let bars = pixels.chunks(3).filter(|pixel| *pixel == [158, 197, 228]).count();
     assert!(bars > 20_000, "{bars} pixels of bars");
     let (status, _, body) = plot.ask("GET", "/error_distribution.png");
     assert_eq!((status, &body[1..4]), (200, b"PNG".as_slice()));
-    let svg = fs::read_to_string(directory.path("error_distribution.svg")).unwrap();
+    let svg = fs::read_to_string(directory.file("error_distribution.svg")).unwrap();
     assert!(svg.contains("n = 1,000"), "{svg}");
 }
 
 #[test]
 fn picture_and_page_say_what_lies_beyond_the_axis() {
-    // A tenth of the errors lies far away, and so does p95.
+    // A tenth of the errors is far away, and so is p95.
     let heavy: String = (0..1000).map(|i| if i % 10 == 0 { 500 + i } else { i % 7 }).map(row_of).collect();
     let far: String = (0..1000).map(|i| 1000 + i % 7).map(row_of).collect();
     let cases = [
@@ -192,7 +192,7 @@ fn picture_and_page_say_what_lies_beyond_the_axis() {
         directory.write(LOG, &(HEADER.to_owned() + &log));
         let plot = Plot::start(&directory, &[]);
         plot.rows(1000);
-        until("there is a picture", || directory.path("error_distribution.svg").exists());
+        until("there is a picture", || directory.file("error_distribution.svg").exists());
         let page = String::from_utf8(plot.ask("GET", "/").2).unwrap();
         for (shown, text) in [("picture", directory.read("error_distribution.svg")), ("page", page)] {
             for word in &words {
@@ -207,14 +207,14 @@ fn row_of(error: i32) -> String {
 }
 
 #[test]
-fn the_last_line_of_progress_tells_of_the_last_picture() {
+fn the_last_line_of_progress_is_about_the_last_picture() {
     let directory = Directory::new();
     directory.write(LOG, &(HEADER.to_owned() + &rows(1)));
     let _plot = Plot::start(&directory, &[]);
-    let told = |line: &str| until(line, || directory.read("stderr").contains(line));
-    told("1 row drawn");
+    let says = |line: &str| until(line, || directory.read("stderr").contains(line));
+    says("1 row drawn");
     directory.append(LOG, row_of(1));
-    told("2 rows drawn");
+    says("2 rows drawn");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The server under clients that do not behave, and the health check.
 
 use crate::process::{Directory, HEADER, Plot, command, exchange, until};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -126,8 +127,8 @@ fn slow_and_idle_clients_keep_nobody_out() {
         sent && slow.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200 ")
     };
     until("a slow client is served among idle ones", slow_is_served);
-    let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", plot.pid())).unwrap().count();
-    assert!(count("task") <= 4, "threads: main, signals, page, and one that counts");
+    let count = |what: &str| fs::read_dir(format!("/proc/{}/{what}", plot.pid())).unwrap().count();
+    assert!(count("task") <= 5, "threads: main, signals, health, page, and one that counts");
     let clients = idle(&plot, 400);
     until("idle clients are let go", || count("fd") < 20);
     drop(clients);
@@ -151,7 +152,7 @@ fn a_shortage_of_threads_ends_nothing_and_shuts_nobody_out() {
     let mut strace = Command::new("strace");
     // As under a limit of processes that is reached: all threads but those of the start are refused.
     strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
-    strace.args(["-e", "inject=clone,clone3:error=EAGAIN:when=3+"]);
+    strace.args(["-e", "inject=clone,clone3:error=EAGAIN:when=4+"]);
     let plain = command(&directory);
     let plot = Plot::spawn(&directory, strace.arg(plain.get_program()).args(plain.get_args()));
     goes_on(&directory, &plot);
@@ -176,7 +177,7 @@ fn a_shortage_of_descriptors_ends_nothing_and_shuts_nobody_out() {
     for n in 0..12 {
         directory.write(&format!("a{n}.csv"), HEADER.to_owned() + "x,1,2,1\n");
     }
-    let pattern = directory.path("a*.csv");
+    let pattern = directory.file("a*.csv");
     let plot = Plot::spawn(&directory, few().arg("--log").arg(pattern));
     let clients = idle(&plot, 60);
     let stats = plot.rows(4);
@@ -187,34 +188,52 @@ fn a_shortage_of_descriptors_ends_nothing_and_shuts_nobody_out() {
 }
 
 #[test]
-fn the_health_check_asks_the_page_or_reads_the_file() {
+fn the_health_check_asks_the_process_with_these_settings() {
     let directory = Directory::new();
     directory.write("metric_log.csv", HEADER);
     let plot = Plot::start(&directory, &[]);
-    let check = |listen: &str| {
-        let output = command(&directory).args(["--healthcheck", "--listen", listen]).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    until("it is healthy", || check(&plot.address) == (Some(0), "ok\n".to_owned()));
-    std::fs::remove_file(directory.path("metric_log.csv")).unwrap();
-    std::fs::create_dir(directory.path("metric_log.csv")).unwrap();
-    until("it is not", || check(&plot.address).0 == Some(1));
-    let address = plot.address.clone();
-    drop(plot);
-    assert_eq!(check(&address).0, Some(1));
-    let (status, line) = check("none");
-    assert_eq!(status, Some(1));
-    assert!(line.contains(".plot_health") && line.contains("cannot write there"), "{line}");
-    directory.write(".plot_health", "ok\n");
-    assert_eq!(check("none"), (Some(0), "ok\n".to_owned()));
-    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
-    std::fs::File::options()
-        .write(true)
-        .open(directory.path(".plot_health"))
-        .unwrap()
-        .set_modified(past)
-        .unwrap();
-    let (status, line) = check("none");
-    assert_eq!(status, Some(1));
-    assert!(line.contains(" s ago") && line.contains("cannot write there"), "{line}");
+    let check = || plot.healthcheck(&directory, &[]);
+    until("it is healthy", || check() == "ok: 0 rows read");
+    directory.append("metric_log.csv", "a,1,2,1\n");
+    until("it has read a row", || check() == "ok: 1 row read");
+    fs::remove_file(directory.file("metric_log.csv")).unwrap();
+    fs::create_dir(directory.file("metric_log.csv")).unwrap();
+    until("it is not", || {
+        let line = check();
+        line.starts_with("unhealthy: cannot read all logs: ") && line.ends_with(" is not a regular file")
+    });
+    // A log that may yet come is no trouble.
+    fs::remove_dir(directory.file("metric_log.csv")).unwrap();
+    until("it waits", || check() == "ok: 1 row read");
+    // In the same directory, and for other logs.
+    let others = directory.file("b.csv");
+    let others = ["--log", others.to_str().unwrap()];
+    let nobody = "unhealthy: no process with these settings runs";
+    assert_eq!(plot.healthcheck(&directory, &others), nobody);
+    let other = Plot::start(&directory, &others);
+    until("the other one waits", || other.healthcheck(&directory, &others) == "ok: 0 rows read");
+    assert_eq!(check(), "ok: 1 row read");
+    plot.signal("STOP");
+    assert_eq!(check(), "unhealthy: the process hangs: it does not answer");
+    assert_eq!(other.healthcheck(&directory, &others), "ok: 0 rows read");
+    plot.signal("CONT");
+    plot.signal("TERM");
+    until("nobody runs", || check() == nobody);
+    let left: Vec<_> = fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("health")), "{left:?}");
+}
+
+#[test]
+fn it_is_not_healthy_while_it_reads_the_log_for_the_first_time() {
+    let directory = Directory::new();
+    directory.write("metric_log.csv", HEADER.to_owned() + "a,1,2,1\n");
+    // Each read of the log is interrupted, and so it reads for ever.
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pread64"]);
+    strace.args(["-e", "inject=pread64:error=EINTR", "-P"]).arg(directory.file("metric_log.csv"));
+    let plain = command(&directory);
+    let plot = Plot::spawn(&directory, strace.arg(plain.get_program()).args(plain.get_args()));
+    let reading = "unhealthy: reading the log for the first time";
+    until("it says so", || plot.healthcheck(&directory, &[]) == reading);
+    assert_eq!(plot.ask("GET", "/healthz").0, 503);
 }

@@ -1,7 +1,5 @@
-//! Runs the real `plot` on real files and looks at what it makes: pictures, page and numbers.
+//! Runs the real `plot` on real files, and checks its pictures, page and numbers.
 
-#[cfg(test)]
-mod directory;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]

@@ -23,7 +23,7 @@ struct Browser {
 
 impl Browser {
     fn open(directory: &Directory, plot: &Plot) -> Self {
-        let (to, from) = (directory.path("to"), directory.path("from"));
+        let (to, from) = (directory.file("to"), directory.file("from"));
         let made = Command::new("mkfifo").args([&to, &from]).status().unwrap();
         assert!(made.success());
         let known = Command::new("chromium").arg("--version").stdout(Stdio::null()).status();
@@ -38,7 +38,7 @@ impl Browser {
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--remote-debugging-pipe"])
-            .arg(format!("--user-data-dir={}", directory.path("profile").display()))
+            .arg(format!("--user-data-dir={}", directory.file("profile").display()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -123,14 +123,15 @@ fn the_page_says_how_it_goes() {
     let directory = Directory::new();
     let plot = Plot::start(&directory, &[]);
     let mut browser = Browser::open(&directory, &plot);
-    let log = directory.path(LOG);
-    browser.until(&format!("{STATE}.includes('which is not there')"));
+    let log = directory.file(LOG);
+    browser.until(&format!("{STATE}.includes('which does not exist')"));
     directory.write(LOG, HEADER);
-    browser.until(&format!("{STATE}.includes('has no rows')"));
+    browser.until(&format!("{STATE}.includes('No rows yet in')"));
     browser.screenshot("nothing-yet");
     fs::remove_file(&log).unwrap();
     fs::create_dir(&log).unwrap();
-    browser.until(&format!("{STATE}.includes('can be read') && {STATE}.includes('is not a regular file')"));
+    browser
+        .until(&format!("{STATE}.includes('cannot be read') && {STATE}.includes('is not a regular file')"));
     fs::remove_dir(&log).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(0..500) + "x,1,2,9\n"));
     browser.until(&format!("{STATE}.includes('Following')"));
@@ -139,9 +140,9 @@ fn the_page_says_how_it_goes() {
     // A screen reader says the state whenever it changes: it must not change with every row.
     assert_eq!(browser.evaluate(&format!("/501?/.test({STATE})")), false);
     fs::remove_file(&log).unwrap();
-    browser.until(&format!("{STATE}.includes('is not there. What is shown')"));
+    browser.until(&format!("{STATE}.includes('does not exist now. The page shows')"));
     fs::create_dir(&log).unwrap();
-    browser.until(&format!("{STATE}.includes('Not all there is can be read')"));
+    browser.until(&format!("{STATE}.includes('Some logs cannot be read')"));
     browser.screenshot("unreadable");
     let tiles = "document.querySelector('#tiles').getBoundingClientRect().top";
     let before = browser.evaluate(tiles);
@@ -160,7 +161,7 @@ fn the_page_says_when_lines_are_not_rows() {
     directory.write(LOG, &(HEADER.to_owned() + &"x,1,2,9\n".repeat(500)));
     let plot = Plot::start(&directory, &[]);
     let mut browser = Browser::open(&directory, &plot);
-    browser.until(&format!("{STATE}.includes('500 lines, none of them a row: 500 contradictory')"));
+    browser.until(&format!("{STATE}.includes('500 lines, and none is a row: 500 contradictory')"));
     browser.screenshot("no-row");
     directory.append(LOG, rows(0..9_500));
     browser.until(

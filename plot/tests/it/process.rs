@@ -1,13 +1,14 @@
 //! Starts the real binary in a directory of its own, asks it, and ends it.
 
-pub use crate::directory::Directory;
+pub use glue::testing::Directory;
+use glue::testing::wait_for;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error\n";
 
@@ -31,6 +32,15 @@ pub fn command(directory: &Directory) -> Command {
     command
 }
 
+/// The line that `plot --healthcheck` says. Its exit code agrees with it.
+pub fn healthcheck(directory: &Directory, args: &[&str]) -> String {
+    let output = command(directory).arg("--healthcheck").args(args).output().unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(line.lines().count(), 1, "{line:?}");
+    assert_eq!(output.status.code(), Some(i32::from(!line.starts_with("ok: "))), "{line:?}");
+    line.trim().to_owned()
+}
+
 impl Plot {
     pub fn start(directory: &Directory, args: &[&str]) -> Self {
         Plot::spawn(directory, command(directory).args(args))
@@ -40,7 +50,7 @@ impl Plot {
         // Free a moment ago, and nobody else asks for it by number.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
-        let log = fs::File::create(directory.path("stderr")).unwrap();
+        let log = fs::File::create(directory.file("stderr")).unwrap();
         command.args(["--interval", "0.1", "--listen", &address]).stderr(log).stdout(Stdio::null());
         let plot = Plot { child: command.spawn().unwrap(), address };
         until("the server answers", || TcpStream::connect(&plot.address).is_ok());
@@ -56,13 +66,18 @@ impl Plot {
         exchange(&self.address, format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
     }
 
+    /// [`healthcheck`] of a process that was started with `args`.
+    pub fn healthcheck(&self, directory: &Directory, args: &[&str]) -> String {
+        healthcheck(directory, &[&["--listen", self.address.as_str()], args].concat())
+    }
+
     pub fn stats(&self) -> Value {
         let (status, _, body) = self.ask("GET", "/stats.json");
         assert_eq!(status, 200);
         serde_json::from_slice(&body).unwrap()
     }
 
-    /// Waits until so many rows were read.
+    /// Waits until `n` rows were read.
     pub fn rows(&self, n: u64) -> Value {
         until(&format!("{n} rows are read"), || self.stats()["all"]["n"] == n);
         self.stats()
@@ -101,11 +116,7 @@ pub fn exchange(address: &str, request: &[u8]) -> (u16, String, Vec<u8>) {
     (status, head, answer[end + 4..].to_vec())
 }
 
-/// Waits for a condition; fails after half a minute.
+/// Waits for a condition, with a deadline.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(what, || holds().then_some(()));
 }

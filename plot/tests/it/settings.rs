@@ -25,6 +25,6 @@ fn a_variable_that_is_not_utf_8_is_named() {
         let output = plot(variable, b"/x\xff", &[]);
         let line = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{variable}: {line}");
-        assert_eq!(line, format!("plot: {variable} is not UTF-8\n"));
+        assert_eq!(line, format!("[ERROR] {variable} is not UTF-8\n"));
     }
 }

@@ -1,0 +1,202 @@
+//! Support for integration tests: a real broker, the real binary, and a peer that plays the other side. Every wait is for a condition, with a
+//! deadline.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::new_without_default,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "for tests: a panic is a failure, and what a failure needs is printed"
+)]
+
+pub mod command_line;
+pub mod frames;
+#[cfg(feature = "amqp")]
+mod peer;
+mod proxy;
+mod service;
+
+#[cfg(feature = "amqp")]
+pub use peer::{Peer, publish_until_confirmed};
+pub use proxy::{Direction, Proxy};
+pub use service::Service;
+
+use std::{
+    env, fs,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    process::{self, Command},
+    sync::Once,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What somebody reads who typed `cargo test`.
+const NO_BROKER: &str = "These tests need a broker, and TEST_AMQP_URL names none.
+    make test    starts one and runs all tests (needs RabbitMQ and Chromium, and installs them from Debian's packages)
+    make check   runs the tests that need no broker, and the lints";
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/broker");
+
+/// How long a condition may take to come true; `make chaos` has more to wait for.
+pub fn deadline() -> Duration {
+    Duration::from_secs(count("TEST_DEADLINE_SECONDS", 120) as u64)
+}
+
+/// Waits until `condition` returns a value.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(begun.elapsed() < deadline(), "no {what} within {:?}", deadline());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A test's count: `usual` in `make test`, or the value of the variable, as `make chaos` sets it.
+pub fn count(variable: &str, usual: usize) -> usize {
+    match env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is {text:?}, not a number")),
+        Err(_) => usual,
+    }
+}
+
+/// The random numbers of one test. Prints the seed; `TEST_SEED` repeats it.
+pub fn random() -> (fastrand::Rng, u64) {
+    let seed = env::var("TEST_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
+    println!("TEST_SEED={seed}");
+    (fastrand::Rng::with_seed(seed), seed)
+}
+
+/// Prints a line of the table at the end of `make chaos`.
+pub fn figure(what: &str, how_many: &str, seed: u64) {
+    println!("figure\t{what}\t{how_many}\t{seed}");
+}
+
+/// A directory of the test's own, removed with it unless the test fails.
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    /// Makes one below the directory for temporary files.
+    pub fn new() -> Directory {
+        let path = env::temp_dir().join(format!("monitor-test-{:016x}", fastrand::u64(..)));
+        fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The text of a file in it; empty if there is none.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap_or_default()
+    }
+
+    /// Makes a file, or replaces it.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.file(name), text).unwrap();
+    }
+
+    /// Appends to a file, and makes it where there is none.
+    pub fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        let file = fs::OpenOptions::new().create(true).append(true).open(self.file(name));
+        file.unwrap().write_all(text.as_ref()).unwrap();
+    }
+
+    /// The last `len` bytes of a file, or all of it.
+    pub fn read_end(&self, name: &str, len: usize) -> String {
+        let Ok(mut file) = fs::File::open(self.file(name)) else { return String::new() };
+        let begin = file.metadata().unwrap().len().saturating_sub(len as u64);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(begin)).unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// The broker that `make test` started, for tests that never stop it. Without one the process ends with one message, where dozens of tests
+/// would each panic.
+pub fn shared_broker() -> String {
+    static MISSING: Once = Once::new();
+    env::var("TEST_AMQP_URL").unwrap_or_else(|_| {
+        MISSING.call_once(|| {
+            // Not by eprintln!, whose output the test harness keeps to itself.
+            let _ = writeln!(io::stderr(), "\n{NO_BROKER}");
+            process::exit(1);
+        });
+        unreachable!("the process has ended")
+    })
+}
+
+/// A queue prefix that no other test has.
+pub fn prefix() -> String {
+    format!("t{:012x}.", fastrand::u64(..1 << 48))
+}
+
+/// A broker of the test's own, which the test may stop and kill.
+pub struct Node {
+    directory: Directory,
+    /// With user and password, as the services take it.
+    pub url: String,
+}
+
+impl Node {
+    /// Starts one and waits until it takes connections.
+    pub fn start() -> Node {
+        // Only `make test` stops the nodes of tests that were interrupted.
+        shared_broker();
+        let directory = Directory::new();
+        let url = script("start", &directory.0, &[]);
+        Node { directory, url }
+    }
+
+    /// `start`, `stop`, `kill` or `restart`.
+    pub fn command(&self, command: &str) {
+        script(command, &self.directory.0, &[]);
+    }
+
+    /// Writes to disk what the node knows of its quorum queues. RabbitMQ 3.10 does so up to seconds after a declaration or a start, and loses
+    /// the queue for good (541 on each consume) if it is killed before.
+    pub fn sync_queues(&self) {
+        self.ctl(&["eval", "[ok = dets:sync(Table) || Table <- dets:all()], mnesia:sync_log()."]);
+    }
+
+    /// Runs rabbitmqctl.
+    pub fn ctl(&self, args: &[&str]) -> String {
+        script("ctl", &self.directory.0, args)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.command("kill");
+    }
+}
+
+fn script(command: &str, directory: &Path, args: &[&str]) -> String {
+    let output = Command::new(SCRIPT).arg(command).arg(directory).args(args).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The line that `binary --healthcheck` prints with these settings. Checks that the exit code agrees.
+pub fn healthcheck(binary: &str, settings: &[(&str, &str)]) -> String {
+    let flags = settings.iter().flat_map(|(flag, value)| [format!("--{flag}"), value.to_string()]);
+    let output = Command::new(binary).env_clear().arg("--healthcheck").args(flags).output().unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(line.lines().count(), 1, "{line:?}");
+    assert_eq!(output.status.code(), Some(i32::from(!line.starts_with("ok: "))), "{line:?}");
+    line.trim().to_owned()
+}

@@ -1,0 +1,244 @@
+//! Runs of a few fixed steps: the service dies at every call, the disk is full from every call, the log is renamed before every step. Nothing
+//! is random, so each run shows the same bugs.
+
+use super::{
+    Call, Change, Driver, Fault, Halt, Image, LOG, Loss, OnFailure, Progress, SECTOR_BYTES, Seen, SimDisk,
+    Workload, crash, halves, journal, start, workload,
+};
+use crate::{clock::Now, join::Side, journal::batch::Batch};
+use std::{path::Path, sync::Arc, time::Instant};
+use workload::{CONFLICT, HEADER, Message, batch, value};
+
+const OLD: &str = "old0.csv";
+
+fn half(side: Side, id: &str) -> Message {
+    Message::Half(side, id.to_owned(), value(side, id))
+}
+
+fn pair(id: &str) -> [Message; 2] {
+    [half(Side::YTrue, id), half(Side::YPred, id)]
+}
+
+/// The messages, and the end of each step. All halves of a step are released.
+fn steps() -> (Workload, Vec<usize>) {
+    use Side::*;
+    let steps = [
+        vec![half(YTrue, "k1"), Message::Invalid("invalid".to_owned())],
+        // A half that has waited, and a pair that meets in memory. The store is not synced for them.
+        [vec![half(YPred, "k1")], pair("k2").into()].concat(),
+        // A conflict with a half that is only held.
+        vec![half(YTrue, "k3"), Message::Half(YTrue, "k3".to_owned(), CONFLICT)],
+        // A conflict with a row, among several rows and a half that is added to the store, which is synced for it.
+        [
+            [pair("k4"), pair("k5"), pair("k6")].concat(),
+            vec![half(YPred, "k3"), Message::Half(YPred, "k2".to_owned(), CONFLICT), half(YTrue, "k7")],
+        ]
+        .concat(),
+        vec![half(YPred, "k7")],
+    ];
+    let ends = steps.iter().scan(0, |end, step| {
+        *end += step.len();
+        Some(*end)
+    });
+    let ends = ends.collect();
+    let messages: Vec<Message> = steps.concat();
+    let (late_from, settings) = (messages.len(), workload::unlimited());
+    let (files, rows_before) = (vec![], vec![]);
+    (Workload { name: "steps", messages, settings, files, rows_before, late_from }, ends)
+}
+
+/// Takes the unacknowledged steps. Renames the log before the step `renames_before`, and returns its content.
+fn live(driver: &mut Driver, ends: &[usize], renames_before: Option<usize>) -> Result<Vec<u8>, Halt> {
+    let mut renamed = Vec::new();
+    let from = driver.seen.acknowledged;
+    driver.taken = from;
+    let mut journal = driver.open()?;
+    for (step, &end) in ends.iter().enumerate().filter(|(_, end)| **end > from) {
+        if renames_before == Some(step) {
+            renamed = driver.log();
+            driver.rename_log();
+        }
+        driver.deliver(&mut journal, driver.taken..end, true)?;
+        driver.taken = end;
+        driver.seen.acknowledged = end;
+        driver.seen.log = driver.log();
+        driver.disk.note(driver.seen.clone());
+    }
+    driver.close(journal)?;
+    Ok(renamed)
+}
+
+fn driver(workload: &Workload, (image, seen): (Image, Seen), fault: Fault, records: bool) -> Driver<'_> {
+    Driver::new(workload, image, seen, fault, records, 0)
+}
+
+/// A run after a crash. Its rows must be right and durable.
+fn recovers(workload: &Workload, ends: &[usize], left: (Image, Seen)) {
+    let mut driver = driver(workload, left, Fault::None, false);
+    live(&mut driver, ends, None).unwrap();
+    driver.check();
+    driver.disk.edit(|image| *image = image.clone().power_cut(|_| false));
+    driver.check();
+}
+
+/// The broker redelivers the unacknowledged messages in another order. With `all` the acknowledgements were lost too.
+fn again(seen: &mut Seen, ends: &[usize], all: bool) {
+    let next = ends.iter().find(|end| **end > seen.acknowledged).copied().unwrap_or(seen.acknowledged);
+    Arc::make_mut(&mut seen.messages)[seen.acknowledged..next].reverse();
+    if all {
+        seen.acknowledged = 0;
+    }
+}
+
+/// The states in which a call may be the last one. A completed call is the state before the next one.
+fn progresses(call: &Call) -> Vec<Progress> {
+    let mut progresses = vec![Progress::Before];
+    if let Call::Change(_, Change::Write { bytes, .. }) = call {
+        let torn = [1, SECTOR_BYTES, bytes.len() / 2, bytes.len() - 1];
+        let is_page = bytes.len().is_multiple_of(SECTOR_BYTES);
+        let torn = torn.into_iter().filter(|len| (1..bytes.len()).contains(len));
+        progresses.extend(torn.filter(|len| !is_page || *len == SECTOR_BYTES).map(Progress::Torn));
+    }
+    progresses
+}
+
+/// Each call of a run is the last one, with and without a power cut. Then the unacknowledged messages are redelivered, or the log is renamed
+/// meanwhile and all acknowledgements are lost.
+#[test]
+fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair() {
+    let (workload, ends) = steps();
+    let mut first = driver(&workload, start(&workload), Fault::None, true);
+    live(&mut first, &ends, None).unwrap();
+    first.check();
+    let mut states = 0;
+    for (at, moment) in first.disk.moments().iter().enumerate() {
+        for progress in progresses(&moment.call) {
+            for loss in [Loss::Nothing, Loss::Everything] {
+                for renames in [false, true] {
+                    let (mut image, mut seen) = crash(moment, progress, loss);
+                    // A renamed log with an unfinished row, or half a header, is left as it is.
+                    let is_whole = |log: &[u8]| log.len() > HEADER.len() && log.ends_with(b"\n");
+                    if renames && !image.read(LOG).is_some_and(is_whole) {
+                        continue;
+                    }
+                    let on_failure =
+                        OnFailure(format!("call {at}, {progress:?}, {loss:?}, renamed: {renames}"));
+                    again(&mut seen, &ends, renames);
+                    if renames {
+                        image.rename(Path::new(LOG), Path::new(OLD));
+                        (seen.log, seen.left) = Default::default();
+                    }
+                    recovers(&workload, &ends, (image, seen));
+                    drop(on_failure);
+                    states += 1;
+                }
+            }
+        }
+    }
+    assert!(states > 500, "{states} states");
+}
+
+/// The log is renamed before any step. From then on it stays unchanged, and its ids stay done over a kill.
+#[test]
+fn a_log_that_is_renamed_between_two_batches_is_left_alone() {
+    let (workload, ends) = steps();
+    for step in 0..ends.len() {
+        let mut first = driver(&workload, start(&workload), Fault::None, false);
+        let renamed = live(&mut first, &ends, Some(step)).unwrap();
+        first.check();
+        let image = first.disk.image().killed();
+        assert_eq!(image.read(OLD), Some(&renamed[..]), "renamed before step {step}");
+        let mut seen = first.seen.clone();
+        again(&mut seen, &ends, true);
+        recovers(&workload, &ends, (image, seen));
+    }
+}
+
+/// The disk is full for one or more calls, starting at any call. Partly written batches are cut off, and the store stays as it was.
+#[test]
+fn a_full_disk_at_any_call_doubles_and_loses_nothing() {
+    let (workload, ends) = steps();
+    let mut held = 0;
+    for calls in [1, 2, 9] {
+        for from_call in 1.. {
+            let on_failure = OnFailure(format!("full from call {from_call}, for {calls}"));
+            let mut first = driver(&workload, start(&workload), Fault::Enospc { from_call, calls }, false);
+            let result = live(&mut first, &ends, None);
+            if first.disk.calls() < from_call {
+                break;
+            }
+            assert!(result.is_ok() || first.is_opening, "ended: {result:?}");
+            if result.is_ok() {
+                first.check();
+                held += u64::from(first.disk.failed());
+            }
+            let (image, mut seen) = (first.disk.image().killed(), first.seen.clone());
+            again(&mut seen, &ends, true);
+            recovers(&workload, &ends, (image, seen));
+            drop(on_failure);
+        }
+    }
+    assert!(held > 50, "the disk was full only {held} times");
+}
+
+fn now() -> Now {
+    Now { unix_ms: 0, instant: Instant::now() }
+}
+
+fn disk() -> SimDisk<()> {
+    SimDisk::new(Image::default(), (), Fault::None, false)
+}
+
+/// The disk after a kill, or after a power cut that takes all unsynced changes.
+fn after(disk: &SimDisk<()>, power_cut: bool) -> SimDisk<()> {
+    let image = disk.image();
+    let image = if power_cut { image.power_cut(|_| false) } else { image.killed() };
+    SimDisk::new(image, (), Fault::None, false)
+}
+
+/// Nothing can be adopted from a deleted log. So the store must be synced before a new log gets its first row.
+#[test]
+fn ids_of_a_log_that_was_deleted_stay_done_once_another_one_has_a_row() {
+    let (disk, now) = (disk(), now());
+    let mut first = journal(&disk, workload::unlimited(), now);
+    first.digest(batch(&pair("k1")), true, now).unwrap();
+    disk.edit(|image| image.remove(LOG));
+    first.digest(batch(&pair("k2")), true, now).unwrap();
+    let mut second = journal(&after(&disk, false), workload::unlimited(), now);
+    let digested = second.digest(batch(&pair("k1")), true, now).unwrap();
+    assert_eq!((digested.rows, digested.duplicates), (0, 2));
+}
+
+/// Its delivery was not acknowledged, so it is redelivered. As a duplicate it would be acknowledged while it is only in memory.
+#[test]
+fn a_held_half_that_comes_again_with_the_next_connection_is_held_anew() {
+    let (disk, now) = (disk(), now());
+    let mut journal = journal(&disk, workload::unlimited(), now);
+    for _ in 0..2 {
+        let digested = journal.digest(halves(1..2), false, now).unwrap();
+        assert_eq!((digested.held.len(), digested.duplicates), (1, 0));
+        journal.end_connection().unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_is_taken_away_fails_the_batch_before_it_may_be_acknowledged() {
+    for name in ["metric.redb", "elsewhere"] {
+        let (disk, now) = (disk(), now());
+        let mut journal = journal(&disk, workload::unlimited(), now);
+        journal.digest(batch(&pair("k1")), true, now).unwrap();
+        disk.edit(|image| image.remove(name));
+        for batch in [halves(1..2), Batch::default()] {
+            assert_eq!(journal.digest(batch, true, now).is_err(), name == "metric.redb");
+        }
+    }
+}
+
+#[test]
+fn foreign_queues_are_known_after_a_power_cut() {
+    let (disk, now) = (disk(), now());
+    let mut first = journal(&disk, workload::unlimited(), now);
+    first.remember_foreign_queue("y_true").unwrap();
+    let queues = journal(&after(&disk, true), workload::unlimited(), now).foreign_queues().unwrap();
+    assert_eq!(queues.into_iter().collect::<Vec<_>>(), ["y_true"]);
+}

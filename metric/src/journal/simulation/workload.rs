@@ -1,0 +1,216 @@
+//! The messages of a simulation, and the expected result: each id whose two halves came has one row, and no other id has.
+
+use crate::{
+    join::Side,
+    journal::{Settings, batch::Batch, rejects::Reject},
+    wire::sample::Sample,
+};
+use std::collections::{HashMap, HashSet};
+
+#[derive(Clone)]
+pub enum Message {
+    Half(Side, String, f64),
+    Invalid(String),
+}
+
+pub struct Workload {
+    pub name: &'static str,
+    pub messages: Vec<Message>,
+    pub settings: Settings,
+    /// Files before the first start.
+    pub files: Vec<(&'static str, String)>,
+    /// Ids of the rows in those files.
+    pub rows_before: Vec<String>,
+    /// The messages from this index come once those before are acknowledged.
+    pub late_from: usize,
+}
+
+pub fn unlimited() -> Settings {
+    Settings {
+        queue_prefix: String::new(),
+        queues: ["y_true", "y_pred"].map(str::to_owned),
+        compares_predictions: true,
+        halves_max: u64::MAX,
+        age_max_ms: u64::MAX,
+        done_ids: u64::MAX,
+    }
+}
+
+/// A second value for a half.
+pub const CONFLICT: f64 = -1.0;
+pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+
+/// The body in the reject of a conflict.
+pub fn body(id: &str, value: f64) -> String {
+    serde_json::json!({"id": id, "body": value}).to_string()
+}
+
+pub fn value(side: Side, id: &str) -> f64 {
+    let number: f64 = id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    if side == Side::YTrue { number * 0.1 } else { 1000.0 - number / 3.0 }
+}
+
+/// Halves of `ids` in a random order, the second up to `apart` places behind the first; some are repeated.
+fn pairs(ids: std::ops::Range<usize>, apart: usize, rng: &mut fastrand::Rng) -> Vec<Message> {
+    let mut timed = Vec::new();
+    for number in ids {
+        let id = format!("{}{number}", if number % 7 == 0 { "=" } else { "k" });
+        let sides = if rng.bool() { [Side::YTrue, Side::YPred] } else { [Side::YPred, Side::YTrue] };
+        for (side, at) in sides.into_iter().zip([number, number + rng.usize(..apart)]) {
+            let message = Message::Half(side, id.clone(), value(side, &id));
+            if rng.u8(..5) == 0 {
+                timed.push((at + rng.usize(..apart), message.clone()));
+            }
+            timed.push((at, message));
+        }
+    }
+    timed.sort_by_key(|&(at, _)| at);
+    timed.into_iter().map(|(_, message)| message).collect()
+}
+
+/// From an empty directory: pairs, halves alone, repeats, conflicts and invalid messages.
+pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
+    let mut messages = pairs(0..24, 9, rng);
+    for alone in 100..104 {
+        let side = if alone % 2 == 0 { Side::YTrue } else { Side::YPred };
+        let id = format!("k{alone}");
+        let at = rng.usize(..messages.len());
+        messages.insert(at, Message::Half(side, id.clone(), value(side, &id)));
+        // A second value for it, at once or later: a conflict that must be rejected, whether the other half comes or not.
+        let conflict = Message::Half(side, id, CONFLICT);
+        if alone % 2 == 0 {
+            messages.insert(at + 1, conflict);
+        } else {
+            messages.push(conflict);
+        }
+    }
+    for number in 0..4 {
+        messages.insert(rng.usize(..messages.len()), Message::Invalid(format!("invalid {number}")));
+    }
+    let late_from = messages.len();
+    for alone in 100..102 {
+        let side = if alone % 2 == 0 { Side::YPred } else { Side::YTrue };
+        let id = format!("k{alone}");
+        messages.push(Message::Half(side, id.clone(), value(side, &id)));
+    }
+    // Other values for ids whose rows are in the log: conflicts with the row.
+    for done in 0..3 {
+        messages.push(Message::Half(Side::YPred, format!("k{}", done * 5 + 1), CONFLICT));
+    }
+    let (files, rows_before) = (vec![], vec![]);
+    Workload { name: "mixed", messages, settings: unlimited(), files, rows_before, late_from }
+}
+
+/// Few halves may wait, so some expire.
+pub fn limited(rng: &mut fastrand::Rng) -> Workload {
+    let messages = pairs(0..30, 12, rng);
+    let settings = Settings { halves_max: 5, age_max_ms: 4000, ..unlimited() };
+    let (files, rows_before, late_from) = (vec![], vec![], messages.len());
+    Workload { name: "limited", messages, settings, files, rows_before, late_from }
+}
+
+/// Continues a log whose store is lost, with a note in it and a torn row at its end. Few done ids are kept.
+pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
+    let mut text = HEADER.to_owned();
+    let rows_before: Vec<String> = (200..220).map(|number| format!("k{number}")).collect();
+    for (at, id) in rows_before.iter().enumerate() {
+        let (y_true, y_pred) = (value(Side::YTrue, id), value(Side::YPred, id));
+        text += &format!("{id},{y_true},{y_pred},{},1.000\n", (y_pred - y_true).abs());
+        if at == 9 {
+            text += "a note\r\n\0\0,\"\n";
+        }
+    }
+    text += "k300,1,2";
+    let mut messages = pairs(300..324, 6, rng);
+    // Rows of the log whose messages come again.
+    for id in rows_before.iter().rev().take(4) {
+        messages.insert(0, Message::Half(Side::YPred, id.clone(), value(Side::YPred, id)));
+    }
+    let settings = Settings { done_ids: 16, ..unlimited() };
+    let (files, late_from) = (vec![("metric_log.csv", text)], messages.len());
+    Workload { name: "inherited", messages, settings, files, rows_before, late_from }
+}
+
+impl Message {
+    fn into_batch(self, batch: &mut Batch) {
+        match self {
+            Message::Half(side, id, value) => {
+                let sample = Sample { id: id.as_str().into(), value };
+                batch.arrivals.add(side, 0, |samples| samples.push(sample));
+            }
+            Message::Invalid(body) => {
+                batch.rejects.push(Reject::new(0, "y_true", "not JSON".to_owned(), body.as_bytes(), None));
+            }
+        }
+    }
+}
+
+pub fn batch(messages: &[Message]) -> Batch {
+    let mut batch = Batch::default();
+    messages.iter().cloned().for_each(|message| message.into_batch(&mut batch));
+    batch
+}
+
+/// Id and values, as in the log.
+pub type Row = (String, f64, f64);
+
+/// Reads the rows of a log and checks its header. A power cut may leave a line that holds zeros.
+pub fn rows(log: &[u8]) -> Vec<Row> {
+    let text = std::str::from_utf8(log).unwrap();
+    assert!(text.starts_with(HEADER), "no header: {text:?}");
+    assert!(text.ends_with('\n'), "torn: {text:?}");
+    let lines = text.lines().skip(1).filter(|line| !line.contains('\0'));
+    let records = lines.map(|line| line.split(',').collect::<Vec<_>>()).filter(|fields| fields.len() == 5);
+    records
+        .map(|fields| {
+            let number = |at: usize| fields[at].parse::<f64>().unwrap();
+            assert_eq!(number(3), (number(2) - number(1)).abs());
+            (fields[0].trim_start_matches('\'').to_owned(), number(1), number(2))
+        })
+        .collect()
+}
+
+impl Workload {
+    /// Compares the rows of all logs with the messages. `refused` are the bodies of conflicts.
+    pub fn check_rows(&self, rows: &[Row], unmatched: &HashSet<(String, bool)>, refused: &HashSet<String>) {
+        let mut halves: HashMap<&str, [bool; 2]> = HashMap::new();
+        let mut conflicts: HashMap<&str, Side> = HashMap::new();
+        for message in &self.messages {
+            let Message::Half(side, id, value) = message else { continue };
+            halves.entry(id).or_default()[(*side == Side::YPred) as usize] = true;
+            if *value == CONFLICT {
+                conflicts.insert(id, *side);
+            }
+        }
+        // After a crash the broker may redeliver the two in the other order. One stays and the other is refused, for good.
+        let mut stays: HashMap<&str, f64> = HashMap::new();
+        for (&id, &side) in &conflicts {
+            let of_conflict = [value(side, id), CONFLICT];
+            let is_refused = of_conflict.map(|value| refused.contains(&body(id, value)));
+            assert_ne!(
+                is_refused[0], is_refused[1],
+                "{id}: which of {of_conflict:?} is refused: {is_refused:?}"
+            );
+            stays.insert(id, if is_refused[0] { CONFLICT } else { of_conflict[0] });
+        }
+        let mut seen = HashSet::new();
+        for (id, y_true, y_pred) in rows {
+            assert!(seen.insert(id.as_str()), "{id} has two rows");
+            let expected = [Side::YTrue, Side::YPred].map(|side| match stays.get(id.as_str()) {
+                Some(stays) if conflicts.get(id.as_str()) == Some(&side) => *stays,
+                _ => value(side, id),
+            });
+            assert_eq!([*y_true, *y_pred], expected, "{id}");
+            let known = halves.get(id.as_str()) == Some(&[true; 2]) || self.rows_before.contains(id);
+            assert!(known, "a row for {id}, which never was complete");
+        }
+        for id in &self.rows_before {
+            assert!(seen.contains(id.as_str()), "the row of {id} is gone");
+        }
+        for (id, sides) in halves {
+            let given_up =
+                unmatched.contains(&(id.to_owned(), true)) || unmatched.contains(&(id.to_owned(), false));
+            assert!(sides != [true; 2] || seen.contains(id) || given_up, "{id} has no row");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `unmatched.csv`: halves that expired, because they waited too long or were too many. Halves are written before they are removed from the
+//! store; after a crash between the two they are written again.
+
+use crate::{
+    disk::{Disk, cannot_read},
+    join::{Half, Side},
+    journal::{
+        line_file::LineFile,
+        row_log::{unix_seconds, write_id},
+    },
+};
+use anyhow::{Context, Result};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+const HEADER: &[u8] = b"id,kind,value,received_at\n";
+
+pub struct Unmatched<D: Disk> {
+    disk: D,
+    path: PathBuf,
+    /// `None` until the first half expires.
+    file: Option<LineFile<D>>,
+}
+
+impl<D: Disk> Unmatched<D> {
+    /// # Errors
+    /// Names the file.
+    pub fn open(disk: &D, path: &Path) -> Result<Unmatched<D>> {
+        let exists = disk.find(path).with_context(|| cannot_read(path))?.is_some();
+        let file = if exists { Some(LineFile::open(disk, path)?) } else { None };
+        Ok(Unmatched { disk: disk.clone(), path: path.to_owned(), file })
+    }
+
+    /// Appends the halves and makes them durable.
+    ///
+    /// # Errors
+    /// Names the file, which then ends as before.
+    pub fn append(&mut self, halves: &[(String, Half)]) -> Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(LineFile::open(&self.disk, &self.path)?),
+        };
+        file.follow_path()?;
+        if file.len()? == 0 {
+            // Synced by itself, so that no power cut leaves lines without it.
+            file.append(HEADER)?;
+        }
+        let mut lines = Vec::new();
+        for (id, Half { side, value, received }) in halves {
+            write_id(&mut lines, id)?;
+            let kind = if *side == Side::YTrue { "y_true" } else { "y_pred" };
+            writeln!(lines, ",{kind},{value},{}", unix_seconds(received.unix_ms))?;
+        }
+        file.append(&lines)
+    }
+}

@@ -1,0 +1,116 @@
+//! Describes messages and values that cannot be used, so that the publisher can find the mistake. Never decides whether they can be used.
+
+use crate::wire::json::{self, Fields, elements, fields};
+use serde::de::IgnoredAny;
+
+/// A reason quotes this many bytes of a value or key.
+const QUOTED_BYTES_MAX: usize = 40;
+
+/// The format of a message that is not JSON in UTF-8. `None` if it is, or if its first bytes are not known.
+pub fn format(body: &[u8]) -> Option<&'static str> {
+    // The zeros of ASCII characters reveal UTF-16 and UTF-32 without a byte order mark (RFC 4627, section 3).
+    match body.trim_ascii_start() {
+        [0x1f, 0x8b, ..] => Some("compressed with gzip"),
+        [0x78, 0x01 | 0x9c | 0xda, ..] => Some("compressed with zlib"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("compressed with zstd"),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some("compressed with bzip2"),
+        [0x80, 2..=5, ..] => Some("a Python pickle"),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some("a NumPy file"),
+        [0x80..=0x8f, 0xa0..=0xbf, ..] | [0x90..=0x9f, 0x80..=0x8f, ..] => Some("MessagePack"),
+        [b'{', b'\'', ..] | [b'[', b'{', b'\'', ..] => {
+            Some("a Python dict written with str(), not with json.dumps()")
+        }
+        [b'b', b'\'' | b'"', ..] => Some("Python bytes written with str()"),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32 text"),
+        [1..=255, 0, 0, 0, ..] | [0, 0, 0, 1..=255, ..] => Some("UTF-32 text"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255, 0, ..] | [0, 1..=255, 0, 1..=255, ..] => {
+            Some("UTF-16 text")
+        }
+        _ => None,
+    }
+}
+
+/// Describes a JSON value, or one of the tokens that `json.rs` accepts.
+pub fn value(raw: &str) -> String {
+    match raw.as_bytes().first() {
+        Some(b'{') => fields(raw).map_or("an object".to_owned(), |fields| match keys(&fields) {
+            keys if keys.is_empty() => "an empty object".to_owned(),
+            keys => format!("an object with {keys}"),
+        }),
+        Some(b'[') => match elements(raw, 0) {
+            Ok((_, 0)) => "an empty array".to_owned(),
+            Ok((_, 1)) => "an array of one value".to_owned(),
+            Ok((_, count)) => format!("an array of {count} values"),
+            Err(_) => "an array".to_owned(),
+        },
+        Some(b'"') => of_string(raw),
+        Some(b'0'..=b'9') => format!("the number {}", quoted(raw)),
+        Some(b'-') if raw != "-Infinity" => format!("the number {}", quoted(raw)),
+        // null, true, false, and the tokens.
+        _ => quoted(raw),
+    }
+}
+
+fn of_string(raw: &str) -> String {
+    let text = json::string(raw).unwrap_or_default();
+    if raw == "\"\"" {
+        "an empty string".to_owned()
+    } else if text.trim_ascii_start().starts_with(['{', '['])
+        && serde_json::from_str::<IgnoredAny>(&text).is_ok()
+    {
+        "JSON inside a string, encoded twice".to_owned()
+    } else {
+        format!("the string {}", quoted(raw))
+    }
+}
+
+/// The names of an object's keys.
+pub fn keys<V>(fields: &Fields<V>) -> String {
+    let known = [("id", &fields.id), ("body", &fields.body)];
+    let known = known.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.to_owned());
+    let names: Vec<String> = known.chain(fields.unknown.iter().map(|name| quoted(name))).collect();
+    match fields.unknown_count - fields.unknown.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// A text, cut off if it is long.
+pub fn quoted(text: &str) -> String {
+    match text.get(..text.floor_char_boundary(QUOTED_BYTES_MAX)) {
+        Some(part) if part.len() < text.len() => format!("{part}…"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_named_and_long_ones_are_cut() {
+        for (raw, expected) in [
+            ("null", "null"),
+            ("-Infinity", "-Infinity"),
+            ("-1.5", "the number -1.5"),
+            (r#""""#, "an empty string"),
+            (r#"" ""#, r#"the string " ""#),
+            (r#""[0.1 0.2]""#, r#"the string "[0.1 0.2]""#),
+            (r#""[1, 2]""#, "JSON inside a string, encoded twice"),
+            ("[]", "an empty array"),
+            ("[NaN]", "an array of one value"),
+            ("{}", "an empty object"),
+            (r#"{"body": 1, "a": NaN, "id": 2, "b": 3}"#, "an object with id, body, a, b"),
+        ] {
+            assert_eq!(value(raw), expected);
+        }
+        let many: Vec<String> = (0..20).map(|i| format!("\"k{i}\": 1")).collect();
+        let described = value(&format!("{{{}}}", many.join(",")));
+        assert_eq!(described, "an object with k0, k1, k2, k3, k4, k5, k6, k7 and 12 more");
+        for raw in ["1".repeat(1 << 20), format!("\"{}\"", "é".repeat(1 << 19))] {
+            assert!(value(&raw).len() < 60, "{}", value(&raw).len());
+        }
+        let long_key = format!("{{\"{}\": 1}}", "k".repeat(1 << 20));
+        assert!(value(&long_key).len() < 70);
+    }
+}

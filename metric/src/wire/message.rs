@@ -1,0 +1,214 @@
+//! Decodes message bodies into samples, as in CONTRACT.md. Never panics, whatever the bytes are.
+
+use crate::wire::{
+    describe, fast,
+    id::{self, Id},
+    json,
+    sample::{BODY_BYTES_MAX, Content, Refused, SAMPLES_MAX, Sample},
+    value,
+};
+use std::{borrow::Cow, str};
+
+/// Appends the samples of one message to `samples`, and the parts that cannot be used to `refused`.
+pub fn decode<'a>(
+    body: &'a [u8],
+    content: &Content,
+    samples: &mut Vec<Sample>,
+    refused: &mut Vec<Refused<'a>>,
+) {
+    let text = text(body);
+    if let Ok(text) = text
+        && fast::decode(text, content, samples).is_ok()
+    {
+        return;
+    }
+    let mut refuse = |reason, body, index| refused.push(Refused { reason, body, index });
+    match text.and_then(split) {
+        Ok(Message::One(text)) => match sample(text, content) {
+            Ok(sample) => samples.push(sample),
+            Err(reason) => refuse(whole(body, reason), body, None),
+        },
+        Ok(Message::Batch(elements)) => {
+            for (index, element) in elements.into_iter().enumerate() {
+                match sample(element, content) {
+                    Ok(sample) => samples.push(sample),
+                    Err(reason) => refuse(reason, element.as_bytes(), Some(index)),
+                }
+            }
+        }
+        Err(reason) => refuse(whole(body, reason), body, None),
+    }
+}
+
+/// Why a whole message is refused: its format, if that is known and not JSON, otherwise `reason`.
+fn whole(body: &[u8], reason: String) -> String {
+    match describe::format(body) {
+        Some(format) if body.len() <= BODY_BYTES_MAX => format!("the message is {format}"),
+        _ => reason,
+    }
+}
+
+enum Message<'a> {
+    One(&'a str),
+    Batch(Vec<&'a str>),
+}
+
+fn text(body: &[u8]) -> Result<&str, String> {
+    if body.len() > BODY_BYTES_MAX {
+        return Err(format!("the message has more than {BODY_BYTES_MAX} bytes"));
+    }
+    let text = str::from_utf8(body).map_err(|e| format!("not UTF-8: {e}"))?;
+    // Windows tools write a byte order mark.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii_start())
+}
+
+fn split(text: &str) -> Result<Message<'_>, String> {
+    let not_json = |e| format!("not JSON: {e}");
+    match text.as_bytes().first() {
+        None => Err("the message is empty".to_owned()),
+        Some(b'{') => Ok(Message::One(text)),
+        Some(b'[') => match json::elements(text, SAMPLES_MAX).map_err(not_json)? {
+            (_, 0) => Err("the message is an empty array".to_owned()),
+            (elements, 1..=SAMPLES_MAX) => Ok(Message::Batch(elements)),
+            (_, n) => Err(format!("the message is an array of {n} samples; at most {SAMPLES_MAX}")),
+        },
+        _ => {
+            json::check(text).map_err(not_json)?;
+            let what = describe::value(text.trim_ascii_end());
+            Err(format!("the message is {what}, neither a sample nor an array of samples"))
+        }
+    }
+}
+
+fn sample(text: &str, content: &Content) -> Result<Sample, String> {
+    if !text.starts_with('{') {
+        return Err(format!("the sample is {}, not an object", describe::value(text)));
+    }
+    let fields =
+        json::fields(text).map_err(|e| if e.is_data() { e.to_string() } else { format!("not JSON: {e}") })?;
+    let missing = |key| match describe::keys(&fields) {
+        keys if keys.is_empty() => format!("the sample has no key {key}; it is an empty object"),
+        keys => format!("the sample has no key {key}; it has {keys}"),
+    };
+    let id = sample_id(fields.id.ok_or_else(|| missing("id"))?)?;
+    let body = fields.body.ok_or_else(|| missing("body"))?;
+    let value = match content {
+        Content::Number => value::number(body)?,
+        Content::Features(model) => value::prediction(body, model)?,
+    };
+    Ok(Sample { id: Id::from(&*id), value })
+}
+
+fn sample_id(raw: &str) -> Result<Cow<'_, str>, String> {
+    let id = match raw.as_bytes().first() {
+        Some(b'"') => json::string(raw).map_err(|e| format!("the id: {e}"))?,
+        Some(b'-' | b'0'..=b'9') if raw != "-Infinity" => Cow::Borrowed(raw),
+        _ => return Err(format!("the id is {}, neither a string nor a number", describe::value(raw))),
+    };
+    id::check(&id)?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod mutated;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::model::Model;
+    use serde_json::Value;
+
+    fn content<'a>(queue: &str, model: &'a Model) -> Content<'a> {
+        if queue == "features" { Content::Features(model) } else { Content::Number }
+    }
+
+    fn decode_all<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>) {
+        let (mut samples, mut refused) = (Vec::new(), Vec::new());
+        decode(body, content, &mut samples, &mut refused);
+        (samples, refused)
+    }
+
+    fn golden(text: &str) -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The samples of a case; features as the model's prediction.
+    fn samples(case: &Value, model: &Model) -> Vec<Sample> {
+        let number = |value: &Value| value.as_f64().unwrap();
+        let sample = |sample: &Value| Sample {
+            id: sample[0].as_str().unwrap().into(),
+            value: match sample[1].as_array() {
+                Some(x) => model.predict(&x.iter().map(number).collect::<Vec<_>>()).unwrap(),
+                None => number(&sample[1]),
+            },
+        };
+        case["samples"].as_array().map_or(Vec::new(), |samples| samples.iter().map(sample).collect())
+    }
+
+    #[test]
+    fn golden_messages_are_accepted() {
+        let model = Model::embedded().unwrap();
+        for case in golden(include_str!("../../../contract/accepted.jsonl")) {
+            let content = content(case["queue"].as_str().unwrap(), &model);
+            let (found, refused) = decode_all(case["body"].as_str().unwrap().as_bytes(), &content);
+            assert_eq!(refused, [], "{}", case["name"]);
+            assert_eq!(found, samples(&case, &model), "{}", case["name"]);
+        }
+    }
+
+    #[test]
+    fn golden_messages_are_refused_with_their_reason() {
+        let model = Model::embedded().unwrap();
+        for case in golden(include_str!("../../../contract/rejected.jsonl")) {
+            let body = mutated::rejected_body(&case);
+            let (found, refused) = decode_all(&body, &content(case["queue"].as_str().unwrap(), &model));
+            assert_eq!(found, samples(&case, &model), "{}", case["name"]);
+            let [Refused { reason, body: kept, index }] = refused.as_slice() else {
+                panic!("{}: {refused:?}", case["name"])
+            };
+            assert!(reason.contains(case["reason"].as_str().unwrap()), "{}: {reason}", case["name"]);
+            if let Some(expected) = case["index"].as_u64() {
+                assert_eq!(*index, Some(expected as usize), "{}", case["name"]);
+            }
+            assert!(index.is_some() || *kept == body, "{}", case["name"]);
+        }
+    }
+
+    #[test]
+    fn one_nan_takes_no_other_sample_along() {
+        for token in ["NaN", "Infinity", "-Infinity", "[NaN]", "[0, {\"x\": [-Infinity]}]"] {
+            let sample = |i| format!("{{\"id\": {i}, \"body\": {}}}", if i == 500 { token } else { "1" });
+            let batch: Vec<String> = (0..1000).map(sample).collect();
+            let body = format!("[{}]", batch.join(","));
+            let (found, refused) = decode_all(body.as_bytes(), &Content::Number);
+            assert_eq!((found.len(), refused.len()), (999, 1), "{token}");
+            assert_eq!((refused[0].index, refused[0].body), (Some(500), batch[500].as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_tokens_and_quotes_is_read_in_one_pass() {
+        let sample = r#"{"id": NaN, "body": [-Infinity, "\"-Infinity", "NaN"]}"#;
+        let mut body = format!("[{}", vec![sample; SAMPLES_MAX].join(","));
+        body.push(']');
+        let (found, refused) = decode_all(body.as_bytes(), &Content::Number);
+        assert_eq!((found.len(), refused.len()), (0, SAMPLES_MAX));
+        for body in [
+            "[NaN,".repeat(200_000),
+            "\"-".repeat(500_000),
+            "-".repeat(1_000_000),
+            "{\"body\":".repeat(100_000),
+        ] {
+            assert_eq!(decode_all(body.as_bytes(), &Content::Number).1.len(), 1);
+        }
+    }
+
+    #[test]
+    fn the_good_samples_of_a_batch_are_kept() {
+        let body = br#"[{"id": "a", "body": 1}, {"id": "b"}, 7, {"id": "c", "body": 3}]"#;
+        let (samples, refused) = decode_all(body, &Content::Number);
+        assert_eq!(samples.iter().map(|s| &*s.id).collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(refused.iter().map(|r| r.index).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(refused[0].body, br#"{"id": "b"}"#);
+    }
+}

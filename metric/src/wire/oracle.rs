@@ -1,0 +1,77 @@
+//! Properties of every body, whatever its bytes are. For the test of mutated bodies and the fuzz target; never part of the service.
+#![expect(clippy::indexing_slicing, reason = "a panic is what the fuzzer looks for")]
+
+use crate::wire::{
+    id::ID_BYTES_MAX,
+    message::decode,
+    sample::{Content, Refused, SAMPLES_MAX, Sample},
+};
+
+/// Not JSON, but accepted as values.
+pub const TOKENS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+
+/// Decodes a body and checks that no part of it vanishes, that accepted samples are within the limits, and that NaN has the same effect as
+/// null. Returns how many samples are accepted and how many are refused.
+pub fn check(body: &[u8], content: &Content) -> (usize, usize) {
+    let (samples, refused) = decoded(body, content);
+    let text = || String::from_utf8_lossy(body);
+    assert!((1..=SAMPLES_MAX).contains(&(samples.len() + refused.len())), "{}", text());
+    assert!(samples.iter().all(is_within_the_limits), "{}", text());
+    assert!(refused.iter().all(|refused| says_what_and_why(refused, body)), "{}", text());
+    assert!(tokens_do_as_null_does(body, content, &samples, &refused), "{}", text());
+    (samples.len(), refused.len())
+}
+
+fn decoded<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>) {
+    let (mut samples, mut refused) = (Vec::new(), Vec::new());
+    decode(body, content, &mut samples, &mut refused);
+    (samples, refused)
+}
+
+/// The body with null in place of each token outside strings.
+pub fn with_null(body: &[u8]) -> Vec<u8> {
+    let (mut nulled, mut at, mut in_string) = (Vec::new(), 0, false);
+    while let Some(&byte) = body.get(at) {
+        let token = TOKENS.iter().find(|token| !in_string && body[at..].starts_with(token.as_bytes()));
+        if let Some(token) = token {
+            nulled.extend_from_slice(b"null");
+            at += token.len();
+            continue;
+        }
+        nulled.push(byte);
+        if in_string && byte == b'\\' {
+            nulled.extend(body.get(at + 1));
+            at += 1;
+        } else if byte == b'"' {
+            in_string = !in_string;
+        }
+        at += 1;
+    }
+    nulled
+}
+
+/// With null in place of tokens the same samples are accepted and the same parts are refused.
+fn tokens_do_as_null_does(body: &[u8], content: &Content, samples: &[Sample], refused: &[Refused]) -> bool {
+    let nulled = with_null(body);
+    if nulled == body {
+        return true;
+    }
+    let (samples_of_null, refused_of_null) = decoded(&nulled, content);
+    let is_same = |(refused, of_null): (&Refused, &Refused)| {
+        refused.index == of_null.index && with_null(refused.body) == of_null.body
+    };
+    samples == samples_of_null
+        && refused.len() == refused_of_null.len()
+        && refused.iter().zip(&refused_of_null).all(is_same)
+}
+
+fn is_within_the_limits(sample: &Sample) -> bool {
+    let id = &sample.id;
+    sample.value.is_finite() && (1..=ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(char::is_control)
+}
+
+/// It has a reason, and its body is the whole message or one sample of it.
+fn says_what_and_why(refused: &Refused, body: &[u8]) -> bool {
+    let within = body.as_ptr_range().contains(&refused.body.as_ptr()) || refused.body.is_empty();
+    !refused.reason.is_empty() && within && (refused.index.is_some() || refused.body == body)
+}

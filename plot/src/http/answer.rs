@@ -1,0 +1,166 @@
+//! What the live page answers: GET and HEAD of a few paths.
+//! Never touches a socket or a file.
+
+use crate::http::hosts::{self, Refused};
+use crate::http::live::Live;
+use crate::http::rendered::{Document, Rendered};
+use crate::logs::follow::State;
+use crate::view::page;
+use crate::view::picture::{PNG_NAME, SVG_NAME};
+use std::sync::Arc;
+
+/// Sent with every answer. The page loads nothing from other hosts, and no other page may show it in a frame.
+const HEADERS: &str = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
+    Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\nConnection: close\r\n\r\n";
+
+pub struct Answer {
+    status: &'static str,
+    /// None: the answer has no content, and no Content-Length.
+    content_type: Option<&'static str>,
+    extra: String,
+    /// Shared between all clients that ask for the same document.
+    body: Arc<[u8]>,
+    /// HEAD: send the body's length, but not the body.
+    head_only: bool,
+}
+
+impl Answer {
+    fn new(status: &'static str, content_type: &'static str, body: impl Into<Arc<[u8]>>) -> Self {
+        let content_type = Some(content_type);
+        Answer { status, content_type, extra: String::new(), body: body.into(), head_only: false }
+    }
+
+    pub fn text(status: &'static str, line: &str) -> Self {
+        Answer::new(status, "text/plain; charset=utf-8", format!("{line}\n").into_bytes())
+    }
+
+    /// Head and body as they are sent.
+    pub fn into_bytes(self) -> (Vec<u8>, Arc<[u8]>) {
+        let Answer { status, content_type, extra, body, head_only } = self;
+        let content = content_type.map_or(String::new(), |content_type| {
+            format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len())
+        });
+        let head = format!("HTTP/1.1 {status}\r\n{content}{extra}{HEADERS}");
+        (head.into_bytes(), if head_only { Arc::default() } else { body })
+    }
+}
+
+/// The answer to a request. `head`: of the request, without the empty line after it.
+pub fn answer(head: &str, rendered: &mut Rendered) -> Answer {
+    let request = match Request::read(head, &rendered.live.hosts) {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
+    let mut answer = route(&request, rendered);
+    answer.head_only = request.head_only;
+    answer
+}
+
+struct Request<'a> {
+    path: &'a str,
+    /// Entity tag of the document that the client has already.
+    known: Option<&'a str>,
+    head_only: bool,
+}
+
+impl<'a> Request<'a> {
+    /// `hosts`: the allowed host names, see [`hosts::check`].
+    ///
+    /// # Errors
+    /// The answer that refuses the request.
+    fn read(head: &'a str, hosts: &[String]) -> Result<Self, Answer> {
+        let bad = |line: &str| Answer::text("400 Bad Request", line);
+        let mut lines = head.split("\r\n");
+        let mut words = lines.next().unwrap_or_default().split(' ');
+        let (method, target, version) = (words.next(), words.next(), words.next());
+        let (Some(method), Some(target), Some(version @ ("HTTP/1.0" | "HTTP/1.1")), None) =
+            (method, target, version, words.next())
+        else {
+            return Err(bad("not an HTTP/1.1 request"));
+        };
+        let headers: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(':')).collect();
+        let values = |name: &'static str| {
+            let named = headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+            named.map(|(_, value)| value.trim())
+        };
+        let (authority, target) = absolute_form(target).map_or((None, target), |(at, path)| (Some(at), path));
+        let mut host = values("host");
+        match (host.next(), host.next()) {
+            (Some(host), None) => {
+                hosts::check(authority.unwrap_or(host), hosts).map_err(|refused| match refused {
+                    Refused::NoHost => bad("the Host header does not hold a host"),
+                    Refused::Unknown(name) => unknown(&name),
+                })?
+            }
+            (None, _) if version == "HTTP/1.0" => {}
+            (None, _) => return Err(bad("there is no Host header")),
+            (Some(_), Some(_)) => return Err(bad("there is more than one Host header")),
+        }
+        let head_only = method == "HEAD";
+        if !head_only && method != "GET" {
+            let extra = "Allow: GET, HEAD\r\n".to_owned();
+            return Err(Answer { extra, ..Answer::text("405 Method Not Allowed", "only GET and HEAD") });
+        }
+        let path = target.split('?').next().unwrap_or_default();
+        Ok(Request { path, known: values("if-none-match").next(), head_only })
+    }
+}
+
+/// Host and path of a target such as `http://localhost:8080/stats.json`. A server must accept it; its host overrides the header
+/// (RFC 9112, section 3.2.2).
+fn absolute_form(target: &str) -> Option<(&str, &str)> {
+    const SCHEME: &str = "http://";
+    let (scheme, rest) = target.split_at_checked(SCHEME.len())?;
+    let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(path_at);
+    scheme.eq_ignore_ascii_case(SCHEME).then_some((host, if path.starts_with('/') { path } else { "/" }))
+}
+
+fn unknown(name: &str) -> Answer {
+    Answer::text(
+        "421 Misdirected Request",
+        &format!(
+            "this page does not answer to the name {name}. To allow it, start plot with --hosts {name} or set PLOT_HOSTS={name}; \
+             IP addresses and names without a dot are always allowed"
+        ),
+    )
+}
+
+fn route(request: &Request, rendered: &mut Rendered) -> Answer {
+    match request.path {
+        "/" => Answer::new("200 OK", "text/html; charset=utf-8", rendered.document(Document::Page)),
+        page::PARTS => {
+            let tag = rendered.tag();
+            let extra = format!("ETag: {tag}\r\n");
+            if request.known == Some(&tag) {
+                let (status, body) = ("304 Not Modified", Arc::default());
+                return Answer { status, content_type: None, extra, body, head_only: false };
+            }
+            Answer { extra, ..Answer::new("200 OK", "application/json", rendered.document(Document::Parts)) }
+        }
+        "/stats.json" => Answer::new("200 OK", "application/json", rendered.document(Document::Stats)),
+        "/healthz" => match rendered.live.health() {
+            Ok(()) => Answer::text("200 OK", "ok"),
+            Err(reason) => Answer::text("503 Service Unavailable", &reason),
+        },
+        path => match path.strip_prefix('/') {
+            Some(PNG_NAME) => picture(&rendered.live, PNG_NAME, "image/png"),
+            Some(SVG_NAME) => picture(&rendered.live, SVG_NAME, "image/svg+xml"),
+            _ => Answer::text(
+                "404 Not Found",
+                &format!("there is /, /stats.json, /{PNG_NAME}, /{SVG_NAME}, /healthz"),
+            ),
+        },
+    }
+}
+
+fn picture(live: &Live, name: &str, content_type: &'static str) -> Answer {
+    match live.picture(name) {
+        Some(bytes) => Answer::new("200 OK", content_type, bytes),
+        None if live.moment().summary.all.n == 0 && live.moment().state != State::Starting => {
+            Answer::text("404 Not Found", "not drawn yet: there are no rows")
+        }
+        None => Answer::text("404 Not Found", "not drawn yet"),
+    }
+}

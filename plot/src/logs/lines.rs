@@ -1,0 +1,100 @@
+//! Reads complete lines of a log into rows.
+//! Never knows where the lines come from.
+
+use crate::logs::columns::{Columns, is_blank};
+use crate::logs::row::{Faults, Row};
+use memchr::memchr;
+use std::sync::Arc;
+
+/// About the length of a line of `metric`.
+const LINE_BYTES: usize = 64;
+
+/// The rows of some lines, and the faults of the others.
+pub struct Lines {
+    pub rows: Vec<Row>,
+    pub faults: Faults,
+}
+
+impl Lines {
+    /// Reads `bytes`, which end with a newline or are empty.
+    pub fn read(columns: &Columns, mut bytes: &[u8]) -> Lines {
+        let rows = Vec::with_capacity(bytes.len() / LINE_BYTES);
+        let mut lines = Lines { rows, faults: Faults::default() };
+        let mut unquoted = Vec::new();
+        while !bytes.is_empty() {
+            let length = match columns.plain_row(bytes) {
+                Some((row, length)) => {
+                    lines.rows.push(row);
+                    length
+                }
+                None => {
+                    let line = first_line(bytes);
+                    lines.take(columns, without_end(line), &mut unquoted);
+                    line.len()
+                }
+            };
+            bytes = bytes.get(length..).unwrap_or_default();
+        }
+        lines
+    }
+
+    /// Handles a line that [`Columns::plain_row`] did not read.
+    #[cold]
+    fn take(&mut self, columns: &Columns, line: &[u8], unquoted: &mut Vec<u8>) {
+        match columns.row(line, unquoted) {
+            Ok(row) => self.rows.push(row),
+            Err(_) if is_blank(line) => {}
+            Err(fault) => fault.count(&mut self.faults),
+        }
+    }
+}
+
+/// Complete lines, to be read by another thread.
+pub struct Unread {
+    pub columns: Arc<Columns>,
+    pub bytes: Vec<u8>,
+}
+
+impl Unread {
+    pub fn read(&self) -> Lines {
+        Lines::read(&self.columns, &self.bytes)
+    }
+}
+
+/// Reported in order while logs are followed.
+pub enum Event {
+    /// A log that was read is gone or replaced. Forget every row; all logs are read again from the start.
+    StartOver,
+    Lines(Lines),
+    Unread(Unread),
+}
+
+/// The first line, with its newline.
+pub fn first_line(bytes: &[u8]) -> &[u8] {
+    let newline = memchr(b'\n', bytes);
+    newline.and_then(|newline| bytes.get(..=newline)).unwrap_or(bytes)
+}
+
+/// A line without its newline, and without the carriage return of CRLF.
+pub fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_lines_are_read_in_order_and_none_twice() {
+        let columns = Columns::from_header(b"y_true,y_pred,absolute_error").unwrap();
+        for n in [0, 1, 5_000, 50_000] {
+            let text: String = (0..n)
+                .map(|i| if i % 3 == 0 { format!("0,{i},{i}\n") } else { format!("0,\"{i}\",{i}\r\nx\n") })
+                .collect();
+            let lines = Lines::read(&columns, text.as_bytes());
+            assert!(lines.rows.iter().map(|row| row.y_pred).eq((0..n).map(f64::from)), "{n}");
+            assert_eq!(lines.faults, [(0..n).filter(|i| i % 3 != 0).count() as u64, 0, 0, 0]);
+        }
+    }
+}

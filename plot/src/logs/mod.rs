@@ -1,0 +1,10 @@
+//! From files to rows: follows the logs, splits their lines and reads the numbers.
+//! Never knows what is counted or shown.
+
+mod columns;
+mod decimal;
+mod file;
+pub mod follow;
+pub mod lines;
+mod record;
+pub mod row;

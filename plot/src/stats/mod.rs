@@ -1,0 +1,14 @@
+//! From rows to numbers: everything that is counted, and the bins of the histograms.
+//! Never knows a file or a page.
+
+pub mod buckets;
+pub mod density;
+pub mod histogram;
+mod moments;
+mod quantile;
+mod reach;
+mod rolling;
+pub mod slices;
+pub mod statistics;
+pub mod summary;
+mod tally;

@@ -1,0 +1,130 @@
+//! All counts over the rows of the logs, and the last rows themselves, in one pass: each row is added once.
+//! Never reads a file and never draws.
+
+use crate::logs::lines::{Event, Lines};
+use crate::logs::row::{Fault, Faults, Row, add_faults};
+use crate::stats::density::Sample;
+use crate::stats::rolling::Rolling;
+use crate::stats::slices::{self, Slices};
+use crate::stats::tally::Tally;
+use std::collections::VecDeque;
+
+/// Memory does not grow with the number of rows.
+pub struct Statistics {
+    pub all: Tally,
+    window: VecDeque<Row>,
+    pub window_rows: usize,
+    pub by_time: Slices,
+    /// Rows without `logged_at`.
+    pub by_row: Slices,
+    pub rolling: Rolling,
+    pub sample: Sample,
+    faults: Faults,
+}
+
+impl Statistics {
+    pub fn new(window_rows: usize) -> Self {
+        Statistics {
+            all: Tally::new(),
+            window: VecDeque::new(),
+            window_rows,
+            by_time: Slices::new(slices::TIME_MS),
+            by_row: Slices::new(slices::ROWS),
+            rolling: Rolling::new(),
+            sample: Sample::new(),
+            faults: Faults::default(),
+        }
+    }
+
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Lines(lines) => self.add_lines(lines),
+            Event::Unread(unread) => self.add_lines(&unread.read()),
+            Event::StartOver => *self = Statistics::new(self.window_rows),
+        }
+    }
+
+    fn add_lines(&mut self, lines: &Lines) {
+        lines.rows.iter().for_each(|row| self.add(row));
+        add_faults(&mut self.faults, &lines.faults);
+    }
+
+    fn add(&mut self, row: &Row) {
+        self.all.add(row);
+        if self.window.len() == self.window_rows {
+            self.window.pop_front();
+        }
+        self.window.push_back(*row);
+        match row.time_s() {
+            // Valid times are positive, so adding 0.5 rounds; `round` would be a function call.
+            Some(time_s) => self.by_time.add((time_s * 1000.0 + 0.5) as i64, row.error()),
+            None => self.by_row.add(self.n() as i64, row.error()),
+        }
+        self.sample.add(row);
+        let window = &self.window;
+        self.rolling.row(self.all.moments.n, || {
+            window.iter().map(|row| row.error().abs()).sum::<f64>() / window.len() as f64
+        });
+    }
+
+    pub fn n(&self) -> u64 {
+        self.all.moments.n
+    }
+
+    /// Lines that are not rows, by kind.
+    pub fn faults(&self) -> [(Fault, u64); Fault::ALL.len()] {
+        let mut counts = self.faults.iter();
+        Fault::ALL.map(|fault| (fault, counts.next().copied().unwrap_or(0)))
+    }
+
+    /// The last rows, counted anew each time, so that rounding errors cannot add up.
+    pub fn window(&self) -> Tally {
+        Tally::of(&self.window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_million_rows_drift_nowhere() {
+        const ROWS: i64 = 10_000_000;
+        const UNIT: f64 = 1.0 / (1 << 20) as f64;
+        // Errors from 2^-20 to 2^20 of either sign, as whole numbers of 2^-20, so that i128 has the exact sums.
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random as i64 >> 24) >> ((random >> 18) % 40)
+        };
+        let mut statistics = Statistics::new(1000);
+        let mut last = VecDeque::new();
+        let (mut sum, mut absolute, mut squares) = (0_i128, 0_i128, 0_i128);
+        for _ in 0..ROWS {
+            let error = next();
+            sum += i128::from(error);
+            absolute += i128::from(error).abs();
+            squares += i128::from(error).pow(2);
+            let row = Row::new(0.0, error as f64 * UNIT, None);
+            statistics.add(&row);
+            last.push_back(row);
+            if last.len() > 1000 {
+                last.pop_front();
+            }
+        }
+        let near = |found: Option<f64>, exact: f64| {
+            assert!((found.unwrap() / exact - 1.0).abs() < 1e-14, "{found:?}, exactly {exact}");
+        };
+        let mean = |sum: i128| sum as f64 / ROWS as f64;
+        let (window, fresh) = (statistics.window(), Tally::of(&last));
+        near(statistics.all.moments.mae(), mean(absolute) * UNIT);
+        near(statistics.all.moments.bias(), mean(sum) * UNIT);
+        near(statistics.all.moments.rmse(), mean(squares).sqrt() * UNIT);
+        assert_eq!(window.moments.mae(), fresh.moments.mae());
+        assert_eq!(window.moments.rmse(), fresh.moments.rmse());
+        assert_eq!(window.moments.mae_standard_error(), fresh.moments.mae_standard_error());
+        assert_eq!(window.absolute_quantiles([0.5, 0.95, 0.99]), fresh.absolute_quantiles([0.5, 0.95, 0.99]));
+        assert_eq!(window.signed(), fresh.signed());
+        near(window.moments.mae(), last.iter().map(|row| row.error().abs()).sum::<f64>() / 1000.0);
+    }
+}

@@ -1,0 +1,143 @@
+//! All numbers and histograms at one moment, for picture, page and `/stats.json`.
+//! Plain values; never formats or draws them.
+
+use crate::logs::row::Fault;
+use crate::stats::density::Density;
+use crate::stats::histogram::{Bins, Counts};
+use crate::stats::slices::Slices;
+use crate::stats::statistics::Statistics;
+use crate::stats::tally::Tally;
+
+/// Numbers of a set of rows; None if undefined. Errors are in the unit of y_true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    pub n: u64,
+    pub rows_per_minute: Option<f64>,
+    pub mae: Option<f64>,
+    pub mae_standard_error: Option<f64>,
+    pub rmse: Option<f64>,
+    pub bias: Option<f64>,
+    pub r2: Option<f64>,
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
+}
+
+impl Numbers {
+    fn of(tally: &Tally) -> Self {
+        let moments = &tally.moments;
+        let [p50, p95, p99] = tally.absolute_quantiles([0.5, 0.95, 0.99]);
+        Numbers {
+            n: moments.n,
+            rows_per_minute: moments.rows_per_minute(),
+            mae: moments.mae(),
+            mae_standard_error: moments.mae_standard_error(),
+            rmse: moments.rmse(),
+            bias: moments.bias(),
+            r2: moments.r2(),
+            p50,
+            p95,
+            p99,
+            max: (moments.n > 0).then_some(moments.absolute_error_most),
+        }
+    }
+}
+
+/// All rows and those of the window, counted into the same bins.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    pub bins: Bins,
+    pub all: Counts,
+    pub window: Counts,
+}
+
+impl Histogram {
+    fn of(all: &[(f64, u64)], window: &[(f64, u64)]) -> Option<Self> {
+        let bins = Bins::choose(all)?;
+        let (all, window) = (bins.count(all), bins.count(window));
+        Some(Histogram { bins, all, window })
+    }
+}
+
+/// A bar: its share of all rows, and of the window's.
+pub struct Bar {
+    /// None: everything below `to`.
+    pub from: Option<f64>,
+    /// None: everything at or above `from`.
+    pub to: Option<f64>,
+    pub n: u64,
+    pub all: f64,
+    pub window: f64,
+}
+
+impl Histogram {
+    /// All bars from left to right. Tails only if they hold rows.
+    pub fn shares(&self) -> Vec<Bar> {
+        let edges = self.bins.edges();
+        let (all, window) = (&self.all, &self.window);
+        let bar = |from, to, n: u64, in_window: u64| Bar {
+            from,
+            to,
+            n,
+            all: n as f64 / all.total().max(1) as f64,
+            window: in_window as f64 / window.total().max(1) as f64,
+        };
+        let spans = edges.iter().zip(edges.iter().skip(1));
+        let bins = spans.zip(all.bins.iter().zip(&window.bins));
+        let left = (all.left > 0).then(|| bar(None, edges.first().copied(), all.left, window.left));
+        let right = (all.right > 0).then(|| bar(edges.last().copied(), None, all.right, window.right));
+        let bins = bins.map(|((from, to), (n, in_window))| bar(Some(*from), Some(*to), *n, *in_window));
+        left.into_iter().chain(bins).chain(right).collect()
+    }
+}
+
+/// Slices, and their unit.
+#[derive(Clone)]
+pub enum Over {
+    /// Milliseconds since 1970.
+    Time(Slices),
+    /// Row numbers from 1.
+    Rows(Slices),
+}
+
+/// All numbers at one moment.
+pub struct Summary {
+    pub all: Numbers,
+    pub window: Numbers,
+    /// How many rows the window holds at most.
+    pub window_rows: usize,
+    /// None before the first row.
+    pub absolute: Option<Histogram>,
+    pub signed: Option<Histogram>,
+    /// By time; by rows if no row has a time.
+    pub over: Over,
+    /// (number of the last row, MAE of the rows of the window that ends with it).
+    pub rolling: Vec<(u64, f64)>,
+    pub density: Option<Density>,
+    pub faults: [(Fault, u64); Fault::ALL.len()],
+}
+
+impl Summary {
+    pub fn of(statistics: &Statistics) -> Self {
+        let window = statistics.window();
+        Summary {
+            all: Numbers::of(&statistics.all),
+            window: Numbers::of(&window),
+            window_rows: statistics.window_rows,
+            absolute: Histogram::of(&statistics.all.absolute(), &window.absolute()),
+            signed: Histogram::of(&statistics.all.signed(), &window.signed()),
+            over: match statistics.by_time.filled().next() {
+                Some(_) => Over::Time(statistics.by_time.clone()),
+                None => Over::Rows(statistics.by_row.clone()),
+            },
+            rolling: {
+                let now = window.moments.mae().map(|mae| (statistics.n(), mae));
+                let points = statistics.rolling.points.iter().copied();
+                points.filter(|(n, _)| *n < statistics.n()).chain(now).collect()
+            },
+            density: statistics.sample.density(),
+            faults: statistics.faults(),
+        }
+    }
+}

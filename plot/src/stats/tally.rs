@@ -1,0 +1,75 @@
+//! The counts of a set of rows: sums, and magnitudes of positive and negative errors in buckets.
+//! Never keeps a row and never chooses what is shown.
+
+use crate::logs::row::Row;
+use crate::stats::buckets::{self, Buckets};
+use crate::stats::moments::Moments;
+use crate::stats::quantile::quantile;
+
+/// Of all rows of the logs, or of the window.
+pub struct Tally {
+    pub moments: Moments,
+    positive: Buckets,
+    negative: Buckets,
+}
+
+impl Tally {
+    pub fn new() -> Self {
+        Tally { moments: Moments::new(), positive: Buckets::new(), negative: Buckets::new() }
+    }
+
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        let mut tally = Tally::new();
+        rows.into_iter().for_each(|row| tally.add(row));
+        tally
+    }
+
+    pub fn add(&mut self, row: &Row) {
+        self.moments.add(row);
+        let error = row.error();
+        let side = if error < 0.0 { &mut self.negative } else { &mut self.positive };
+        side.add(error.abs());
+    }
+
+    /// Absolute errors in ascending order, each within 0.05 % of the true values, and their counts.
+    pub fn absolute(&self) -> Vec<(f64, u64)> {
+        buckets::ascending(&[&self.positive, &self.negative]).collect()
+    }
+
+    /// Quantiles of the absolute error. None without rows.
+    pub fn absolute_quantiles<const N: usize>(&self, q: [f64; N]) -> [Option<f64>; N] {
+        let absolute = self.absolute();
+        let (least, most) = (self.moments.absolute_error_least, self.moments.absolute_error_most);
+        // A bucket's value may be outside of the true extremes.
+        q.map(|q| quantile(&absolute, q).map(|value| value.max(least).min(most)))
+    }
+
+    /// Errors in ascending order, as accurate as [`Tally::absolute`].
+    pub fn signed(&self) -> Vec<(f64, u64)> {
+        let mut signed: Vec<_> =
+            buckets::ascending(&[&self.negative]).map(|(value, count)| (-value, count)).collect();
+        signed.reverse();
+        signed.extend(buckets::ascending(&[&self.positive]));
+        signed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_errors_have_their_own_value_as_every_quantile() {
+        let rows = [Row::new(0.0, 0.3, None); 5];
+        assert_eq!(Tally::of(&rows).absolute_quantiles([0.0, 0.5, 0.99]), [Some(0.3); 3]);
+    }
+
+    #[test]
+    fn signed_errors_ascend_through_zero() {
+        let rows = [-2.0, 0.0, 1.0, -1.0, 0.0].map(|y_pred| Row::new(0.0, y_pred, None));
+        let tally = Tally::of(&rows);
+        let signs: Vec<_> = tally.signed().iter().map(|(value, count)| (value.round(), *count)).collect();
+        assert_eq!(signs, [(-2.0, 1), (-1.0, 1), (0.0, 2), (1.0, 1)]);
+        assert_eq!(tally.absolute().len(), 3);
+    }
+}

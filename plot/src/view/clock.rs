@@ -1,0 +1,165 @@
+//! Formats times in UTC, and chooses the ticks of a time axis.
+//! Never reads the clock.
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Limit of ticks on an axis.
+const MOST_TICKS: i64 = 9;
+
+/// Distance between two ticks.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Milliseconds.
+    Even(i64),
+    Months(i64),
+}
+
+/// Even steps: a unit, and how many of it.
+const EVEN: [(i64, &[i64]); 5] = [
+    (SECOND_MS / 10, &[1, 2, 5]),
+    (SECOND_MS, &[1, 2, 5, 10, 30]),
+    (MINUTE_MS, &[1, 2, 5, 10, 30]),
+    (HOUR_MS, &[1, 2, 3, 6, 12]),
+    (DAY_MS, &[1, 2, 7, 14]),
+];
+const MONTHS: [i64; 8] = [1, 2, 3, 6, 12, 24, 60, 240];
+
+/// Choices of ticks, from many to few: times in milliseconds since 1970 with their labels.
+pub fn ticks((low_ms, high_ms): (f64, f64)) -> impl Iterator<Item = Vec<(f64, String)>> {
+    let even = EVEN.into_iter().flat_map(|(unit_ms, all)| all.iter().map(move |n| Step::Even(n * unit_ms)));
+    even.chain(MONTHS.map(Step::Months)).filter_map(move |step| {
+        let (first, last) = (count(step, low_ms as i64 - 1) + 1, count(step, high_ms as i64));
+        let labelled = |n| {
+            let time_ms = nth(step, n);
+            (time_ms as f64, label(step, time_ms))
+        };
+        (last - first < MOST_TICKS).then(|| (first..=last).map(labelled).collect())
+    })
+}
+
+/// The number of the last tick up to a time.
+fn count(step: Step, time_ms: i64) -> i64 {
+    match step {
+        Step::Even(step_ms) => (time_ms - offset_ms(step_ms)).div_euclid(step_ms),
+        Step::Months(months) => {
+            let (year, month, _) = date(time_ms.div_euclid(DAY_MS));
+            (year * 12 + month - 1).div_euclid(months)
+        }
+    }
+}
+
+fn nth(step: Step, n: i64) -> i64 {
+    match step {
+        Step::Even(step_ms) => n * step_ms + offset_ms(step_ms),
+        Step::Months(months) => {
+            let month = n * months;
+            first_of_month(month.div_euclid(12), month.rem_euclid(12) + 1) * DAY_MS
+        }
+    }
+}
+
+/// Weeks begin on Monday; 1970 began on a Thursday.
+fn offset_ms(step_ms: i64) -> i64 {
+    if step_ms % (7 * DAY_MS) == 0 { 4 * DAY_MS } else { 0 }
+}
+
+fn label(step: Step, time_ms: i64) -> String {
+    let (year, month, day) = date(time_ms.div_euclid(DAY_MS));
+    let (hour, minute, second) = time_of_day(time_ms);
+    match step {
+        Step::Even(..SECOND_MS) => {
+            format!("{hour:02}:{minute:02}:{second:02}.{}", time_ms.rem_euclid(SECOND_MS) / 100)
+        }
+        Step::Even(..MINUTE_MS) => format!("{hour:02}:{minute:02}:{second:02}"),
+        Step::Even(..DAY_MS) if time_ms.rem_euclid(DAY_MS) > 0 => format!("{hour:02}:{minute:02}"),
+        Step::Even(_) => format!("{month:02}-{day:02}"),
+        Step::Months(..12) => format!("{year}-{month:02}"),
+        Step::Months(_) => format!("{year}"),
+    }
+}
+
+/// First and last day of a span of time: `2024-11-23`, or `2024-11-23 to 2024-12-01`.
+pub fn days((low_ms, high_ms): (f64, f64)) -> String {
+    let [first, last] = [low_ms, high_ms].map(|time_ms| iso(time_ms as i64));
+    if first == last { first } else { format!("{first} to {last}") }
+}
+
+/// `2024-11-23 06:00:00`.
+pub fn stamp(time_ms: i64) -> String {
+    let (hour, minute, second) = time_of_day(time_ms);
+    format!("{} {hour:02}:{minute:02}:{second:02}", iso(time_ms))
+}
+
+fn time_of_day(time_ms: i64) -> (i64, i64, i64) {
+    let second = time_ms.rem_euclid(DAY_MS) / SECOND_MS;
+    (second / 3600, second / 60 % 60, second % 60)
+}
+
+fn iso(time_ms: i64) -> String {
+    let (year, month, day) = date(time_ms.div_euclid(DAY_MS));
+    format!("{year}-{month:02}-{day:02}")
+}
+
+/// Year, month and day of a day since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+fn date(day: i64) -> (i64, i64, i64) {
+    let shifted = day + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Days from 1970-01-01 to the first of a month (the same source).
+fn first_of_month(year: i64, month: i64) -> i64 {
+    let (year, month_from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * month_from_march + 2) / 5;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2024-11-23 06:00:00.
+    const START: i64 = 1_732_341_600_000;
+
+    /// The labels of the most ticks for a span from [`START`] on.
+    fn labels(span_ms: i64) -> Vec<String> {
+        let most = ticks((START as f64, (START + span_ms) as f64)).next().unwrap();
+        most.into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        assert_eq!(labels(1_000)[..3], ["06:00:00.0", "06:00:00.2", "06:00:00.4"]);
+        assert_eq!(labels(20_000)[..3], ["06:00:00", "06:00:05", "06:00:10"]);
+        assert_eq!(labels(7 * HOUR_MS)[..2], ["06:00", "07:00"]);
+        assert_eq!(labels(2 * DAY_MS)[..4], ["06:00", "12:00", "18:00", "11-24"]);
+        assert_eq!(labels(30 * DAY_MS), ["11-25", "12-02", "12-09", "12-16", "12-23"]);
+        assert_eq!(labels(200 * DAY_MS)[..2], ["2024-12", "2025-01"]);
+        assert_eq!(labels(3_000 * DAY_MS)[..2], ["2025", "2026"]);
+        assert_eq!(labels(30_000 * DAY_MS)[..2], ["2040", "2060"]);
+    }
+
+    #[test]
+    fn a_month_begins_on_its_first() {
+        for month in 1970 * 12..2100 * 12 {
+            let (year, month) = (month / 12, month % 12 + 1);
+            assert_eq!(date(first_of_month(year, month)), (year, month, 1));
+        }
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(stamp(START + 123), "2024-11-23 06:00:00");
+        assert_eq!(stamp(951_782_400_000), "2000-02-29 00:00:00");
+        assert_eq!(days((START as f64, START as f64 + 1e9)), "2024-11-23 to 2024-12-04");
+    }
+}

@@ -1,0 +1,172 @@
+//! The axes of a chart of the page: maps values to places, and collects the drawing as SVG text.
+//! Colours come from the page's style sheet, which has a light and a dark theme.
+
+use crate::stats::histogram::Width;
+use crate::view::label::{self, Anchor, Labels, Place, touch, width};
+use crate::view::number::tick_names;
+use std::fmt::{Arguments, Write};
+
+pub const WIDTH: f64 = 520.0;
+const HEIGHT: f64 = 320.0;
+const RIGHT: f64 = 22.0;
+/// Room for the name of the y axis, and for half of the uppermost tick's label.
+pub const TOP: f64 = 36.0;
+/// Room for the labels of the x axis, below half of the lowest label of the y axis, and for its name.
+const BOTTOM: f64 = 58.0;
+/// Height of a line of words, as a share of the chart's height.
+pub const LINE: f64 = label::HEIGHT / (HEIGHT - TOP - BOTTOM);
+
+/// A narrower axis shows a single value: its parts would be subnormal.
+const LEAST_RANGE: f64 = 1e-290;
+
+/// Values and ranges may be any finite numbers.
+pub struct Frame {
+    pub x: (f64, f64),
+    y: (f64, f64),
+    /// Ticks of the y axis and their labels. The widest label sets the left margin.
+    ticks_y: Vec<(f64, String)>,
+    left: f64,
+    text: String,
+    labels: Labels,
+}
+
+impl Frame {
+    pub fn new(x: (f64, f64), y: (f64, f64)) -> Self {
+        let (x, y) = (widen(x), widen(y));
+        let ticks_y = named(ticks(y, 5.0));
+        let widest = ticks_y.iter().map(|(_, name)| width(name)).fold(0.0, f64::max);
+        let labels = Labels::new(WIDTH, HEIGHT);
+        Frame { x, y, ticks_y, left: widest + 10.0, text: String::new(), labels }
+    }
+
+    /// Removes the ticks of the y axis above `y`, where no value can be.
+    pub fn end_ticks_at(&mut self, y: f64) {
+        self.ticks_y.retain(|(tick, _)| *tick <= y);
+    }
+
+    pub fn across(&self, x: f64) -> f64 {
+        self.left + share(x, self.x) * (WIDTH - self.left - RIGHT)
+    }
+
+    pub fn down(&self, y: f64) -> f64 {
+        HEIGHT - BOTTOM - share(y, self.y) * (HEIGHT - TOP - BOTTOM)
+    }
+
+    pub fn put(&mut self, part: Arguments) {
+        // Writing to a String cannot fail.
+        let _ = self.text.write_fmt(part);
+    }
+
+    pub fn rectangle(&mut self, class: &str, (left, right): (f64, f64), (low, high): (f64, f64)) {
+        let (x, y) = (self.across(left), self.down(high));
+        let (width, height) = (self.across(right) - x, self.down(low) - y);
+        self.put(format_args!(
+            "<rect class={class} x={x:.1} y={y:.1} width={width:.1} height={height:.1} />"
+        ));
+    }
+
+    pub fn line(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
+        let points: String =
+            points.into_iter().map(|(x, y)| format!("{:.1},{:.1} ", self.across(x), self.down(y))).collect();
+        self.put(format_args!("<polyline class={class} points=\"{}\" />", points.trim_end()));
+    }
+
+    pub fn dot(&mut self, (x, y): (f64, f64)) {
+        let (across, down) = (self.across(x), self.down(y));
+        self.put(format_args!("<circle class=dot cx={across:.1} cy={down:.1} r=3 />"));
+    }
+
+    /// Writes `name` at the first of `places` that is free. Leaves it out if none is.
+    pub fn name(&mut self, name: &str, places: &[Place]) {
+        if let Some(svg) = self.labels.put(name, places, "halo") {
+            self.text.push_str(&svg);
+        }
+    }
+
+    /// Draws grid lines, ticks and the axes' names. `choices`: ticks of the x axis with their labels, from many to few. The first whose
+    /// labels do not touch is used.
+    pub fn axes(
+        &mut self,
+        x_title: &str,
+        y_title: &str,
+        choices: impl IntoIterator<Item = Vec<(f64, String)>>,
+    ) {
+        let (left, right, bottom) = (self.left, WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let write = |frame: &mut Frame, name: &str, anchor, across, top| {
+            let svg = frame.labels.put(name, &[Place { anchor, across, top }], "");
+            frame.text.push_str(&svg.unwrap_or_default());
+        };
+        write(self, y_title, Anchor::Start, 0.0, 0.0);
+        for (y, name) in std::mem::take(&mut self.ticks_y) {
+            let down = self.down(y);
+            self.put(format_args!("<path class=grid d=\"M{left:.1} {down:.1}H{right}\" />"));
+            let svg = self.labels.put_left_of(&name, left - 6.0, down);
+            self.text.push_str(&svg);
+        }
+        let mut fitting = Vec::new();
+        for choice in choices {
+            fitting = choice;
+            if !touch(fitting.iter().map(|(x, name)| (self.across(*x), width(name)))) {
+                break;
+            }
+        }
+        for (x, name) in fitting {
+            let across = self.across(x);
+            self.put(format_args!("<path class=axis d=\"M{across:.1} {bottom}v4\" />"));
+            write(self, &name, Anchor::Middle, across, bottom + 12.0);
+        }
+        write(self, x_title, Anchor::Middle, WIDTH / 2.0, bottom + 35.0);
+        self.put(format_args!("<path class=axis d=\"M{left:.1} {TOP}V{bottom}H{right}\" />"));
+    }
+
+    /// `label` is what a screen reader says; it must not hold quotes.
+    pub fn finish(self, label: &str) -> String {
+        format!(
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">{}</svg>",
+            self.text
+        )
+    }
+}
+
+/// An axis must have some length.
+fn widen((low, high): (f64, f64)) -> (f64, f64) {
+    if high - low > LEAST_RANGE {
+        return (low, high);
+    }
+    let by = (low.abs() * 1e-12).max(0.5);
+    ((low - by).max(f64::MIN), (high + by).min(f64::MAX))
+}
+
+/// Place of a value along an axis, from 0 to 1. Computed from halves: the difference of two numbers may overflow.
+fn share(value: f64, (low, high): (f64, f64)) -> f64 {
+    (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
+}
+
+/// Choices of ticks with their labels, from many to few. `whole`: only whole numbers.
+pub fn numbers(range: (f64, f64), whole: bool) -> impl Iterator<Item = Vec<(f64, String)>> {
+    [7.0, 5.0, 4.0, 3.0, 2.0, 1.0].into_iter().map(move |wanted| {
+        let mut ticks = ticks(range, wanted);
+        ticks.retain(|tick| !whole || tick.fract() == 0.0);
+        named(ticks)
+    })
+}
+
+fn named(ticks: Vec<f64>) -> Vec<(f64, String)> {
+    let names = tick_names(&ticks);
+    ticks.into_iter().zip(names).collect()
+}
+
+/// Round numbers within a range, about `wanted` of them.
+fn ticks((low, high): (f64, f64), wanted: f64) -> Vec<f64> {
+    let target = high / wanted - low / wanted;
+    if !(target.is_finite() && target > 0.0) {
+        return Vec::new();
+    }
+    let step = Width::nearest(target);
+    let first = (low / step.value()).ceil();
+    let last = (high / step.value()).floor();
+    if !(first.abs() < 1e15 && last.abs() < 1e15) {
+        return Vec::new();
+    }
+    (first as i64..=last as i64).take(20).map(|count| step.multiple(count)).collect()
+}

@@ -1,0 +1,112 @@
+//! `/stats.json`: every number of the page for a program. Its keys are documented in plot/STATS.md.
+//! Never rounds a number. A missing number, or one that overflowed, is null.
+
+use crate::logs::follow::State;
+use crate::logs::row::Fault;
+use crate::stats::histogram::Counts;
+use crate::stats::slices::Slices;
+use crate::stats::summary::{Histogram, Numbers, Over, Summary};
+use crate::view::moment::Moment;
+use serde_json::{Map, Value, json};
+
+pub fn stats(moment: &Moment) -> Value {
+    let Summary { all, window, window_rows, absolute, signed, over, rolling, density, faults } =
+        &moment.summary;
+    let faults: Map<_, _> =
+        faults.iter().map(|(fault, n)| (Fault::name(*fault).to_owned(), json!(n))).collect();
+    let (state, reason) = match &moment.state {
+        State::Starting => ("starting", None),
+        State::Following => ("following", None),
+        State::Waiting(name) => ("waiting", Some(format!("{name} is not there"))),
+        State::Trouble(reason) => ("trouble", Some(reason.clone())),
+    };
+    json!({
+        "state": state,
+        "reason": reason,
+        "picture_trouble": moment.picture_trouble,
+        "last_rows_at": moment.last_rows_s,
+        "window_rows": window_rows,
+        "quantile_relative_error": crate::stats::buckets::RELATIVE_ERROR,
+        "all": numbers(all),
+        "window": numbers(window),
+        "absolute_error_histogram": absolute.as_ref().map(histogram),
+        "error_histogram": signed.as_ref().map(histogram),
+        "error_over_time": match over { Over::Time(slices) => Some(self::slices(slices, 1000.0)), Over::Rows(_) => None },
+        "error_over_rows": match over { Over::Rows(slices) => Some(self::slices(slices, 1.0)), Over::Time(_) => None },
+        "rolling_mae": rolling.iter().map(|(n, mae)| json!([n, mae])).collect::<Vec<_>>(),
+        "density": density.as_ref().map(|density| json!({
+            "edges": (0..=density.cells).map(|cell| density.edge(cell)).collect::<Vec<_>>(),
+            "cells": density.counts,
+            "sampled_rows": density.sampled,
+            "outside": density.outside,
+        })),
+        "not_rows": faults,
+    })
+}
+
+fn numbers(numbers: &Numbers) -> Value {
+    json!({
+        "n": numbers.n,
+        "rows_per_minute": numbers.rows_per_minute,
+        "mae": numbers.mae,
+        "mae_standard_error": numbers.mae_standard_error,
+        "rmse": numbers.rmse,
+        "mean_error": numbers.bias,
+        "r2": numbers.r2,
+        "absolute_error_p50": numbers.p50,
+        "absolute_error_p95": numbers.p95,
+        "absolute_error_p99": numbers.p99,
+        "absolute_error_max": numbers.max,
+    })
+}
+
+fn histogram(histogram: &Histogram) -> Value {
+    let counts =
+        |counts: &Counts| json!({ "bins": counts.bins, "below": counts.left, "above": counts.right });
+    json!({ "edges": histogram.bins.edges(), "all": counts(&histogram.all), "window": counts(&histogram.window) })
+}
+
+/// `unit`: the output's unit, in units of the slices.
+fn slices(slices: &Slices, unit: f64) -> Value {
+    let rows = slices.filled().map(|(start, slice)| {
+        json!({ "start": start as f64 / unit, "n": slice.n, "mean": slice.mean, "standard_deviation": slice.deviation() })
+    });
+    json!({ "width": slices.width as f64 / unit, "slices": rows.collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::lines::{Event, Lines};
+    use crate::logs::row::{Faults, Row};
+    use crate::stats::statistics::Statistics;
+    use std::collections::BTreeSet;
+
+    fn keys(value: &Value, all: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                all.insert(key.clone());
+                keys(value, all);
+            }),
+            Value::Array(values) => values.iter().for_each(|value| keys(value, all)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let documented = include_str!("../../STATS.md");
+        let mut all = BTreeSet::new();
+        for time_s in [None, Some(1_732_341_600.0)] {
+            let mut statistics = Statistics::new(10);
+            let rows = vec![Row::new(1.0, 2.0, time_s), Row::new(2.0, 5.0, time_s)];
+            statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+            let (state, summary) = (State::Following, Summary::of(&statistics));
+            let moment = Moment { version: 1, summary, state, last_rows_s: None, picture_trouble: None };
+            keys(&stats(&moment), &mut all);
+        }
+        assert!(all.len() > 40, "{all:?}");
+        let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! From numbers to documents: the picture, the page and `/stats.json`.
+//! Never knows who asks for them.
+
+mod bars;
+mod chart;
+mod clock;
+mod course;
+mod drawing;
+mod frame;
+pub mod json;
+mod label;
+pub mod moment;
+pub mod number;
+pub mod page;
+pub mod picture;
+pub mod replace;
