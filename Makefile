@@ -1,6 +1,6 @@
 # Settings pass through: make up FEATURES_INTERVAL=0.5
 .DEFAULT_GOAL := help
-.PHONY: help up down logs build test test-all lint chaos run-features run-metric run-plot clean test-compose bench bench-full bench-plot
+.PHONY: help up down logs build check test test-all lint sources chaos run-features run-metric run-plot clean test-compose bench bench-full bench-plot
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do printf 'make %-13s %s\n' "$$target" "$$text"; done
@@ -18,6 +18,9 @@ build: ## build the three services into target/release
 	@scripts/ensure-packages gcc
 	cargo build --release --locked
 
+check: sources ## format, clippy, rustdoc, unit tests, while you write: two minutes, no broker
+	cargo test --workspace --locked --lib --bins
+
 test: ## the tests, against a RabbitMQ node of their own: five minutes
 	@scripts/test
 
@@ -27,11 +30,17 @@ test-all: ## those, disks that fail under strace, larger counts, bugs that tests
 chaos: ## the tests that kill, cut and disturb, with large counts: hours; ends with a table
 	@scripts/chaos $(ARGS)
 
-lint: ## rustfmt, clippy and shellcheck; a warning is an error
-	@scripts/ensure-packages gcc g++ shellcheck
+sources:
+	@scripts/ensure-packages gcc
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+lint: sources ## rustfmt, clippy, rustdoc, cargo-deny and shellcheck; a warning is an error
+	@scripts/ensure-packages g++ shellcheck
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
+	@scripts/ensure-cargo-deny
+	cargo deny --locked --offline check licenses bans sources
 	shellcheck --external-sources --check-sourced .ci/run $$(find scripts -maxdepth 1 -type f)
 
 run-features: ## one service in the foreground, against AMQP_URL; ARGS="--interval 1" gives flags
