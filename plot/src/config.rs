@@ -1,12 +1,16 @@
 //! The settings of `plot`: their table, and one plain struct of checked values.
 //! Never reads a file.
 
-use crate::http::hosts;
-use glue::settings::{Setting, Values, setting};
-use glue::{health, owner};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
-use std::time::Duration;
+use crate::{http::hosts, logs::row::VALID_S, stats::drift::Baseline, view::clock};
+use glue::{
+    health, owner,
+    settings::{Setting, Values, setting},
+};
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    time::Duration,
+};
 
 pub const NAME: &str = env!("CARGO_PKG_NAME");
 pub const ABOUT: &str =
@@ -30,6 +34,27 @@ pub const TABLE: &[Setting] = &[
     setting("interval", "PLOT_INTERVAL", "10", "SECONDS", "shortest time between two pictures, 0.1 to 86400"),
     setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),
     setting("window", "PLOT_WINDOW", "1000", "ROWS", "last rows, shown next to all rows, 1 to 100000"),
+    setting(
+        "baseline-rows",
+        "PLOT_BASELINE_ROWS",
+        "1000",
+        "ROWS",
+        "first rows whose MAE is the scale of drift, 1 to 100000",
+    ),
+    setting(
+        "baseline-since",
+        "PLOT_BASELINE_SINCE",
+        "",
+        "TIME",
+        "drift passes over rows before this time, such as 2024-11-23T06:00 (UTC); accepts what changed before",
+    ),
+    setting(
+        "baseline-mae",
+        "PLOT_BASELINE_MAE",
+        "",
+        "MAE",
+        "the scale of drift, instead of the MAE of first rows; 0 or more",
+    ),
     Setting {
         may_be_empty: true,
         ..setting(
@@ -67,6 +92,7 @@ pub struct Config {
     pub size: (u32, u32),
     /// In rows.
     pub window: usize,
+    pub baseline: Baseline,
     pub listen: Option<SocketAddr>,
     /// Host names that requests may be sent to, see [`hosts::check`].
     pub hosts: Vec<String>,
@@ -103,6 +129,7 @@ pub fn read(values: &Values) -> Result<Config, String> {
         window: values.parse("window", "1 to 100000", |text| {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
+        baseline: baseline(values)?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
         hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
@@ -125,6 +152,34 @@ fn size(text: &str) -> Option<(u32, u32)> {
     ((400..=1920).contains(&width) && (300..=1440).contains(&height)).then_some((width, height))
 }
 
+fn baseline(values: &Values) -> Result<Baseline, String> {
+    let since = "a time in UTC from 2000 to 2099, such as 2024-11-23, 2024-11-23T06:00 or Unix seconds";
+    Ok(Baseline {
+        rows: values.parse("baseline-rows", "1 to 100000", |text| {
+            text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
+        })?,
+        since_s: optional(values, "baseline-since", since, |text| {
+            clock::parse_s(text).filter(|time_s| VALID_S.contains(time_s))
+        })?,
+        mae: optional(values, "baseline-mae", "0 or a positive number", |text| {
+            text.parse().ok().filter(|mae| (0.0..=f64::MAX).contains(mae))
+        })?,
+    })
+}
+
+/// A setting without a default.
+fn optional<T>(
+    values: &Values,
+    flag: &str,
+    allowed: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, String> {
+    if values.text(flag).is_empty() {
+        return Ok(None);
+    }
+    values.parse(flag, allowed, parse).map(Some)
+}
+
 #[expect(clippy::option_option, reason = "parsed or not, and then an address or none")]
 fn listen(text: &str) -> Option<Option<SocketAddr>> {
     if text.is_empty() || text == "none" {
@@ -138,8 +193,14 @@ fn line(values: &Values, logs: &[String]) -> String {
     let text = |flag| values.text(flag);
     let listen = if text("listen").is_empty() { "none" } else { text("listen") };
     let hosts = if text("hosts").is_empty() { String::new() } else { format!(", hosts {}", text("hosts")) };
+    let since = text("baseline-since");
+    let since = if since.is_empty() { String::new() } else { format!(" since {since}") };
+    let baseline = match text("baseline-mae") {
+        "" => format!("baseline {} rows{since}", text("baseline-rows")),
+        mae => format!("baseline MAE {mae}{since}"),
+    };
     format!(
-        "logs {}, pictures in {} every {} s, {}, window {} rows, listen {listen}{hosts}",
+        "logs {}, pictures in {} every {} s, {}, window {} rows, {baseline}, listen {listen}{hosts}",
         logs.join(","),
         text("log-dir"),
         text("interval"),
@@ -188,7 +249,7 @@ mod tests {
     fn settings_print_as_they_are_given() {
         assert_eq!(
             run(&[], &[]).unwrap().line,
-            "logs ./logs/metric_log.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, listen 127.0.0.1:8080"
+            "logs ./logs/metric_log.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, baseline 1000 rows, listen 127.0.0.1:8080"
         );
         let args = [
             "--log",
@@ -202,15 +263,36 @@ mod tests {
         ];
         assert_eq!(
             run(&args, &[("LOG_DIR", "/d/"), ("PLOT_SIZE", "0400x300")]).unwrap().line,
-            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, listen localhost:8081, hosts A.example"
+            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, baseline 1000 rows, listen localhost:8081, hosts A.example"
         );
         assert!(run(&["--listen", ""], &[]).unwrap().line.ends_with("listen none"));
+        let line = run(&["--baseline-rows", "50"], &[("PLOT_BASELINE_SINCE", "2024-11-23")]).unwrap().line;
+        assert!(line.contains(", baseline 50 rows since 2024-11-23, "), "{line}");
+        let line = run(&["--baseline-mae", "4.20"], &[]).unwrap().line;
+        assert!(line.contains(", baseline MAE 4.20, "), "{line}");
     }
 
     #[test]
     fn several_logs_are_named_with_commas() {
         assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
         assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
+    }
+
+    #[test]
+    fn a_baseline_is_of_first_rows_or_a_number() {
+        assert_eq!(run(&[], &[]).unwrap().baseline, Baseline { rows: 1000, since_s: None, mae: None });
+        let env = [
+            ("PLOT_BASELINE_ROWS", "100000"),
+            ("PLOT_BASELINE_SINCE", "2024-11-23 06:00:00"),
+            ("PLOT_BASELINE_MAE", "0"),
+        ];
+        let baseline = Baseline { rows: 100_000, since_s: Some(1_732_341_600.0), mae: Some(0.0) };
+        assert_eq!(run(&[], &env).unwrap().baseline, baseline);
+        let flags = ["--baseline-rows", "1", "--baseline-since", "", "--baseline-mae", "4.5e3"];
+        assert_eq!(
+            run(&flags, &env).unwrap().baseline,
+            Baseline { rows: 1, since_s: None, mae: Some(4500.0) }
+        );
     }
 
     #[test]
@@ -222,6 +304,15 @@ mod tests {
             ("--size", "10x10"),
             ("--window", "0"),
             ("--window", "1e3"),
+            ("--baseline-rows", "0"),
+            ("--baseline-rows", "100001"),
+            ("--baseline-since", "yesterday"),
+            ("--baseline-since", "2024-02-30"),
+            ("--baseline-since", "17323416"),
+            ("--baseline-since", "1732341600000"),
+            ("--baseline-mae", "-1"),
+            ("--baseline-mae", "NaN"),
+            ("--baseline-mae", "inf"),
             ("--listen", "8080"),
             ("--hosts", "a.b:80"),
             ("--log", "a,,b"),

@@ -40,7 +40,7 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
         replace::remove_temporary(&config.log_dir, name);
     }
     let health = Health::answer(&config.instance_name());
-    let statistics = Statistics::new(config.window);
+    let statistics = Statistics::new(config.window).with_baseline(config.baseline);
     let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics)));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
     let server = server.transpose()?;

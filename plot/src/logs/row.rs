@@ -8,7 +8,7 @@ use std::ops::Range;
 const TOLERANCE: f64 = 1e-6;
 
 /// `logged_at` is valid between the years 2000 and 2100. Any other counts as missing.
-const VALID_S: Range<f64> = 946_684_800.0..4_102_444_800.0;
+pub const VALID_S: Range<f64> = 946_684_800.0..4_102_444_800.0;
 
 /// The numbers of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]

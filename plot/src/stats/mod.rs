@@ -3,6 +3,7 @@
 
 pub mod buckets;
 pub mod density;
+pub mod drift;
 pub mod histogram;
 mod moments;
 mod quantile;

@@ -1,12 +1,19 @@
 //! All counts over the rows of the logs, and the last rows themselves, in one pass: each row is added once.
 //! Never reads a file and never draws.
 
-use crate::logs::lines::{Event, Lines};
-use crate::logs::row::{Fault, Faults, Row, add_faults};
-use crate::stats::density::Sample;
-use crate::stats::rolling::Rolling;
-use crate::stats::slices::{self, Slices};
-use crate::stats::tally::Tally;
+use crate::{
+    logs::{
+        lines::{Event, Lines},
+        row::{Fault, Faults, Row, add_faults},
+    },
+    stats::{
+        density::Sample,
+        drift::{Baseline, Drift},
+        rolling::Rolling,
+        slices::{self, Slices},
+        tally::Tally,
+    },
+};
 use std::collections::VecDeque;
 
 /// Memory does not grow with the number of rows.
@@ -19,6 +26,7 @@ pub struct Statistics {
     pub by_row: Slices,
     pub rolling: Rolling,
     pub sample: Sample,
+    pub drift: Drift,
     faults: Faults,
 }
 
@@ -32,15 +40,23 @@ impl Statistics {
             by_row: Slices::new(slices::ROWS),
             rolling: Rolling::new(),
             sample: Sample::new(),
+            drift: Drift::new(Baseline::default()),
             faults: Faults::default(),
         }
+    }
+
+    /// Likewise, before the first row.
+    pub fn with_baseline(self, baseline: Baseline) -> Self {
+        Statistics { drift: Drift::new(baseline), ..self }
     }
 
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Lines(lines) => self.add_lines(lines),
             Event::Unread(unread) => self.add_lines(&unread.read()),
-            Event::StartOver => *self = Statistics::new(self.window_rows),
+            Event::StartOver => {
+                *self = Statistics::new(self.window_rows).with_baseline(self.drift.baseline);
+            }
         }
     }
 
@@ -61,6 +77,7 @@ impl Statistics {
             None => self.by_row.add(self.n() as i64, row.error()),
         }
         self.sample.add(row);
+        self.drift.add(row);
         let window = &self.window;
         self.rolling.row(self.all.moments.n, || {
             window.iter().map(|row| row.error().abs()).sum::<f64>() / window.len() as f64

@@ -1,12 +1,17 @@
 //! All numbers and histograms at one moment, for picture, page and `/stats.json`.
 //! Plain values; never formats or draws them.
 
-use crate::logs::row::Fault;
-use crate::stats::density::Density;
-use crate::stats::histogram::{Bins, Counts};
-use crate::stats::slices::Slices;
-use crate::stats::statistics::Statistics;
-use crate::stats::tally::Tally;
+use crate::{
+    logs::row::Fault,
+    stats::{
+        density::Density,
+        drift::Change,
+        histogram::{Bins, Counts},
+        slices::Slices,
+        statistics::Statistics,
+        tally::Tally,
+    },
+};
 
 /// Numbers of a set of rows; None if undefined. Errors are in the unit of y_true.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +120,10 @@ pub struct Summary {
     /// (number of the last row, MAE of the rows of the window that ends with it).
     pub rolling: Vec<(u64, f64)>,
     pub density: Option<Density>,
+    /// In the unit of y_true; None before the baseline has its rows.
+    pub baseline_mae: Option<f64>,
+    /// The last ones, from old to new.
+    pub changes: Vec<Change>,
     pub faults: [(Fault, u64); Fault::ALL.len()],
 }
 
@@ -137,6 +146,8 @@ impl Summary {
                 points.filter(|(n, _)| *n < statistics.n()).chain(now).collect()
             },
             density: statistics.sample.density(),
+            baseline_mae: statistics.drift.baseline_mae(),
+            changes: statistics.drift.changes.iter().copied().collect(),
             faults: statistics.faults(),
         }
     }

@@ -93,6 +93,40 @@ pub fn stamp(time_ms: i64) -> String {
     format!("{} {hour:02}:{minute:02}:{second:02}", iso(time_ms))
 }
 
+/// The inverse of [`stamp`], in seconds since 1970: a date; or with `T` or a space an hour and minute, with or without seconds; `Z` may
+/// end it. Or the seconds themselves. None for anything else.
+pub fn parse_s(text: &str) -> Option<f64> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_plain {
+        return text.parse().ok();
+    }
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (day, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let [year, month, day] = fields(day, '-', [4, 2, 2])?;
+    // Otherwise the day would be one of another month.
+    let days = first_of_month(year, month) + day - 1;
+    if !(1..=12).contains(&month) || date(days) != (year, month, day) {
+        return None;
+    }
+    let [hour, minute, second] = match fields(time, ':', [2, 2, 2]) {
+        Some(fields) => fields,
+        None => fields(time, ':', [2, 2]).map(|[hour, minute]| [hour, minute, 0])?,
+    };
+    let is_time = hour < 24 && minute < 60 && second < 60;
+    is_time.then_some((days * DAY_MS / SECOND_MS + hour * 3600 + minute * 60 + second) as f64)
+}
+
+/// Numbers of so many digits each.
+fn fields<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[i64; N]> {
+    let mut parts = text.split(between);
+    let mut numbers = [0; N];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        *number = part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())??;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
 fn time_of_day(time_ms: i64) -> (i64, i64, i64) {
     let second = time_ms.rem_euclid(DAY_MS) / SECOND_MS;
     (second / 3600, second / 60 % 60, second % 60)
@@ -160,6 +194,38 @@ mod tests {
     fn times_are_utc() {
         assert_eq!(stamp(START + 123), "2024-11-23 06:00:00");
         assert_eq!(stamp(951_782_400_000), "2000-02-29 00:00:00");
+        for text in
+            ["2024-11-23T06:00:00Z", "2024-11-23 06:00:00", "2024-11-23T06:00", "1732341600", "1732341600.0"]
+        {
+            assert_eq!(parse_s(text), Some(START as f64 / 1000.0), "{text}");
+        }
+        assert_eq!(parse_s("2024-02-29"), Some(1_709_164_800.0));
+        for text in [
+            "",
+            "soon",
+            ".",
+            "1.2.3",
+            "-5",
+            "1e9",
+            "2024-11",
+            "2024-13-01",
+            "2024-00-01",
+            "2023-02-29",
+            "2024-11-31",
+            "24-11-23",
+            "2024-11-23T",
+            "2024-11-23T6:00",
+            "2024-11-23T24:00",
+            "2024-11-23T06:60",
+            "2024-11-23T06:00:60",
+            "2024-11-23T06:00:00:00",
+            "2024-11-23T06:00+01:00",
+            "2024-+1-23",
+            "2024-11-23-01",
+            "２０24-11-23",
+        ] {
+            assert_eq!(parse_s(text), None, "{text}");
+        }
         assert_eq!(days((START as f64, START as f64 + 1e9)), "2024-11-23 to 2024-12-04");
     }
 }

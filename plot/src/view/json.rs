@@ -1,17 +1,21 @@
 //! `/stats.json`: every number of the page for a program. Its keys are documented in plot/STATS.md.
 //! Never rounds a number. A missing number, or one that overflowed, is null.
 
-use crate::logs::follow::State;
-use crate::logs::row::Fault;
-use crate::stats::histogram::Counts;
-use crate::stats::slices::Slices;
-use crate::stats::summary::{Histogram, Numbers, Over, Summary};
-use crate::view::moment::Moment;
+use crate::{
+    logs::{follow::State, row::Fault},
+    stats::{
+        drift::{Change, Direction},
+        histogram::Counts,
+        slices::Slices,
+        summary::{Histogram, Numbers, Over, Summary},
+    },
+    view::moment::Moment,
+};
 use serde_json::{Map, Value, json};
 
 pub fn stats(moment: &Moment) -> Value {
-    let Summary { all, window, window_rows, absolute, signed, over, rolling, density, faults } =
-        &moment.summary;
+    let Summary { all, window, window_rows, absolute, signed, over, rolling, density, .. } = &moment.summary;
+    let Summary { baseline_mae, changes, faults, .. } = &moment.summary;
     let faults: Map<_, _> =
         faults.iter().map(|(fault, n)| (Fault::name(*fault).to_owned(), json!(n))).collect();
     let (state, reason) = match &moment.state {
@@ -40,6 +44,7 @@ pub fn stats(moment: &Moment) -> Value {
             "sampled_rows": density.sampled,
             "outside": density.outside,
         })),
+        "drift": { "baseline_mae": baseline_mae, "changes": changes.iter().map(change).collect::<Vec<_>>() },
         "not_rows": faults,
     })
 }
@@ -74,6 +79,17 @@ fn slices(slices: &Slices, unit: f64) -> Value {
     json!({ "width": slices.width as f64 / unit, "slices": rows.collect::<Vec<_>>() })
 }
 
+fn change(change: &Change) -> Value {
+    json!({
+        "row": change.row,
+        "at": change.time_s,
+        "found_row": change.found_row,
+        "direction": match change.direction { Direction::Worse => "worse", Direction::Better => "better" },
+        "mae_before": change.mae_before,
+        "mae_after": change.mae_after,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,13 +115,16 @@ mod tests {
         let mut all = BTreeSet::new();
         for time_s in [None, Some(1_732_341_600.0)] {
             let mut statistics = Statistics::new(10);
-            let rows = vec![Row::new(1.0, 2.0, time_s), Row::new(2.0, 5.0, time_s)];
+            // So many that there is a change.
+            let error = |n| if n < 1500 { 1.0 } else { 5.0 };
+            let rows =
+                (0..2000).map(|n| Row::new(f64::from(n % 7), f64::from(n % 7) + error(n), time_s)).collect();
             statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
             let (state, summary) = (State::Following, Summary::of(&statistics));
             let moment = Moment { version: 1, summary, state, last_rows_s: None, picture_trouble: None };
             keys(&stats(&moment), &mut all);
         }
-        assert!(all.len() > 40, "{all:?}");
+        assert!(all.len() > 40 && all.contains("mae_after"), "{all:?}");
         let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

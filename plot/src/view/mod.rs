@@ -3,7 +3,7 @@
 
 mod bars;
 mod chart;
-mod clock;
+pub mod clock;
 mod course;
 mod drawing;
 mod frame;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod golden;
