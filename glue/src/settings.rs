@@ -153,10 +153,11 @@ impl Values {
     }
 }
 
+/// The settings that have a value, without secrets.
 impl Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Given { setting, text, .. }) in self.0.iter().filter(|g| !g.setting.is_secret).enumerate() {
-            let text = if text.is_empty() { "none" } else { text };
+        let printed = self.0.iter().filter(|given| !given.setting.is_secret && !given.text.is_empty());
+        for (at, Given { setting, text, .. }) in printed.enumerate() {
             write!(f, "{}{} {}", if at > 0 { ", " } else { "" }, setting.flag, text.escape_debug())?;
         }
         Ok(())
@@ -234,7 +235,7 @@ mod tests {
             setting("order", "ORDER", "random", "ORDER", ""),
         ];
         let Ok(Request::Run(values)) = read(TABLE, [], |_| None) else { panic!("not to be run") };
-        assert_eq!(values.to_string(), "log-dir none, order random");
+        assert_eq!(values.to_string(), "order random");
         assert_eq!(values.choose("order", &[("random", 1), ("sequential", 2)]), Ok(1));
         let error = values.choose("order", &[("first", 1), ("last", 2)]).unwrap_err();
         assert_eq!(error, "--order is \"random\"; allowed: first or last");
