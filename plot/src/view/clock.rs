@@ -116,7 +116,7 @@ pub fn parse_s(text: &str) -> Option<f64> {
     is_time.then_some((days * DAY_MS / SECOND_MS + hour * 3600 + minute * 60 + second) as f64)
 }
 
-/// Numbers of so many digits each.
+/// Numbers with `between` between them, each of exactly its number of digits.
 fn fields<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[i64; N]> {
     let mut parts = text.split(between);
     let mut numbers = [0; N];

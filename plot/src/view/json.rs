@@ -115,7 +115,7 @@ mod tests {
         let mut all = BTreeSet::new();
         for time_s in [None, Some(1_732_341_600.0)] {
             let mut statistics = Statistics::new(10);
-            // So many that there is a change.
+            // The error changes, as only then all keys of drift are there.
             let error = |n| if n < 1500 { 1.0 } else { 5.0 };
             let rows =
                 (0..2000).map(|n| Row::new(f64::from(n % 7), f64::from(n % 7) + error(n), time_s)).collect();

@@ -4,7 +4,7 @@
 /// Chance of a false alarm at one cut, about.
 const DELTA: f64 = 0.002;
 
-/// Cuts are tried once in so many values. River's grace period of 10 values never matters beside it.
+/// Cuts are tried at every 32nd value, so River's grace period of 10 values has no effect.
 const CLOCK: u64 = 32;
 
 /// Buckets of one size; one more merges the two oldest.

@@ -19,7 +19,7 @@ const MOST_CHANGES: usize = 100;
 /// Where the scale comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Baseline {
-    /// Its MAE is that of so many rows, at least 1.
+    /// Number of rows whose MAE it is, at least 1.
     pub rows: usize,
     /// In Unix seconds: rows before the first one at or after it are passed over.
     pub since_s: Option<f64>,

@@ -9,17 +9,17 @@ use crate::stats::drift::{
 /// Larger errors, in baseline MAEs, count as this one: a few huge ones are no change.
 const MOST_RATIO: f64 = 10.0;
 
-/// A change is larger than this share of what was before, and than so many standard errors beyond that.
+/// The mean must change by more than this share of the mean before, plus this number of standard errors.
 const LEAST_EFFECT: f64 = 0.05;
 const STANDARD_ERRORS: f64 = 3.0;
 
 /// Rows from a change on before it is certain, at least.
 const LEAST_ROWS: u64 = 30;
 
-/// A candidate that is not confirmed within so many rows is dropped.
+/// A candidate is dropped if it is not confirmed within this number of rows.
 const GIVE_UP_ROWS: u64 = 5_000;
 
-/// A candidate is tested at each row up to so many, and then at every 16th.
+/// A candidate of fewer rows is tested at each row, an older one at every 16th.
 const YOUNG_ROWS: u64 = 200;
 
 /// Absolute errors are added up as this share of themselves, so that no sum of them overflows; a power of two, 2⁻⁴⁰.
