@@ -3,7 +3,7 @@
 
 use crate::{http::hosts, logs::row::VALID_S, stats::drift::Baseline, view::clock};
 use glue::{
-    health, owner,
+    owner,
     settings::{Setting, Values, setting},
 };
 use std::{
@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-pub const NAME: &str = env!("CARGO_PKG_NAME");
 pub const ABOUT: &str =
     "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
 
@@ -99,15 +98,6 @@ pub struct Config {
     pub as_owner: bool,
     /// The settings as given, for the first line of the log.
     pub line: String,
-}
-
-impl Config {
-    /// The name under which the process answers `--healthcheck`. Several may share a log directory, with other logs or pages.
-    pub fn instance_name(&self) -> String {
-        let listen = self.listen.map(|address| address.to_string()).unwrap_or_default();
-        let logs = self.logs.iter().map(String::as_str);
-        health::name(NAME, &self.log_dir, &logs.chain([listen.as_str()]).collect::<Vec<_>>())
-    }
 }
 
 /// Checks the settings.

@@ -12,6 +12,7 @@ mod stats;
 mod view;
 
 use config::Config;
+use glue::health;
 use glue::program::{self, Failure, Program};
 use glue::settings::{Setting, Values};
 use glue::signals;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
 }
 
 impl Program for Config {
-    const NAME: &'static str = config::NAME;
+    const NAME: &'static str = env!("CARGO_PKG_NAME");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const ABOUT: &'static str = config::ABOUT;
     const SETTINGS: &'static [Setting] = config::TABLE;
@@ -33,8 +34,11 @@ impl Program for Config {
         config::read(values)
     }
 
+    /// Several may share a log directory, with other logs or pages.
     fn health_name(&self) -> String {
-        self.instance_name()
+        let listen = self.listen.map(|address| address.to_string()).unwrap_or_default();
+        let logs = self.logs.iter().map(String::as_str);
+        health::name(Config::NAME, &self.log_dir, &logs.chain([listen.as_str()]).collect::<Vec<_>>())
     }
 
     fn owned_directory(&self) -> Option<&Path> {

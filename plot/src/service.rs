@@ -16,6 +16,7 @@ use crate::view::replace;
 use crate::{counting, descriptors};
 use anyhow::{Result, anyhow, bail};
 use glue::health::Health;
+use glue::program::Program;
 use log::{debug, info, warn};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     for name in [PNG_NAME, SVG_NAME] {
         replace::remove_temporary(&config.log_dir, name);
     }
-    let health = Health::answer(&config.instance_name());
+    let health = Health::answer(&config.health_name());
     let statistics = Statistics::new(config.window).with_baseline(config.baseline);
     let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics)));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
@@ -200,9 +201,10 @@ impl<'a> Service<'a> {
     }
 
     fn draw(&mut self) {
-        let summary = Summary::of(&self.statistics);
+        // What was published last is all that there is to draw.
+        let summary = &self.live.moment().summary;
         self.last_drawn = Some(Instant::now());
-        match self.write_pictures(&summary) {
+        match self.write_pictures(summary) {
             Ok(()) => {
                 if self.picture_trouble.take().is_some() {
                     info!("the picture can be written again");

@@ -45,7 +45,7 @@ impl Statistics {
         }
     }
 
-    /// Likewise, before the first row.
+    /// Sets what drift is compared with. Call it before the first row.
     pub fn with_baseline(self, baseline: Baseline) -> Self {
         Statistics { drift: Drift::new(baseline), ..self }
     }
