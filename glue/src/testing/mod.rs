@@ -75,6 +75,23 @@ pub fn figure(what: &str, how_many: &str, seed: u64) {
     println!("figure\t{what}\t{how_many}\t{seed}");
 }
 
+/// Sends a signal, such as `TERM`, to a process. After `STOP` all its threads stand still: the kernel stops them one by one, and until then
+/// they may still answer.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("/bin/kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(sent.unwrap().success());
+    if name == "STOP" {
+        wait_for("standstill", || threads_stand_still(pid).then_some(()));
+    }
+}
+
+fn threads_stand_still(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("status"));
+    // A thread that has ended meanwhile has no file.
+    tasks.map(status).all(|status| status.map_or(true, |status| status.contains("\nState:\tT")))
+}
+
 /// A directory of the test's own, removed with it unless the test fails.
 pub struct Directory(pub PathBuf);
 

@@ -1,6 +1,6 @@
 //! Runs a binary of this workspace and reads its log.
 
-use super::{deadline, wait_for};
+use super::{deadline, signal, wait_for};
 use std::{
     ffi::OsStr,
     fs,
@@ -96,11 +96,9 @@ impl Service {
         self.lines().iter().filter(|line| line.contains(part)).count()
     }
 
-    /// Sends a signal: `TERM`, `INT`, `HUP`, `STOP` or `CONT`.
+    /// [`signal`]s it.
     pub fn signal(&self, name: &str) {
-        let sent =
-            Command::new("/bin/kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(sent.unwrap().success());
+        signal(self.child.id(), name);
     }
 
     /// The peak of its resident memory, in bytes.

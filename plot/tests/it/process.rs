@@ -1,7 +1,7 @@
 //! Starts the real binary in a directory of its own, asks it, and ends it.
 
 pub use glue::testing::Directory;
-use glue::testing::wait_for;
+use glue::testing::{signal, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufReader, Read, Write};
@@ -85,9 +85,7 @@ impl Plot {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let sent =
-            Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
-        assert!(sent.success());
+        signal(self.pid(), name);
     }
 
     /// Sends a signal by its name and waits for the end.
