@@ -68,22 +68,27 @@ fn an_alarm_is_reported_and_waited_for() {
 #[test]
 fn a_queue_that_was_deleted_is_declared_again_and_nothing_sent_into_the_void() {
     let (url, prefix) = (shared_broker(), prefix());
-    let mut service = features(&url, &prefix, &[("interval", "0.02"), ("count", "100")]);
+    let mut service = features(&url, &prefix, &[("interval", "0.02"), ("count", "300")]);
     service.wait_for_line("connected to");
     let peer = Peer::connect(&url);
-    let queue = format!("{prefix}features");
-    wait_for("samples", || (peer.depth(&queue) > 3).then_some(()));
-    let before = ids(&peer, &queue);
-    peer.channel.queue_delete(queue.as_str(), amiquip::QueueDeleteOptions::default()).unwrap();
+    let [y_true, x] = ["y_true", "features"].map(|queue| format!("{prefix}{queue}"));
+    wait_for("samples", || (peer.depth(&x) > 3).then_some(()));
+    // Else many more may come to the queue between the look at it and its end.
+    service.signal("STOP");
+    let mut taken = ids(&peer, &x);
+    peer.channel.queue_delete(x.as_str(), amiquip::QueueDeleteOptions::default()).unwrap();
+    let before = ids(&peer, &y_true);
+    service.signal("CONT");
     // It returns the messages or, while a quorum queue is going away, closes the connection.
     service.wait_for_line("trying again");
     assert!(service.wait().success());
-    let mut x = ids(&peer, &queue);
-    x.extend(before);
-    // Those that were in the queue when it was deleted went with it.
-    let y_true = ids(&peer, &format!("{prefix}y_true"));
-    assert!(x.is_subset(&y_true) && x.len() >= 90, "{} of {}", x.len(), y_true.len());
-    assert_eq!(y_true.len(), 100);
+    taken.extend(ids(&peer, &x));
+    let mut all = ids(&peer, &y_true);
+    all.extend(before.iter().cloned());
+    assert_eq!(all.len(), 300);
+    // What came to the queue before it was deleted went with it.
+    let lost: BTreeSet<String> = all.difference(&taken).cloned().collect();
+    assert!(lost.is_subset(&before) && taken.is_subset(&all), "{lost:?} are gone, of {before:?}");
 }
 
 #[test]
@@ -104,7 +109,7 @@ fn queues_that_somebody_else_declared_are_used_as_they_are() {
 }
 
 #[test]
-fn a_signal_ends_it_with_everything_confirmed() {
+fn a_signal_ends_it_once_what_counts_as_sent_is_confirmed() {
     let (url, prefix) = (shared_broker(), prefix());
     let service = features(&url, &prefix, &[("interval", "0")]);
     service.wait_for_line(" sent, ");
@@ -112,10 +117,21 @@ fn a_signal_ends_it_with_everything_confirmed() {
     let mut service = service;
     assert_eq!(service.wait().code(), Some(0));
     let line = service.wait_for_line("stopped; ");
-    let sent: usize = line.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    let number = |line: &str| line.split_whitespace().find_map(|word| word.parse::<usize>().ok()).unwrap();
+    let sent = number(&line);
+    // A broker that is slow confirms the last ones too late, and has them all the same.
+    let unconfirmed = service
+        .lines()
+        .iter()
+        .find(|line| line.contains("not counted as sent"))
+        .map_or(0, |line| number(line));
     let peer = Peer::connect(&url);
     for queue in ["y_true", "features"] {
-        assert_eq!(ids(&peer, &format!("{prefix}{queue}")).len(), sent);
+        let found = ids(&peer, &format!("{prefix}{queue}")).len();
+        assert!(
+            (sent..=sent + unconfirmed).contains(&found),
+            "{found} in {queue}, {sent} sent, {unconfirmed} unconfirmed"
+        );
     }
 }
 
