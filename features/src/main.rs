@@ -42,6 +42,7 @@ impl Program for Config {
         self.check_batch(dataset.sample_bytes_max()?).map_err(Failure::Setting)?;
         log::info!("broker {}, {}", self.broker.url, self.line);
         let health = Health::answer(&self.health_name());
-        Ok(publisher::Publisher::new(&self, dataset, health, &stop).run()?)
+        publisher::Publisher::new(&self, dataset, health, &stop).run();
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Messages that are not published yet or not confirmed yet. After a lost connection the unconfirmed ones are published again, under the
 //! same ids. Pure: knows no channel.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Queue {
@@ -9,20 +9,18 @@ pub enum Queue {
     Features,
 }
 
-#[derive(Debug, PartialEq)]
+/// One half of some samples.
 pub struct Message {
     pub queue: Queue,
     pub body: Vec<u8>,
-    group: u64,
+    /// Shared with the other half until one of them is confirmed.
+    pub samples: Rc<Samples>,
 }
 
-/// The two messages that hold the halves of the same samples.
-struct Group {
-    samples: u64,
-    /// How many of the two are unconfirmed.
-    unconfirmed: u8,
+pub struct Samples {
+    count: u64,
     /// The id of a single sample.
-    message_id: Option<String>,
+    pub message_id: Option<String>,
 }
 
 #[derive(Default)]
@@ -32,12 +30,10 @@ pub struct Outbox {
     unconfirmed: VecDeque<Option<Message>>,
     /// Delivery tag of the first of `unconfirmed`. Tags count from 1 on each channel.
     first_tag: u64,
-    /// In the order in which they were added, from the first one that is not confirmed.
-    groups: VecDeque<Group>,
-    /// Number of the first of `groups`.
-    first_group: u64,
     /// The bytes of the bodies of `waiting` and `unconfirmed`. amiquip holds copies of those that were published.
     pub bytes: usize,
+    /// Samples that were added.
+    pub made: u64,
     /// Samples whose two halves are confirmed.
     pub sent: u64,
 }
@@ -47,22 +43,20 @@ impl Outbox {
         Outbox { first_tag: 1, ..Outbox::default() }
     }
 
-    /// Adds the two messages that hold the halves of `samples` samples.
-    pub fn push(&mut self, samples: u64, y_true: Vec<u8>, features: Vec<u8>, message_id: Option<String>) {
-        let group = self.first_group + self.groups.len() as u64;
-        self.groups.push_back(Group { samples, unconfirmed: 2, message_id });
+    /// Adds the two messages that hold the halves of `count` samples.
+    pub fn push(&mut self, count: u64, y_true: Vec<u8>, features: Vec<u8>, message_id: Option<String>) {
+        self.made += count;
+        let samples = Rc::new(Samples { count, message_id });
         for (queue, body) in [(Queue::YTrue, y_true), (Queue::Features, features)] {
             self.bytes += body.len();
-            self.waiting.push_back(Message { queue, body, group });
+            self.waiting.push_back(Message { queue, body, samples: samples.clone() });
         }
     }
 
-    /// The next message to publish, and the id of a single sample. The message is unconfirmed from now on.
-    pub fn publish_next(&mut self) -> Option<(&Message, Option<&str>)> {
-        let message = self.waiting.pop_front()?;
-        let group = self.groups.get((message.group - self.first_group) as usize)?;
-        self.unconfirmed.push_back(Some(message));
-        Some((self.unconfirmed.back()?.as_ref()?, group.message_id.as_deref()))
+    /// The next message to publish, which is unconfirmed from now on.
+    pub fn publish_next(&mut self) -> Option<&Message> {
+        self.unconfirmed.push_back(Some(self.waiting.pop_front()?));
+        self.unconfirmed.back()?.as_ref()
     }
 
     /// Counts the confirm of the message with this delivery tag, or (`multiple`) of all up to it. True if the oldest unconfirmed message is
@@ -73,20 +67,13 @@ impl Outbox {
         let last = last as usize;
         let first = if multiple { 0 } else { last };
         for message in self.unconfirmed.iter_mut().skip(first).take(last + 1 - first) {
-            let Some(message) = message.take() else { continue };
-            self.bytes -= message.body.len();
-            if let Some(group) = self.groups.get_mut((message.group - self.first_group) as usize) {
-                group.unconfirmed -= 1;
-                if group.unconfirmed == 0 {
-                    self.sent += group.samples;
-                    // This line shows which ids must have a row in the end.
-                    log::debug!("confirmed {}", group.message_id.as_deref().unwrap_or("a batch"));
-                }
+            let Some(Message { body, samples, .. }) = message.take() else { continue };
+            self.bytes -= body.len();
+            if let Some(Samples { count, message_id }) = Rc::into_inner(samples) {
+                self.sent += count;
+                // This line shows which ids must have a row in the end.
+                log::debug!("confirmed {}", message_id.as_deref().unwrap_or("a batch"));
             }
-        }
-        while self.groups.front().is_some_and(|group| group.unconfirmed == 0) {
-            self.groups.pop_front();
-            self.first_group += 1;
         }
         while let Some(None) = self.unconfirmed.front() {
             self.unconfirmed.pop_front();
@@ -110,7 +97,7 @@ impl Outbox {
 
     /// Samples that are not confirmed.
     pub fn unconfirmed_samples(&self) -> u64 {
-        self.groups.iter().filter(|group| group.unconfirmed > 0).map(|group| group.samples).sum()
+        self.made - self.sent
     }
 }
 
@@ -127,7 +114,7 @@ mod tests {
     }
 
     fn publish_all(outbox: &mut Outbox) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| outbox.publish_next().map(|(message, _)| message.body.clone())).collect()
+        std::iter::from_fn(|| outbox.publish_next().map(|message| message.body.clone())).collect()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     sample_id::SampleIds,
 };
 use amiquip::{AmqpProperties, Channel, Confirm, ConnectionBlockedNotification as Notification, Publish};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{after, never, select};
 use glue::{
     amqp::{Backoff, Broker},
@@ -34,20 +34,6 @@ const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 const PERSISTENT: u8 = 2;
 
-/// Why a connection ended before the work.
-enum End {
-    /// The connection, or the right to use it, is lost; a new one is worth trying.
-    Lost(anyhow::Error),
-    /// A message cannot be encoded.
-    Failed(anyhow::Error),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for End {
-    fn from(error: E) -> End {
-        End::Lost(error.into())
-    }
-}
-
 pub struct Publisher<'a> {
     config: &'a Config,
     dataset: Dataset,
@@ -55,8 +41,6 @@ pub struct Publisher<'a> {
     random: fastrand::Rng,
     ids: SampleIds,
     outbox: Outbox,
-    /// Samples made so far.
-    made: u64,
     next_due: Instant,
     backoff: Backoff,
     /// Samples sent at the last progress line, and its time.
@@ -75,7 +59,6 @@ impl<'a> Publisher<'a> {
             random,
             ids,
             outbox,
-            made: 0,
             next_due: now,
             backoff: Backoff::default(),
             reported: (0, now),
@@ -84,17 +67,10 @@ impl<'a> Publisher<'a> {
     }
 
     /// Works until asked to stop or, with a count, until all samples are confirmed, over as many connections as it takes.
-    ///
-    /// # Errors
-    /// Only where a message cannot be encoded.
-    pub fn run(mut self) -> Result<()> {
+    pub fn run(mut self) {
         let mut broker = self.config.broker.clone();
-        loop {
-            let reason = match self.session(&mut broker) {
-                Ok(()) => break,
-                Err(End::Failed(error)) => return Err(error),
-                Err(End::Lost(error)) => format!("{error:#}"),
-            };
+        while let Err(error) = self.session(&mut broker) {
+            let reason = format!("{error:#}");
             self.outbox.connection_lost();
             self.confirm_watch.disconnected(reason.clone());
             if self.backoff.wait(&reason, self.stop) {
@@ -106,11 +82,13 @@ impl<'a> Publisher<'a> {
             log::warn!("unconfirmed and not counted as sent: {}", samples(unconfirmed));
         }
         log::info!("stopped; {} sent", samples(self.outbox.sent));
-        Ok(())
     }
 
     /// One connection's life. Ends without an error if the process is asked to stop, or once all of `--count` are confirmed.
-    fn session(&mut self, broker: &mut Broker) -> Result<(), End> {
+    ///
+    /// # Errors
+    /// The connection, or the right to use it, is lost; a new one is worth trying.
+    fn session(&mut self, broker: &mut Broker) -> Result<()> {
         let (mut connection, _) = broker.connect()?;
         let queues =
             [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
@@ -133,7 +111,7 @@ impl<'a> Publisher<'a> {
                 may_make = false;
             }
             if may_make && !is_blocked {
-                self.make_due_samples().map_err(End::Failed)?;
+                self.make_due_samples()?;
             }
             self.publish(&channel, &queues)?;
             self.report_progress();
@@ -156,12 +134,12 @@ impl<'a> Publisher<'a> {
                     for confirm in iter::once(confirm.ok()).chain(confirms.try_iter().map(Some)) {
                         if let Ok(returned) = returns.try_recv() {
                             let (queue, reason) = (returned.routing_key, returned.reply_text);
-                            return Err(anyhow!("the broker returned a message for queue {queue}: {reason}").into());
+                            bail!("the broker returned a message for queue {queue}: {reason}");
                         }
                         match confirm {
                             Some(Confirm::Ack(ack)) => oldest_is_confirmed |= self.outbox.confirm(ack.delivery_tag, ack.multiple),
-                            Some(Confirm::Nack(_)) => return Err(anyhow!("the broker refused a message (nack)").into()),
-                            None => return Err(why_closed(&channel).into()),
+                            Some(Confirm::Nack(_)) => bail!("the broker refused a message (nack)"),
+                            None => return Err(why_closed(&channel)),
                         }
                         self.backoff.reset();
                     }
@@ -178,7 +156,7 @@ impl<'a> Publisher<'a> {
                         is_blocked = false;
                         log::info!("the broker takes messages again");
                     }
-                    Err(_) => return Err(why_closed(&channel).into()),
+                    Err(_) => return Err(why_closed(&channel)),
                 },
                 recv(stop) -> _ => {}
                 recv(give_up) -> _ => return Ok(()),
@@ -198,7 +176,7 @@ impl<'a> Publisher<'a> {
     }
 
     fn is_complete(&self) -> bool {
-        self.config.count.is_some_and(|count| self.made >= count)
+        self.config.count.is_some_and(|count| self.outbox.made >= count)
     }
 
     /// Keeps a fixed rate from the start. Samples that were due while there was no connection or no room are left out.
@@ -217,18 +195,18 @@ impl<'a> Publisher<'a> {
 
     /// Makes the samples of one message.
     fn make_message(&mut self) -> Result<()> {
-        let left = self.config.count.map_or(u64::MAX, |count| count - self.made);
+        let made = self.outbox.made;
+        let left = self.config.count.map_or(u64::MAX, |count| count - made);
         let samples = self.config.batch.min(left);
         let rows = &self.dataset.rows;
         let mut chosen: Vec<(String, &Row)> = Vec::with_capacity(samples as usize);
-        for _ in 0..samples {
+        for number in made..made + samples {
             let index = match self.config.order {
                 Order::Random => self.random.usize(..rows.len()),
-                Order::Sequential => (self.made % rows.len() as u64) as usize,
+                Order::Sequential => (number % rows.len() as u64) as usize,
             };
             let row = rows.get(index).context("the data set has no such row")?;
             chosen.push((self.ids.next(unix_time_us()), row));
-            self.made += 1;
         }
         let y_true = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.y }))?;
         let features = encode(chosen.iter().map(|(id, row)| Sample { id, body: &row.x }))?;
@@ -238,12 +216,12 @@ impl<'a> Publisher<'a> {
     }
 
     fn publish(&mut self, channel: &Channel, [y_true, features]: &[String; 2]) -> Result<()> {
-        while let Some((message, message_id)) = self.outbox.publish_next() {
+        while let Some(message) = self.outbox.publish_next() {
             let mut properties = AmqpProperties::default()
                 .with_content_type("application/json".to_owned())
                 .with_delivery_mode(PERSISTENT);
-            if let Some(id) = message_id {
-                properties = properties.with_message_id(id.to_owned());
+            if let Some(id) = &message.samples.message_id {
+                properties = properties.with_message_id(id.clone());
             }
             let queue = if message.queue == Queue::YTrue { y_true } else { features };
             let mut publish = Publish::with_properties(&message.body, queue.as_str(), properties);

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
 };
 
-/// Reading stops once messages that are not yet taken have more bytes than this. The overshoot is one message per channel.
+/// Reading stops once messages that are not yet taken have more bytes than this. The overshoot is one message.
 pub const OUTSTANDING_MAX: i64 = 16 << 20;
 /// What a message counts in addition to its body: amiquip's delivery takes about half a kilobyte.
 pub const MESSAGE_BYTES: i64 = 512;
@@ -17,7 +17,7 @@ pub struct Bodies(Arc<Budget>);
 
 /// The stream's end.
 pub struct Budget {
-    /// Bytes of messages that were passed on and not yet taken.
+    /// Bytes of messages that began and are not yet taken.
     outstanding: AtomicI64,
     limit: i64,
     /// Reading resumes at this level. The gap to the limit is large enough that each wake-up brings more than one small message, and small
@@ -90,7 +90,7 @@ impl Budget {
         self.discards.load(SeqCst)
     }
 
-    /// Counts a message that was passed on whole, with a body of `len` bytes.
+    /// Counts a message that begins, with a body of `len` bytes.
     pub fn add(&self, len: u64) {
         if !self.discards() {
             self.outstanding.fetch_add(len as i64 + MESSAGE_BYTES, SeqCst);

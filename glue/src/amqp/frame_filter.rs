@@ -1,12 +1,15 @@
 //! Filters the broker's frames for amiquip: drops the properties of messages, and cuts bodies off after 1 MiB + 1 byte. Pure: bytes in, bytes
-//! out, wherever the input is cut. Never holds a body.
+//! out, wherever the input is cut. Never waits for the end of a frame.
 //!
 //! The services need no properties (CONTRACT.md). amiquip closes the connection over properties that are not UTF-8, and crashes over headers
 //! that are nested too deep, at every redelivery. It also reserves memory for a body as soon as the broker announces its size.
 
 use super::bodies::Budget;
 use crate::number::counted;
-use std::io::{self, ErrorKind::InvalidData};
+use std::{
+    collections::VecDeque,
+    io::{self, ErrorKind::InvalidData},
+};
 
 /// Longer bodies are cut off here. This is one byte more than the contract allows, so that the consumer sees that they are too long.
 pub const BODY_MAX: u64 = (1 << 20) + 1;
@@ -27,10 +30,9 @@ pub const START_BYTES: usize = HEAD_BYTES + BARE_BYTES;
 
 #[derive(Default)]
 pub struct FrameFilter {
-    /// The present frame, in the order of its parts: the rewritten start, of which `start_at` bytes are passed on; then the numbers of bytes
-    /// of the input to pass on, to drop, and to pass on at the end.
-    start: Vec<u8>,
-    start_at: usize,
+    /// What is passed on.
+    pub output: VecDeque<u8>,
+    /// The rest of the present frame, in the order of its parts: bytes to pass on, to drop, and to pass on at the end.
     pass: usize,
     drop: usize,
     pass_last: usize,
@@ -41,8 +43,6 @@ pub struct FrameFilter {
 /// A message whose body is incomplete.
 struct Content {
     channel: u16,
-    /// Length of the whole body as it is passed on.
-    len: u64,
     /// Bytes still to pass on, and to drop behind them.
     pass: u64,
     drop: u64,
@@ -53,7 +53,6 @@ struct Content {
 pub struct Passed {
     /// Bytes of the input that were passed on or dropped.
     pub read: usize,
-    pub written: usize,
     /// Messages that began.
     pub messages: usize,
     /// The next message must wait for room in the budget.
@@ -61,24 +60,14 @@ pub struct Passed {
 }
 
 impl FrameFilter {
-    /// Passes on `input` until fewer than [`START_BYTES`] bytes of it are left, the output is full, or the budget is used up.
+    /// Passes on `input` until fewer than [`START_BYTES`] bytes of it are left or the budget is used up.
     ///
     /// # Errors
     /// Names the frame that no broker may send.
-    pub fn filter(&mut self, input: &[u8], output: &mut [u8], budget: &Budget) -> io::Result<Passed> {
+    pub fn filter(&mut self, input: &[u8], budget: &Budget) -> io::Result<Passed> {
         let mut passed = Passed::default();
         loop {
             let rest = input.get(passed.read..).unwrap_or_default();
-            let room = output.get_mut(passed.written..).unwrap_or_default();
-            if room.is_empty() {
-                return Ok(passed);
-            }
-            if self.start_at < self.start.len() {
-                let len = copy(self.start.get(self.start_at..).unwrap_or_default(), room, usize::MAX);
-                self.start_at += len;
-                passed.written += len;
-                continue;
-            }
             if self.pass + self.drop + self.pass_last == 0 {
                 if self.begin(rest, budget, &mut passed)? {
                     continue;
@@ -88,17 +77,17 @@ impl FrameFilter {
             if rest.is_empty() {
                 return Ok(passed);
             }
-            if self.pass == 0 && self.drop > 0 {
-                let len = self.drop.min(rest.len());
-                self.drop -= len;
-                passed.read += len;
-                continue;
-            }
-            let part = if self.pass > 0 { &mut self.pass } else { &mut self.pass_last };
-            let len = copy(rest, room, *part);
+            let (part, is_dropped) = match self {
+                FrameFilter { pass: part @ 1.., .. } => (part, false),
+                FrameFilter { drop: part @ 1.., .. } => (part, true),
+                FrameFilter { pass_last: part, .. } => (part, false),
+            };
+            let len = rest.len().min(*part);
             *part -= len;
             passed.read += len;
-            passed.written += len;
+            if !is_dropped {
+                self.output.extend(rest.get(..len).unwrap_or_default());
+            }
         }
     }
 
@@ -120,7 +109,7 @@ impl FrameFilter {
                 passed.messages += 1;
                 return Ok(true);
             }
-            BODY => self.continue_content(channel, size, budget)?,
+            BODY => self.continue_content(channel, size)?,
             _ if size > METHOD_BYTES_MAX => {
                 return Err(refused(format!(
                     "a frame of {size} bytes and kind {kind}; at most {METHOD_BYTES_MAX} are allowed"
@@ -135,9 +124,7 @@ impl FrameFilter {
     /// Starts a frame: passes on the first `pass` bytes of its payload and drops the `drop` bytes behind them.
     fn begin_frame(&mut self, kind: u8, channel: u16, pass: u32, drop: u32) {
         let ([c0, c1], [s0, s1, s2, s3]) = (channel.to_be_bytes(), pass.to_be_bytes());
-        self.start.clear();
-        self.start.extend([kind, c0, c1, s0, s1, s2, s3]);
-        self.start_at = 0;
+        self.output.extend([kind, c0, c1, s0, s1, s2, s3]);
         (self.pass, self.drop, self.pass_last) = (pass as usize, drop as usize, END_BYTES);
     }
 
@@ -158,20 +145,18 @@ impl FrameFilter {
             return Err(refused(format!("messages on more than {INCOMPLETE_MAX} channels at once")));
         }
         if announced > 0 {
-            self.incomplete.push(Content { channel, len, pass: len, drop: announced - len });
+            self.incomplete.push(Content { channel, pass: len, drop: announced - len });
         }
-        if len == 0 {
-            budget.add(0);
-        }
+        budget.add(len);
         self.begin_frame(CONTENT_HEADER, channel, BARE_BYTES as u32, size - BARE_BYTES as u32);
         self.pass = 0;
         let [l0, l1, l2, l3, l4, l5, l6, l7] = len.to_be_bytes();
-        self.start.extend([c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, 0, 0]);
+        self.output.extend([c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, 0, 0]);
         Ok(())
     }
 
     /// Starts a body frame: passes on as much as the cut-off length allows.
-    fn continue_content(&mut self, channel: u16, size: u32, budget: &Budget) -> io::Result<()> {
+    fn continue_content(&mut self, channel: u16, size: u32) -> io::Result<()> {
         let at = self.incomplete.iter().position(|content| content.channel == channel);
         let content = at.and_then(|at| self.incomplete.get_mut(at));
         let left = content.as_ref().map_or(0, |content| content.pass + content.drop);
@@ -190,9 +175,6 @@ impl FrameFilter {
         let pass = content.pass.min(u64::from(size)) as u32;
         content.pass -= u64::from(pass);
         content.drop -= u64::from(size - pass);
-        if pass > 0 && content.pass == 0 {
-            budget.add(content.len);
-        }
         if content.pass + content.drop == 0 {
             at.map(|at| self.incomplete.swap_remove(at));
         }
@@ -207,15 +189,6 @@ impl FrameFilter {
 
 fn refused(what: String) -> io::Error {
     io::Error::new(InvalidData, what)
-}
-
-/// Copies as many bytes as fit, at most `max`. Returns how many.
-fn copy(from: &[u8], to: &mut [u8], max: usize) -> usize {
-    let len = from.len().min(to.len()).min(max);
-    if let (Some(from), Some(to)) = (from.get(..len), to.get_mut(..len)) {
-        to.copy_from_slice(from);
-    }
-    len
 }
 
 #[cfg(test)]

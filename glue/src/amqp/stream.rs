@@ -29,7 +29,7 @@ const READ_BYTES: usize = 64 << 10;
 
 pub struct Stream {
     socket: TcpStream,
-    /// Bytes from the socket, and the part of them that is not yet passed on.
+    /// Bytes from the socket, and the part of them that is not yet filtered.
     input: Vec<u8>,
     unread: Range<usize>,
     filter: FrameFilter,
@@ -54,7 +54,7 @@ impl Stream {
         Stream { socket, input, unread: 0..0, filter, budget, room, messages: 0, is_drained: false }
     }
 
-    /// Reads more bytes behind those that are not yet passed on, which are less than the start of a frame. Returns how many, 0 at the end.
+    /// Reads more bytes behind those that are not yet filtered, which are less than the start of a frame. Returns how many, 0 at the end.
     fn fill(&mut self) -> io::Result<usize> {
         if mem::take(&mut self.is_drained) && mem::take(&mut self.messages) >= MANY_MESSAGES {
             // Here and not where the socket is drained: amiquip sends what it has in between.
@@ -73,20 +73,22 @@ impl Read for Stream {
     /// 0 bytes mean the end. `WouldBlock` means that the socket is drained or the budget used up; both wake the poll later.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            if !self.filter.output.is_empty() || buffer.is_empty() {
+                return self.filter.output.read(buffer);
+            }
             let input = self.input.get(self.unread.clone()).unwrap_or_default();
-            let passed = self.filter.filter(input, buffer, &self.budget);
+            let passed = self.filter.filter(input, &self.budget);
             let passed =
                 passed.inspect_err(|e| log::error!("the broker sent {e}; closing the connection"))?;
             self.unread.start += passed.read;
             self.messages += passed.messages;
-            if passed.written > 0 || buffer.is_empty() {
-                return Ok(passed.written);
-            }
-            if passed.is_stopped {
-                return Err(WouldBlock.into());
-            }
-            if self.fill()? == 0 {
-                return Ok(0);
+            if self.filter.output.is_empty() {
+                if passed.is_stopped {
+                    return Err(WouldBlock.into());
+                }
+                if self.fill()? == 0 {
+                    return Ok(0);
+                }
             }
         }
     }

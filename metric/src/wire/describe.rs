@@ -1,10 +1,12 @@
 //! Describes messages and values that cannot be used, so that the publisher can find the mistake. Never decides whether they can be used.
 
-use crate::wire::json::{self, Fields, elements, fields};
+use crate::wire::json::{self, elements};
 use serde::de::IgnoredAny;
 
 /// A reason quotes this many bytes of a value or key.
 const QUOTED_BYTES_MAX: usize = 40;
+/// A reason names this many keys of an object.
+const KEYS_MAX: usize = 8;
 
 /// The format of a message that is not JSON in UTF-8. `None` if it is, or if its first bytes are not known.
 pub fn format(body: &[u8]) -> Option<&'static str> {
@@ -33,10 +35,11 @@ pub fn format(body: &[u8]) -> Option<&'static str> {
 /// Describes a JSON value, or one of the tokens that `json.rs` accepts.
 pub fn value(raw: &str) -> String {
     match raw.as_bytes().first() {
-        Some(b'{') => fields(raw).map_or("an object".to_owned(), |fields| match keys(&fields) {
-            keys if keys.is_empty() => "an empty object".to_owned(),
-            keys => format!("an object with {keys}"),
-        }),
+        Some(b'{') => match json::keys(raw, KEYS_MAX) {
+            Ok((_, 0)) => "an empty object".to_owned(),
+            Ok((keys, count)) => format!("an object with {}", listed(&keys, count)),
+            Err(_) => "an object".to_owned(),
+        },
         Some(b'[') => match elements(raw, 0) {
             Ok((_, 0)) => "an empty array".to_owned(),
             Ok((_, 1)) => "an array of one value".to_owned(),
@@ -64,19 +67,13 @@ fn of_string(raw: &str) -> String {
     }
 }
 
-/// The names of an object's keys.
-pub fn keys<V>(fields: &Fields<V>) -> String {
-    let known = [("id", &fields.id), ("body", &fields.body)];
-    let known = known.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.to_owned());
-    let names: Vec<String> = known.chain(fields.unknown.iter().map(|name| quoted(name))).collect();
-    match fields.unknown_count - fields.unknown.len() {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
+fn listed(keys: &[String], count: usize) -> String {
+    let names = keys.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(", ");
+    if count > keys.len() { format!("{names} and {} more", count - keys.len()) } else { names }
 }
 
 /// A text, cut off if it is long.
-pub fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     match text.get(..text.floor_char_boundary(QUOTED_BYTES_MAX)) {
         Some(part) if part.len() < text.len() => format!("{part}…"),
         _ => text.to_owned(),
@@ -100,13 +97,13 @@ mod tests {
             ("[]", "an empty array"),
             ("[NaN]", "an array of one value"),
             ("{}", "an empty object"),
-            (r#"{"body": 1, "a": NaN, "id": 2, "b": 3}"#, "an object with id, body, a, b"),
+            (r#"{"body": 1, "a": NaN, "id": 2, "b": 3}"#, "an object with a, b, body, id"),
         ] {
             assert_eq!(value(raw), expected);
         }
-        let many: Vec<String> = (0..20).map(|i| format!("\"k{i}\": 1")).collect();
+        let many: Vec<String> = (10..30).map(|i| format!("\"k{i}\": 1")).collect();
         let described = value(&format!("{{{}}}", many.join(",")));
-        assert_eq!(described, "an object with k0, k1, k2, k3, k4, k5, k6, k7 and 12 more");
+        assert_eq!(described, "an object with k10, k11, k12, k13, k14, k15, k16, k17 and 12 more");
         for raw in ["1".repeat(1 << 20), format!("\"{}\"", "é".repeat(1 << 19))] {
             assert!(value(&raw).len() < 60, "{}", value(&raw).len());
         }

@@ -1,52 +1,54 @@
 //! Finds the parts of a JSON text and returns them as they are written: the elements of an array, the fields of an object. Accepts NaN,
 //! Infinity and -Infinity, which Python's json.dumps writes, as values. Never judges a value; `value.rs` does.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Result, value::RawValue};
-use std::{borrow::Cow, fmt, ops::Range};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Result, from_str, value::RawValue};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Not JSON, but Python's json.dumps writes them by default.
 const NOT_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
-/// Names of unknown keys that are kept for a person to read. Bounds memory.
-const UNKNOWN_MAX: usize = 8;
 
-/// The first `max` elements of an array, and the number of all.
+/// The elements of an array, none of them if there are more than `max`; and the number of all.
 ///
 /// # Errors
 /// Not a JSON array.
 pub fn elements(text: &str, max: usize) -> Result<(Vec<&str>, usize)> {
-    let (ranges, count) = parse(text, |json| {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let found = reader.deserialize_seq(Elements { json, max })?;
-        reader.end().map(|()| found)
-    })?;
-    Ok((ranges.into_iter().map(|range| part(text, range)).collect(), count))
+    parse(text, |json| {
+        // Counted first, which takes no memory: the elements of a megabyte would take ten.
+        let count = from_str::<Vec<IgnoredAny>>(json)?.len();
+        let elements: Vec<&RawValue> = if count > max { Vec::new() } else { from_str(json)? };
+        Ok((elements.into_iter().map(|element| part(text, json, element)).collect(), count))
+    })
 }
 
-/// The content of an object. `V` is a value as written, or its place.
-pub struct Fields<V> {
-    pub id: Option<V>,
-    pub body: Option<V>,
-    /// Names of the other keys, the first [`UNKNOWN_MAX`] of them.
-    pub unknown: Vec<String>,
-    pub unknown_count: usize,
-}
-
-/// The fields of an object.
+/// The values of an object's `id` and `body`.
 ///
 /// # Errors
-/// Not a JSON object, or `id` or `body` is there twice.
-pub fn fields(text: &str) -> Result<Fields<&str>> {
-    let Fields { id, body, unknown, unknown_count } = parse(text, |json| {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let found = reader.deserialize_map(Object(json))?;
-        reader.end().map(|()| found)
-    })?;
-    let [id, body] = [id, body].map(|range| range.map(|range| part(text, range)));
-    Ok(Fields { id, body, unknown, unknown_count })
+/// Not a JSON object, or one of the two keys is missing or there twice.
+pub fn id_and_body(text: &str) -> Result<[&str; 2]> {
+    #[derive(Deserialize)]
+    struct Sample<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+        #[serde(borrow)]
+        body: &'a RawValue,
+    }
+    parse(text, |json| {
+        let Sample { id, body } = from_str(json)?;
+        Ok([id, body].map(|value| part(text, json, value)))
+    })
+}
+
+/// The names of an object's keys in alphabetical order, at most `max` of them; and the number of all.
+///
+/// # Errors
+/// Not a JSON object.
+pub fn keys(text: &str, max: usize) -> Result<(Vec<String>, usize)> {
+    parse(text, |json| {
+        let keys: BTreeMap<Text, IgnoredAny> = from_str(json)?;
+        let count = keys.len();
+        Ok((keys.into_keys().take(max).map(|Text(key)| key.into_owned()).collect(), count))
+    })
 }
 
 /// Decodes a string.
@@ -54,11 +56,11 @@ pub fn fields(text: &str) -> Result<Fields<&str>> {
 /// # Errors
 /// Not a JSON string, or an escape stands for no character.
 pub fn string(raw: &str) -> Result<Cow<'_, str>> {
-    serde_json::from_str(raw).map(|Text(text)| text)
+    from_str(raw).map(|Text(text)| text)
 }
 
 /// Borrows where there are no escapes; a plain `Cow` never does.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Checks that the text is one JSON value.
@@ -66,10 +68,10 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// # Errors
 /// It is not.
 pub fn check(text: &str) -> Result<()> {
-    parse(text, |json| serde_json::from_str::<IgnoredAny>(json).map(|_| ()))
+    parse(text, |json| from_str::<IgnoredAny>(json).map(|_| ()))
 }
 
-/// Reads `text`. If that fails, reads a copy in which the three tokens are values. The ranges that `read` returns apply to both.
+/// Reads `text`. If that fails, reads a copy in which the three tokens are values. Every part has the same place in both.
 fn parse<T>(text: &str, read: impl Fn(&str) -> Result<T>) -> Result<T> {
     read(text).or_else(|error| if error.is_data() { Err(error) } else { read(&readable(text).ok_or(error)?) })
 }
@@ -112,70 +114,8 @@ fn string_bytes(text: &str) -> usize {
     text.len()
 }
 
-fn part(text: &str, range: Range<usize>) -> &str {
-    text.get(range).unwrap_or_default()
-}
-
-/// The place of a value in the text that it was read from.
-fn place(json: &str, value: &RawValue) -> Range<usize> {
+/// The text that stands in `text` where `value` stands in `json`.
+fn part<'t>(text: &'t str, json: &str, value: &RawValue) -> &'t str {
     let begin = value.get().as_ptr().addr() - json.as_ptr().addr();
-    begin..begin + value.get().len()
-}
-
-struct Elements<'j> {
-    json: &'j str,
-    max: usize,
-}
-
-impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = (Vec<Range<usize>>, usize);
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> std::result::Result<Self::Value, A::Error> {
-        let mut ranges = Vec::new();
-        while ranges.len() < self.max {
-            let Some(element) = elements.next_element()? else { break };
-            ranges.push(place(self.json, element));
-        }
-        let mut count = ranges.len();
-        while elements.next_element::<IgnoredAny>()?.is_some() {
-            count += 1;
-        }
-        Ok((ranges, count))
-    }
-}
-
-struct Object<'j>(&'j str);
-
-impl<'de> Visitor<'de> for Object<'_> {
-    type Value = Fields<Range<usize>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-        let mut fields = Fields { id: None, body: None, unknown: Vec::new(), unknown_count: 0 };
-        while let Some(Text(key)) = map.next_key()? {
-            let field = match &*key {
-                "id" => &mut fields.id,
-                "body" => &mut fields.body,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    fields.unknown_count += 1;
-                    if fields.unknown.len() < UNKNOWN_MAX {
-                        fields.unknown.push(key.into_owned());
-                    }
-                    continue;
-                }
-            };
-            if field.replace(place(self.0, map.next_value()?)).is_some() {
-                return Err(A::Error::custom(format!("the key {key} is there twice")));
-            }
-        }
-        Ok(fields)
-    }
+    text.get(begin..begin + value.get().len()).unwrap_or_default()
 }

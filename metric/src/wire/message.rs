@@ -24,15 +24,12 @@ pub fn decode<'a>(
     }
     let mut refuse = |reason, body, index| refused.push(Refused { reason, body, index });
     match text.and_then(split) {
-        Ok(Message::One(text)) => match sample(text, content) {
-            Ok(sample) => samples.push(sample),
-            Err(reason) => refuse(whole(body, reason), body, None),
-        },
-        Ok(Message::Batch(elements)) => {
+        Ok((elements, is_batch)) => {
             for (index, element) in elements.into_iter().enumerate() {
                 match sample(element, content) {
                     Ok(sample) => samples.push(sample),
-                    Err(reason) => refuse(reason, element.as_bytes(), Some(index)),
+                    Err(reason) if is_batch => refuse(reason, element.as_bytes(), Some(index)),
+                    Err(reason) => refuse(whole(body, reason), body, None),
                 }
             }
         }
@@ -48,11 +45,6 @@ fn whole(body: &[u8], reason: String) -> String {
     }
 }
 
-enum Message<'a> {
-    One(&'a str),
-    Batch(Vec<&'a str>),
-}
-
 fn text(body: &[u8]) -> Result<&str, String> {
     if body.len() > BODY_BYTES_MAX {
         return Err(format!("the message has more than {BODY_BYTES_MAX} bytes"));
@@ -62,14 +54,15 @@ fn text(body: &[u8]) -> Result<&str, String> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii_start())
 }
 
-fn split(text: &str) -> Result<Message<'_>, String> {
+/// The samples of a message, and whether it is a batch of them.
+fn split(text: &str) -> Result<(Vec<&str>, bool), String> {
     let not_json = |e| format!("not JSON: {e}");
     match text.as_bytes().first() {
         None => Err("the message is empty".to_owned()),
-        Some(b'{') => Ok(Message::One(text)),
+        Some(b'{') => Ok((vec![text], false)),
         Some(b'[') => match json::elements(text, SAMPLES_MAX).map_err(not_json)? {
             (_, 0) => Err("the message is an empty array".to_owned()),
-            (elements, 1..=SAMPLES_MAX) => Ok(Message::Batch(elements)),
+            (elements, 1..=SAMPLES_MAX) => Ok((elements, true)),
             (_, n) => Err(format!("the message is an array of {n} samples; at most {SAMPLES_MAX}")),
         },
         _ => {
@@ -84,14 +77,11 @@ fn sample(text: &str, content: &Content) -> Result<Sample, String> {
     if !text.starts_with('{') {
         return Err(format!("the sample is {}, not an object", describe::value(text)));
     }
-    let fields =
-        json::fields(text).map_err(|e| if e.is_data() { e.to_string() } else { format!("not JSON: {e}") })?;
-    let missing = |key| match describe::keys(&fields) {
-        keys if keys.is_empty() => format!("the sample has no key {key}; it is an empty object"),
-        keys => format!("the sample has no key {key}; it has {keys}"),
-    };
-    let id = sample_id(fields.id.ok_or_else(|| missing("id"))?)?;
-    let body = fields.body.ok_or_else(|| missing("body"))?;
+    let [id, body] = json::id_and_body(text).map_err(|e| {
+        let what = describe::value(text);
+        if e.is_data() { format!("{e}; the sample is {what}") } else { format!("not JSON: {e}") }
+    })?;
+    let id = sample_id(id)?;
     let value = match content {
         Content::Number => value::number(body)?,
         Content::Features(model) => value::prediction(body, model)?,

@@ -15,34 +15,27 @@ const HEADERS: &str = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosnif
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\nConnection: close\r\n\r\n";
 
 pub struct Answer {
-    status: &'static str,
-    /// None: the answer has no content, and no Content-Length.
-    content_type: Option<&'static str>,
-    extra: String,
+    /// Status and headers, without [`HEADERS`].
+    head: String,
     /// Shared between all clients that ask for the same document.
     body: Arc<[u8]>,
-    /// HEAD: send the body's length, but not the body.
-    head_only: bool,
 }
 
 impl Answer {
-    fn new(status: &'static str, content_type: &'static str, body: impl Into<Arc<[u8]>>) -> Self {
-        let content_type = Some(content_type);
-        Answer { status, content_type, extra: String::new(), body: body.into(), head_only: false }
+    /// Other headers may follow the status, each after a line break.
+    fn new(status: &str, content_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
+        let body = body.into();
+        let head = format!("{status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
+        Answer { head, body }
     }
 
-    pub fn text(status: &'static str, line: &str) -> Self {
+    pub fn text(status: &str, line: &str) -> Self {
         Answer::new(status, "text/plain; charset=utf-8", format!("{line}\n").into_bytes())
     }
 
     /// Head and body as they are sent.
     pub fn into_bytes(self) -> (Vec<u8>, Arc<[u8]>) {
-        let Answer { status, content_type, extra, body, head_only } = self;
-        let content = content_type.map_or(String::new(), |content_type| {
-            format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len())
-        });
-        let head = format!("HTTP/1.1 {status}\r\n{content}{extra}{HEADERS}");
-        (head.into_bytes(), if head_only { Arc::default() } else { body })
+        (format!("HTTP/1.1 {}{HEADERS}", self.head).into_bytes(), self.body)
     }
 }
 
@@ -52,9 +45,8 @@ pub fn answer(head: &str, rendered: &mut Rendered) -> Answer {
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    let mut answer = route(&request, rendered);
-    answer.head_only = request.head_only;
-    answer
+    let answer = route(&request, rendered);
+    if request.head_only { Answer { body: Arc::default(), ..answer } } else { answer }
 }
 
 struct Request<'a> {
@@ -99,8 +91,7 @@ impl<'a> Request<'a> {
         }
         let head_only = method == "HEAD";
         if !head_only && method != "GET" {
-            let extra = "Allow: GET, HEAD\r\n".to_owned();
-            return Err(Answer { extra, ..Answer::text("405 Method Not Allowed", "only GET and HEAD") });
+            return Err(Answer::text("405 Method Not Allowed\r\nAllow: GET, HEAD", "only GET and HEAD"));
         }
         let path = target.split('?').next().unwrap_or_default();
         Ok(Request { path, known: values("if-none-match").next(), head_only })
@@ -132,12 +123,12 @@ fn route(request: &Request, rendered: &mut Rendered) -> Answer {
         "/" => Answer::new("200 OK", "text/html; charset=utf-8", rendered.document(Document::Page)),
         page::PARTS => {
             let tag = rendered.tag();
-            let extra = format!("ETag: {tag}\r\n");
             if request.known == Some(&tag) {
-                let (status, body) = ("304 Not Modified", Arc::default());
-                return Answer { status, content_type: None, extra, body, head_only: false };
+                // Without content: not even its length.
+                return Answer { head: format!("304 Not Modified\r\nETag: {tag}\r\n"), body: Arc::default() };
             }
-            Answer { extra, ..Answer::new("200 OK", "application/json", rendered.document(Document::Parts)) }
+            let status = format!("200 OK\r\nETag: {tag}");
+            Answer::new(&status, "application/json", rendered.document(Document::Parts))
         }
         "/stats.json" => Answer::new("200 OK", "application/json", rendered.document(Document::Stats)),
         "/healthz" => match rendered.live.health() {
@@ -155,7 +146,7 @@ fn route(request: &Request, rendered: &mut Rendered) -> Answer {
     }
 }
 
-fn picture(live: &Live, name: &str, content_type: &'static str) -> Answer {
+fn picture(live: &Live, name: &str, content_type: &str) -> Answer {
     match live.picture(name) {
         Some(bytes) => Answer::new("200 OK", content_type, bytes),
         None if live.moment().summary.all.n == 0 && live.moment().state != State::Starting => {

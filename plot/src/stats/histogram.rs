@@ -3,7 +3,7 @@
 
 use crate::stats::buckets;
 use crate::stats::quantile::{Ascending, quantile};
-use crate::stats::reach::{self, Reach};
+use crate::stats::reach;
 
 /// Limits of the number of bins: more look alike in a small picture, fewer hide the shape.
 const FEWEST_BINS: f64 = 10.0;
@@ -91,24 +91,15 @@ impl Counts {
 impl Bins {
     /// Bins for `values`; zero is an edge or out of view. None without values.
     pub fn choose(values: &Ascending) -> Option<Bins> {
-        let reach = reach::of(values)?;
-        let Reach { low, high } = reach;
+        let (low, high) = reach::of(values)?;
         let range = if high > low { high - low } else { 1.0 };
-        let width = Width::near(freedman_diaconis(values, range), range);
-        // The next edge outside `value`, which may be an edge itself.
-        let beyond = |value: f64, width: Width| (value / width.value()).floor() as i64 + 1;
-        if reach.has_zero() {
-            let edges = |value: f64| if value > 0.0 { beyond(value, width) } else { 0 };
-            let (first, last) = (-edges(-low), edges(high));
-            return Some(Bins { width, first, last: if first == last { 10 } else { last } });
+        let mut width = Width::near(freedman_diaconis(values, range), range);
+        if low > 0.0 || high < 0.0 {
+            width = width.resolved_at(low).resolved_at(high).resolved_at(low);
         }
-        let width = width.resolved_at(low).resolved_at(high).resolved_at(low);
-        let (first, last) = if low > 0.0 {
-            (beyond(low, width) - 1, beyond(high, width))
-        } else {
-            (-beyond(-low, width), 1 - beyond(-high, width))
-        };
-        Some(Bins { width, first, last })
+        // Of the values, only zero can be an edge.
+        let (first, last) = ((low / width.value()).floor() as i64, (high / width.value()).ceil() as i64);
+        Some(Bins { width, first, last: if first == last { first + 10 } else { last } })
     }
 
     /// All bins are on one side of zero.

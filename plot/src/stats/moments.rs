@@ -42,6 +42,7 @@ impl Spread {
     }
 
     /// Moves the reference to the mean of the `n` values so far.
+    #[cold]
     fn centre(&mut self, n: f64) {
         let deviations = self.deviations.value();
         let reference = self.reference + deviations / n;
@@ -98,9 +99,11 @@ impl Moments {
     pub fn add(&mut self, row: &Row) {
         let error = row.error();
         let absolute = error.abs();
-        // 0 or a power of two.
-        if self.n & self.n.wrapping_sub(1) == 0 {
-            self.centre(row.y_true, absolute);
+        if self.n == 0 {
+            (self.y_true_spread.reference, self.absolute_spread.reference) = (row.y_true, absolute);
+        } else if self.n.is_power_of_two() {
+            self.y_true_spread.centre(self.n as f64);
+            self.absolute_spread.centre(self.n as f64);
         }
         self.n += 1;
         self.error.add(error);
@@ -108,24 +111,12 @@ impl Moments {
         self.absolute_error.add(absolute);
         self.absolute_spread.add(absolute);
         self.y_true_spread.add(row.y_true);
-        self.absolute_error_least = lesser(self.absolute_error_least, absolute);
-        self.absolute_error_most = greater(self.absolute_error_most, absolute);
+        self.absolute_error_least = self.absolute_error_least.min(absolute);
+        self.absolute_error_most = self.absolute_error_most.max(absolute);
         if let Some(time_s) = row.time_s() {
             self.timed += 1;
-            self.first_s = lesser(self.first_s, time_s);
-            self.last_s = greater(self.last_s, time_s);
-        }
-    }
-
-    /// `y_true` and `absolute`: of the next row.
-    #[cold]
-    fn centre(&mut self, y_true: f64, absolute: f64) {
-        if self.n == 0 {
-            self.y_true_spread.reference = y_true;
-            self.absolute_spread.reference = absolute;
-        } else {
-            self.y_true_spread.centre(self.n as f64);
-            self.absolute_spread.centre(self.n as f64);
+            self.first_s = self.first_s.min(time_s);
+            self.last_s = self.last_s.max(time_s);
         }
     }
 
@@ -173,15 +164,6 @@ impl Moments {
     fn mean(&self, sum: f64) -> Option<f64> {
         (self.n > 0).then(|| sum / self.n as f64)
     }
-}
-
-/// `f64::min` and `max` without their NaN check, as no row holds NaN: one instruction each.
-fn lesser(a: f64, b: f64) -> f64 {
-    if b < a { b } else { a }
-}
-
-fn greater(a: f64, b: f64) -> f64 {
-    if b > a { b } else { a }
 }
 
 #[cfg(test)]

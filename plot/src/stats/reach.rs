@@ -11,50 +11,36 @@ const CUTS: [f64; 5] = [1.0, 0.999, 0.99, 0.95, 0.9];
 /// quartiles.
 const REACH: f64 = 6.0;
 
-/// The least and the greatest value that the bins must hold.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reach {
-    pub low: f64,
-    pub high: f64,
-}
-
-impl Reach {
-    /// Zero is left out where it would leave a third of the axis empty, or more.
-    pub fn has_zero(self) -> bool {
-        self.low <= 0.0 && self.high >= 0.0
-    }
-}
-
+/// The least and the greatest value that the bins must hold. Zero is left out where it would leave a third of the axis empty, or more.
 /// None without values.
-pub fn of(values: &Ascending) -> Option<Reach> {
+pub fn of(values: &Ascending) -> Option<(f64, f64)> {
     let (first, last) = (values.first()?.0, values.last()?.0);
     let is_mostly_negative = lower_quantile(values, 0.75)? < 0.0;
     if is_mostly_negative {
-        let Reach { low, high } = upwards(&mirrored(values), -first)?;
-        return Some(Reach { low: -high, high: -low });
+        let (low, high) = upwards(&mirrored(values), -first)?;
+        return Some((-high, -low));
     }
     upwards(values, last)
 }
 
 /// For values that are not mostly negative, up to `last`.
-fn upwards(values: &Ascending, last: f64) -> Option<Reach> {
+fn upwards(values: &Ascending, last: f64) -> Option<(f64, f64)> {
     let (lower, upper) = (lower_quantile(values, 0.25)?, lower_quantile(values, 0.75)?);
     let fence = REACH * (upper - lower);
-    let away = if lower > fence {
-        Reach { low: -cut(&mirrored(values), fence - lower), high: cut(values, upper + fence) }
+    let around_zero = around_zero(values, last);
+    let (low, high) = if lower > fence {
+        (-cut(&mirrored(values), fence - lower), cut(values, upper + fence))
     } else {
-        around_zero(values, last)
+        around_zero
     };
-    let Reach { low, high } = away;
     if high > low && low > (high - low) / 2.0 {
-        return Some(away);
+        return Some((low, high));
     }
-    let Reach { low, high } = around_zero(values, last);
-    Some(Reach { low: low.min(0.0), high: high.max(0.0) })
+    Some((around_zero.0.min(0.0), around_zero.1.max(0.0)))
 }
 
 /// The outermost values. Both sides have one limit, so that a few values on one side do not set the scale.
-fn around_zero(values: &Ascending, last: f64) -> Reach {
+fn around_zero(values: &Ascending, last: f64) -> (f64, f64) {
     let mut magnitudes: Vec<_> = values.iter().map(|(value, count)| (value.abs(), *count)).collect();
     magnitudes.retain(|(magnitude, _)| *magnitude > 0.0);
     magnitudes.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -63,7 +49,7 @@ fn around_zero(values: &Ascending, last: f64) -> Reach {
     let within = |(value, _): &&(f64, u64)| value.abs() <= reach;
     let low = values.iter().find(within).map_or(0.0, |(value, _)| *value);
     let high = values.iter().rev().find(within).map_or(last, |(value, _)| *value);
-    Reach { low, high }
+    (low, high)
 }
 
 /// The first of [`CUTS`]' quantiles within `fence`, else the last.

@@ -27,40 +27,25 @@ pub struct Slice {
 
 impl Slice {
     fn add(&mut self, error: f64) {
-        self.n += 1;
-        let before = error - self.mean;
-        if !before.is_finite() {
-            return self.merge_far(&Slice { n: 1, mean: error, squares: 0.0 }, self.n - 1);
-        }
-        self.mean += before / self.n as f64;
-        self.squares += before * (error - self.mean);
+        self.merge(&Slice { n: 1, mean: error, squares: 0.0 });
     }
 
     /// As Chan, Golub, LeVeque 1979.
     fn merge(&mut self, other: &Slice) {
+        let before = self.n as f64;
+        self.n += other.n;
         if other.n == 0 {
             return;
         }
-        if self.n == 0 {
-            *self = *other;
-            return;
-        }
-        let (a, b) = (self.n as f64, other.n as f64);
+        let share = other.n as f64 / self.n as f64;
         let apart = other.mean - self.mean;
-        self.n += other.n;
-        if !apart.is_finite() {
-            return self.merge_far(other, self.n - other.n);
+        if apart.is_finite() {
+            self.mean += apart * share;
+            self.squares += other.squares + apart * (before * share) * apart;
+        } else {
+            self.mean = self.mean * (1.0 - share) + other.mean * share;
+            self.squares = f64::INFINITY;
         }
-        self.mean += apart * (b / (a + b));
-        self.squares += other.squares + apart * apart * a * b / (a + b);
-    }
-
-    /// Ends a merge of means whose difference overflows. `n`: rows of this slice before the merge.
-    #[cold]
-    fn merge_far(&mut self, other: &Slice, n: u64) {
-        let total = self.n as f64;
-        self.mean = self.mean * (n as f64 / total) + other.mean * (other.n as f64 / total);
-        self.squares = f64::INFINITY;
     }
 
     /// Population standard deviation of the error.

@@ -106,7 +106,8 @@ impl Frame {
         let mut fitting = Vec::new();
         for choice in choices {
             fitting = choice;
-            if !touch(fitting.iter().map(|(x, name)| (self.across(*x), width(name)))) {
+            let labels: Vec<_> = fitting.iter().map(|(x, name)| (self.across(*x), width(name))).collect();
+            if !touch(&labels) {
                 break;
             }
         }

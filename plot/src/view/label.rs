@@ -34,6 +34,17 @@ pub enum Anchor {
     End,
 }
 
+impl Anchor {
+    /// Its class in page.html, and the share of the text's width to the left of it.
+    fn class(self) -> (&'static str, f64) {
+        match self {
+            Anchor::Start => ("start", 0.0),
+            Anchor::Middle => ("middle", 0.5),
+            Anchor::End => ("end", 1.0),
+        }
+    }
+}
+
 /// A possible place of a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -94,35 +105,22 @@ impl Labels {
 
 fn rectangle(text: &str, place: &Place) -> Rectangle {
     let width = width(text);
-    let left = match place.anchor {
-        Anchor::Start => place.across,
-        Anchor::Middle => place.across - width / 2.0,
-        Anchor::End => place.across - width,
-    };
+    let (_, share) = place.anchor.class();
+    let left = place.across - width * share;
     Rectangle { left, right: left + width, top: place.top, bottom: place.top + HEIGHT }
 }
 
 fn svg(text: &str, place: Place, dy: &str, class: &str) -> String {
-    let anchor = match place.anchor {
-        Anchor::Start => "start",
-        Anchor::Middle => "middle",
-        Anchor::End => "end",
-    };
-    let Place { across, top, .. } = place;
+    let Place { anchor, across, top } = place;
+    let (anchor, _) = anchor.class();
     let text = text.replace('<', "&lt;");
     format!("<text x={across:.1} y={top:.1} dy={dy} class=\"{anchor} {class}\">{text}</text>")
 }
 
 /// Whether labels (middle and width, from left to right) are closer to each other than [`GAP`].
-pub fn touch(spans: impl Iterator<Item = (f64, f64)>) -> bool {
-    let mut end = f64::NEG_INFINITY;
-    for (middle, width) in spans {
-        if middle - width / 2.0 < end + GAP {
-            return true;
-        }
-        end = middle + width / 2.0;
-    }
-    false
+pub fn touch(labels: &[(f64, f64)]) -> bool {
+    let mut pairs = labels.iter().zip(labels.iter().skip(1));
+    pairs.any(|(left, right)| right.0 - left.0 < (left.1 + right.1) / 2.0 + GAP)
 }
 
 #[cfg(test)]
@@ -156,7 +154,7 @@ mod tests {
 
     #[test]
     fn labels_touch_when_there_is_no_gap() {
-        assert!(!touch([(0.0, 10.0), (20.0, 10.0), (40.0, 10.0)].into_iter()));
-        assert!(touch([(0.0, 10.0), (17.0, 10.0)].into_iter()));
+        assert!(!touch(&[(0.0, 10.0), (20.0, 10.0), (40.0, 10.0)]));
+        assert!(touch(&[(0.0, 10.0), (17.0, 10.0)]));
     }
 }
