@@ -77,10 +77,14 @@ fn sample(text: &str, content: &Content) -> Result<Sample, String> {
     if !text.starts_with('{') {
         return Err(format!("the sample is {}, not an object", describe::value(text)));
     }
-    let [id, body] = json::id_and_body(text).map_err(|e| {
-        let what = describe::value(text);
-        if e.is_data() { format!("{e}; the sample is {what}") } else { format!("not JSON: {e}") }
-    })?;
+    let [id, body] =
+        json::id_and_body(text).map_err(|e| match e.to_string().split('`').collect::<Vec<_>>()[..] {
+            ["missing field ", key, ..] => {
+                format!("the sample has no key {key}; it is {}", describe::value(text))
+            }
+            ["duplicate field ", key, ..] => format!("the key {key} is there twice"),
+            _ => format!("not JSON: {e}"),
+        })?;
     let id = sample_id(id)?;
     let value = match content {
         Content::Number => value::number(body)?,
