@@ -66,7 +66,7 @@ fn of_string(raw: &str) -> String {
 
 /// The names of an object's keys.
 pub fn keys<V>(fields: &Fields<V>) -> String {
-    let known = [("id", &fields.id), ("body", &fields.body)];
+    let known = [("id", &fields.id), ("body", &fields.body), ("group", &fields.group)];
     let known = known.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.to_owned());
     let names: Vec<String> = known.chain(fields.unknown.iter().map(|name| quoted(name))).collect();
     match fields.unknown_count - fields.unknown.len() {
@@ -100,7 +100,7 @@ mod tests {
             ("[]", "an empty array"),
             ("[NaN]", "an array of one value"),
             ("{}", "an empty object"),
-            (r#"{"body": 1, "a": NaN, "id": 2, "b": 3}"#, "an object with id, body, a, b"),
+            (r#"{"group": 0, "body": 1, "a": NaN, "id": 2, "b": 3}"#, "an object with id, body, group, a, b"),
         ] {
             assert_eq!(value(raw), expected);
         }

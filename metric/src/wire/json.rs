@@ -30,6 +30,7 @@ pub fn elements(text: &str, max: usize) -> Result<(Vec<&str>, usize)> {
 pub struct Fields<V> {
     pub id: Option<V>,
     pub body: Option<V>,
+    pub group: Option<V>,
     /// Names of the other keys, the first [`UNKNOWN_MAX`] of them.
     pub unknown: Vec<String>,
     pub unknown_count: usize,
@@ -38,15 +39,15 @@ pub struct Fields<V> {
 /// The fields of an object.
 ///
 /// # Errors
-/// Not a JSON object, or `id` or `body` is there twice.
+/// Not a JSON object, or `id`, `body` or `group` is there twice.
 pub fn fields(text: &str) -> Result<Fields<&str>> {
-    let Fields { id, body, unknown, unknown_count } = parse(text, |json| {
+    let Fields { id, body, group, unknown, unknown_count } = parse(text, |json| {
         let mut reader = serde_json::Deserializer::from_str(json);
         let found = reader.deserialize_map(Object(json))?;
         reader.end().map(|()| found)
     })?;
-    let [id, body] = [id, body].map(|range| range.map(|range| part(text, range)));
-    Ok(Fields { id, body, unknown, unknown_count })
+    let [id, body, group] = [id, body, group].map(|range| range.map(|range| part(text, range)));
+    Ok(Fields { id, body, group, unknown, unknown_count })
 }
 
 /// Decodes a string.
@@ -158,11 +159,12 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-        let mut fields = Fields { id: None, body: None, unknown: Vec::new(), unknown_count: 0 };
+        let mut fields = Fields { id: None, body: None, group: None, unknown: Vec::new(), unknown_count: 0 };
         while let Some(Text(key)) = map.next_key()? {
             let field = match &*key {
                 "id" => &mut fields.id,
                 "body" => &mut fields.body,
+                "group" => &mut fields.group,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     fields.unknown_count += 1;
