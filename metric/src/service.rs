@@ -65,8 +65,8 @@ fn serve(config: &Config, model: Option<&Model>, lock: &Lock, status: &Status, s
         reading: Box::new(|path, read, all, counts| {
             let percent = 100 * read / all.max(1);
             let doing = format!("reading {}: {percent} % of {all} bytes", path.display());
-            status.count(counts);
             status.report(State::Recovering, Some(doing.clone()));
+            status.count(counts);
             health.ok(doing);
             !stop.within(Duration::ZERO)
         }),
