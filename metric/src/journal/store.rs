@@ -223,7 +223,12 @@ mod tests {
         clock::ClockMark,
         disk::RealDisk,
         join::{Half, Known, Side, Values},
-        journal::{counts::BySide, done::Done, tables::NEXT_ARRIVAL},
+        journal::{
+            counts::BySide,
+            done::Done,
+            pending::{ARRIVALS, key},
+            tables::{BYTES, COUNTS, NEXT_ARRIVAL},
+        },
     };
     use std::{env, fs};
 
@@ -346,6 +351,41 @@ mod tests {
         drop(old);
         let error = place.open("").err().unwrap().to_string();
         assert!(error.contains("metric.redb has format 1, of an earlier metric"), "{error}");
+    }
+
+    #[test]
+    fn a_store_of_format_2_is_brought_to_the_present_one() {
+        let place = Place::new();
+        let mut store = place.open("a.").unwrap();
+        let write = store.write(Durability::Immediate, |tables| {
+            (0..10).try_for_each(|n| tables.add_waiting(&n.to_string(), &of_side_in_turn(n)))?;
+            tables.remember_done(&["a", "b"].map(|id| Done { id, values: VALUES }))
+        });
+        write.unwrap();
+        let counts = store.counts.clone();
+        assert_eq!((counts.rows, counts.waiting), (2, BySide { y_true: 4, y_pred: 6 }));
+        assert_eq!(counts.oldest_waiting_ms, BySide { y_true: Some(97), y_pred: Some(100) });
+        drop(store);
+        // As it was: no counts, and arrivals without their side.
+        let old = Database::create(&place.0).unwrap();
+        let write = old.begin_write().unwrap();
+        write.open_table(NUMBERS).unwrap().insert(FORMAT_KEY, FORMAT_BEFORE).unwrap();
+        write.open_table(BYTES).unwrap().remove(COUNTS).unwrap().unwrap();
+        let mut arrivals = write.open_table(ARRIVALS).unwrap();
+        for n in (0..10).filter(|n| of_side_in_turn(*n).side == Side::YPred) {
+            arrivals.remove(key(Side::YPred, n)).unwrap().unwrap();
+            arrivals.insert(n, n.to_string().as_str()).unwrap();
+        }
+        drop(arrivals);
+        write.commit().unwrap();
+        drop(old);
+        assert!(place.open("b.").is_err());
+        for _ in 0..2 {
+            let mut store = place.open("a.").unwrap();
+            assert_eq!(store.counts, counts);
+            let beyond = store.read(|view| view.beyond(0, 0, 99)).unwrap();
+            assert_eq!(beyond.into_iter().map(|(id, _)| id).collect::<String>(), "0123456789");
+        }
     }
 
     #[test]

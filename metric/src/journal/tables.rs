@@ -19,7 +19,7 @@ pub type Result<T> = std::result::Result<T, redb::Error>;
 pub const DONE: [TableDefinition<&str, &[u8]>; 2] =
     [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
 pub const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
+pub const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
 pub const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 /// Names of queues that another program declared.
 const FOREIGN_QUEUES: TableDefinition<&str, ()> = TableDefinition::new("foreign_queues");
@@ -35,7 +35,7 @@ const DONE_YOUNG_IDS: &str = "done_young_ids";
 const CLOCK_AGE_MS: &str = "clock_age_ms";
 const CLOCK_UNIX_MS: &str = "clock_unix_ms";
 /// [`Counts`] as JSON.
-const COUNTS: &str = "counts";
+pub const COUNTS: &str = "counts";
 pub const QUEUE_PREFIX: &str = "queue_prefix";
 
 /// The tables within one write.
