@@ -1,6 +1,6 @@
 //! The settings of `metric` and their limits.
 
-use crate::journal;
+use crate::journal::settings::Settings;
 use glue::amqp::{self, Broker};
 use glue::owner;
 use glue::settings::{Setting, Values, setting};
@@ -105,8 +105,8 @@ impl Config {
         ["y_true", other]
     }
 
-    pub fn journal(&self) -> journal::Settings {
-        journal::Settings {
+    pub fn journal(&self) -> Settings {
+        Settings {
             queue_prefix: self.broker.queue_prefix.clone(),
             queues: self.queue_names().map(|name| self.broker.queue(name)),
             compares_predictions: self.predictions == Predictions::YPred,

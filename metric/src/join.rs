@@ -2,7 +2,7 @@
 
 use crate::{
     clock::ClockMark,
-    wire::{id::Id, sample::Sample},
+    wire::{group::Group, id::Id, sample::Sample},
 };
 use foldhash::fast::RandomState;
 use std::{
@@ -10,7 +10,7 @@ use std::{
     iter,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     YTrue,
     YPred,
@@ -24,15 +24,16 @@ impl Side {
 }
 
 /// One of the two numbers that an id needs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Half {
     pub side: Side,
     pub value: f64,
     pub received: ClockMark,
+    pub group: Group,
 }
 
 /// What is known of an id.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Known {
     Nothing,
     /// One half waits, in the store or held in memory.
@@ -56,6 +57,10 @@ pub struct Row {
     pub waited: bool,
     pub values: Values,
     pub absolute_error: f64,
+    /// From the arrival of the prediction to that of the truth; negative if the truth came first.
+    pub label_delay_ms: i64,
+    /// That of the prediction, or else that of the truth.
+    pub group: Group,
 }
 
 /// A half that came with a delivery.
@@ -162,27 +167,27 @@ impl Join {
         mut lookup: impl FnMut(&str) -> Result<Known, E>,
     ) -> Result<Joined, E> {
         let mut joined = Joined::default();
-        for Arrival { side, delivery, sample: Sample { id, value } } in arrivals {
+        for Arrival { side, delivery, sample: Sample { id, value, group } } in arrivals {
+            let mut half = Half { side, value, received, group };
             let compares = side == Side::YTrue || self.compares_predictions;
             let entry = self.states.entry(id);
             let known = match &entry {
                 Entry::Occupied(state) => match state.get() {
                     State::Done(values) => Known::Done(*values),
-                    State::Held { half, .. } | State::Kept(half) => Known::Waiting(*half),
+                    State::Held { half, .. } | State::Kept(half) => Known::Waiting(half.clone()),
                 },
                 Entry::Vacant(place) => lookup(place.key())?,
             };
             let outcome = match known {
                 Known::Nothing => {
-                    let half = Half { side, value, received };
                     joined.held.push((side, delivery));
                     entry.insert_entry(State::Held { half, delivery });
                     continue;
                 }
-                Known::Waiting(half) if half.side == side => {
-                    again(value, half.value, compares, "which came first and stays")
+                Known::Waiting(other) if other.side == side => {
+                    again(value, other.value, compares, "which came first and stays")
                 }
-                Known::Waiting(half) => pair(side, value, half.value),
+                Known::Waiting(other) => pair(&mut half, other),
                 Known::Done(Values { y_true, y_pred }) => {
                     let logged = if side == Side::YTrue { y_true } else { y_pred };
                     again(value, logged, compares, "which is in the log")
@@ -193,16 +198,17 @@ impl Join {
                 Outcome::Refused { reason, is_conflict } => {
                     let id = entry.key().clone();
                     if let Entry::Occupied(mut state) = entry
-                        && let State::Held { half, delivery } = *state.get()
+                        && let State::Held { half: stays, delivery } = state.get()
                     {
-                        state.insert(State::Kept(half));
-                        joined.released.push((half.side, delivery));
-                        joined.kept.push((id.clone(), half));
+                        let (stays, delivery) = (stays.clone(), *delivery);
+                        joined.released.push((stays.side, delivery));
+                        joined.kept.push((id.clone(), stays.clone()));
+                        state.insert(State::Kept(stays));
                     }
-                    let sample = Sample { id, value };
+                    let sample = Sample { id, value, group: half.group };
                     joined.refused.push(Refused { side, sample, reason, is_conflict });
                 }
-                Outcome::Row { values, absolute_error } => {
+                Outcome::Row { values, absolute_error, label_delay_ms, group } => {
                     let id = entry.key().clone();
                     let before = match entry {
                         Entry::Occupied(mut state) => Some(state.insert(State::Done(values))),
@@ -218,7 +224,7 @@ impl Join {
                         }
                         _ => true,
                     };
-                    joined.rows.push(Row { id, waited, values, absolute_error });
+                    joined.rows.push(Row { id, waited, values, absolute_error, label_delay_ms, group });
                 }
             }
         }
@@ -251,7 +257,7 @@ impl Join {
 
 /// The result of joining one half.
 enum Outcome {
-    Row { values: Values, absolute_error: f64 },
+    Row { values: Values, absolute_error: f64, label_delay_ms: i64, group: Group },
     Duplicate,
     Refused { reason: String, is_conflict: bool },
 }
@@ -264,14 +270,20 @@ fn again(value: f64, known: f64, compares: bool, which: &str) -> Outcome {
     Outcome::Refused { reason: format!("conflict: {value} differs from {known}, {which}"), is_conflict: true }
 }
 
-fn pair(side: Side, value: f64, other: f64) -> Outcome {
-    let (y_true, y_pred) = if side == Side::YTrue { (value, other) } else { (other, value) };
+/// Two halves of one id, the second of which stays if they make no row.
+fn pair(half: &mut Half, mut other: Half) -> Outcome {
+    let (truth, prediction) = if half.side == Side::YTrue { (half, &mut other) } else { (&mut other, half) };
+    let values = Values { y_true: truth.value, y_pred: prediction.value };
+    let Values { y_true, y_pred } = values;
     let absolute_error = (y_pred - y_true).abs();
-    if absolute_error.is_finite() {
-        return Outcome::Row { values: Values { y_true, y_pred }, absolute_error };
+    if !absolute_error.is_finite() {
+        let reason = format!("the absolute error of {y_true} and {y_pred} overflows");
+        return Outcome::Refused { reason, is_conflict: false };
     }
-    let reason = format!("the absolute error of {y_true} and {y_pred} overflows");
-    Outcome::Refused { reason, is_conflict: false }
+    let label_delay_ms =
+        truth.received.age_ms.cast_signed().wrapping_sub(prediction.received.age_ms.cast_signed());
+    let group = prediction.group.take().or_else(|| truth.group.take());
+    Outcome::Row { values, absolute_error, label_delay_ms, group }
 }
 
 #[cfg(test)]
@@ -282,11 +294,11 @@ mod tests {
     const RECEIVED: ClockMark = ClockMark { age_ms: 5, unix_ms: 7 };
 
     fn half(side: Side, id: &str, value: f64) -> (Side, Sample) {
-        (side, Sample { id: id.into(), value })
+        (side, Sample { id: id.into(), value, group: None })
     }
 
     fn waiting(side: Side, value: f64) -> Half {
-        Half { side, value, received: RECEIVED }
+        Half { side, value, received: RECEIVED, group: None }
     }
 
     /// Joins halves, each in a delivery of its own; the store knows `known`.
@@ -294,7 +306,7 @@ mod tests {
         let arrivals = (0..).zip(halves).map(|(delivery, (side, sample))| Arrival { side, delivery, sample });
         let lookup = |id: &str| {
             let found = known.iter().find(|(known, _)| *known == id);
-            Ok::<_, Infallible>(found.map_or(Known::Nothing, |(_, known)| *known))
+            Ok::<_, Infallible>(found.map_or(Known::Nothing, |(_, known)| known.clone()))
         };
         join.join(arrivals, RECEIVED, lookup).unwrap()
     }
@@ -308,7 +320,15 @@ mod tests {
             let first = halves[0].0;
             let joined = join(&mut Join::new(true), halves.into(), &[]);
             let values = Values { y_true: 1.0, y_pred: 3.5 };
-            assert_eq!(joined.rows, [Row { id: "a".into(), waited: false, values, absolute_error: 2.5 }]);
+            let row = Row {
+                id: "a".into(),
+                waited: false,
+                values,
+                absolute_error: 2.5,
+                label_delay_ms: 0,
+                group: None,
+            };
+            assert_eq!(joined.rows, [row]);
             assert!(joined.waiting.is_empty());
             assert_eq!((joined.held, joined.released), (vec![(first, 0)], vec![(first, 0)]));
         }
@@ -335,7 +355,7 @@ mod tests {
         held.release(&mut first);
         held.end_batch();
         let [of_b, of_a] = [1.0, 2.0].map(|value| waiting(Side::YTrue, value));
-        assert_eq!(first.waiting, [(Id::from("b"), of_b), (Id::from("a"), of_a)]);
+        assert_eq!(first.waiting, [(Id::from("b"), of_b), (Id::from("a"), of_a.clone())]);
         assert_eq!(first.held.len(), first.released.len());
         let known = [("a", Known::Waiting(of_a))];
         let second = join(&mut held, vec![half(Side::YPred, "a", 0.0)], &known);
@@ -374,7 +394,7 @@ mod tests {
                 half(YTrue, "zero", -0.0),
             ]
         };
-        let mut joined = join(&mut Join::new(true), halves(), &[("done", logged)]);
+        let mut joined = join(&mut Join::new(true), halves(), &[("done", logged.clone())]);
         assert_eq!((joined.rows.len(), joined.duplicates), (1, 4));
         assert_eq!(joined.rows[0].values, Values { y_true: 1.0, y_pred: 1.5 });
         let reasons: Vec<&str> = joined.refused.iter().map(|refused| refused.reason.as_str()).collect();
@@ -407,6 +427,36 @@ mod tests {
         assert_eq!(joined.refused.len(), 2);
         let second = join(&mut held, vec![half(YPred, "a", 0.5)], &[]);
         assert_eq!((second.rows[0].values.y_true, second.rows[0].waited), (1.0, true));
+    }
+
+    #[test]
+    fn a_row_has_the_group_of_the_prediction_or_else_of_the_truth_and_the_time_between_them() {
+        use Side::*;
+        let of_group =
+            |id: &str, group: &str| Sample { id: id.into(), value: 1.0, group: Some(group.into()) };
+        let (early, late) = (ClockMark { age_ms: 1000, unix_ms: 9 }, ClockMark { age_ms: 3500, unix_ms: 7 });
+        let nothing = |_: &str| Ok::<_, Infallible>(Known::Nothing);
+        for first in [YTrue, YPred] {
+            let mut join = Join::new(true);
+            let mut take = |side, samples: [Sample; 3], received| {
+                let arrivals = samples.into_iter().map(|sample| Arrival { side, delivery: 0, sample });
+                let joined = join.join(arrivals, received, nothing).unwrap();
+                join.end_batch();
+                joined
+            };
+            let samples = |side| match side {
+                YTrue => [of_group("both", "t"), of_group("truth", "t"), half(YTrue, "prediction", 1.0).1],
+                YPred => [of_group("both", "p"), half(YPred, "truth", 1.0).1, of_group("prediction", "p")],
+            };
+            take(first, samples(first), early);
+            let second = if first == YTrue { YPred } else { YTrue };
+            let joined = take(second, samples(second), late);
+            let delay_ms = if first == YTrue { -2500 } else { 2500 };
+            let found: Vec<_> =
+                joined.rows.iter().map(|row| (&*row.id, row.group.as_deref(), row.label_delay_ms)).collect();
+            let expected = [("both", Some("p")), ("truth", Some("t")), ("prediction", Some("p"))];
+            assert_eq!(found, expected.map(|(id, group)| (id, group, delay_ms)));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod journal;
 mod progress;
 mod queues;
 mod service;
+mod status;
 pub mod wire;
 
 use config::Config;

@@ -1,6 +1,7 @@
-//! Reports the work to the operator: at most one line each [`LOG_EVERY`], none if nothing changed, and a warning of rejections.
+//! Reports the work to the operator: at most one line each [`LOG_EVERY`], none if nothing changed, and warnings of rejections and dropped
+//! groups.
 
-use crate::journal::batch::Digested;
+use crate::{journal::batch::Digested, wire::group::GROUP_BYTES_MAX};
 use glue::number::counted;
 use std::{
     fmt, mem,
@@ -9,7 +10,7 @@ use std::{
 };
 
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// The first rejection is logged at once, further ones at most once in this time.
+/// The first rejection is logged at once, further ones at most once in this time; dropped groups likewise.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 pub struct Progress {
@@ -24,6 +25,9 @@ pub struct Progress {
     /// Rejects since the last warning, and the last one.
     unreported: (u64, String),
     warned_at: Option<Instant>,
+    /// Groups dropped since the last warning of them.
+    groups_dropped: u64,
+    warned_of_groups_at: Option<Instant>,
 }
 
 impl Progress {
@@ -36,11 +40,14 @@ impl Progress {
             rejects,
             unreported: (0, String::new()),
             warned_at: None,
+            groups_dropped: 0,
+            warned_of_groups_at: None,
         }
     }
 
     pub fn add(&mut self, digested: Digested) {
         let Digested { rows, duplicates, conflicts, rejected, unmatched, waiting, .. } = digested;
+        self.groups_dropped += digested.groups_dropped;
         let total = &mut self.total;
         self.has_changed |=
             rows + duplicates + conflicts + rejected + unmatched > 0 || waiting != total.waiting;
@@ -63,10 +70,19 @@ impl Progress {
             (self.has_changed, self.has_logged_rows) = (false, self.total.rows > 0);
             self.logged_at = Instant::now();
         }
-        if self.unreported.0 > 0 && self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+        let may_warn = |last: Option<Instant>| last.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if self.unreported.0 > 0 && may_warn(self.warned_at) {
             let (count, last) = mem::take(&mut self.unreported);
             log::warn!("{count} rejected, written to {}; the last: {last}", self.rejects.display());
             self.warned_at = Some(Instant::now());
+        }
+        if self.groups_dropped > 0 && may_warn(self.warned_of_groups_at) {
+            let groups = counted(mem::take(&mut self.groups_dropped), "group", "groups");
+            log::warn!(
+                "dropped {groups}, not the samples: a group is a string of at most {GROUP_BYTES_MAX} bytes without control \
+                 characters, or a number"
+            );
+            self.warned_of_groups_at = Some(Instant::now());
         }
     }
 

@@ -6,10 +6,11 @@ use crate::{
     disk::RealDisk,
     join::Side,
     journal::{
-        Hooks, Journal,
+        Journal,
         batch::{Batch, Digested},
         halt::Halt,
         lock::Lock,
+        settings::Hooks,
     },
     progress::Progress,
     queues::{
@@ -18,6 +19,7 @@ use crate::{
         sole_consumer::{hold_lock, watch},
         worker::Worker,
     },
+    status::{State, Status},
     wire::{model::Model, sample::Content},
 };
 use amiquip::Connection;
@@ -31,6 +33,7 @@ use glue::{
 };
 use std::{
     convert::Infallible,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -49,15 +52,26 @@ pub fn run(config: &Config) -> Result<()> {
         (Predictions::Model, None) => Some(Model::embedded()?),
         (Predictions::Model, Some(path)) => Some(Model::load(path)?),
     };
-    let lock = Lock::hold(&config.log_dir)?;
-    let health = Health::answer(&config.health_name());
+    let lock = Arc::new(Lock::hold(&config.log_dir)?);
+    let status = Status::start(&config.log_dir, lock.clone(), &stop);
+    let result = serve(config, model.as_ref(), &lock, &status, &stop);
+    status.stop(result.as_ref().err().map(|error| format!("{error:#}")));
+    result
+}
+
+fn serve(config: &Config, model: Option<&Model>, lock: &Lock, status: &Status, stop: &Stop) -> Result<()> {
+    let health = &Health::answer(&config.health_name());
     let hooks = Hooks {
-        reading: Box::new(|path, read, all| {
+        reading: Box::new(|path, read, all, counts| {
             let percent = 100 * read / all.max(1);
-            health.ok(format!("reading {}: {percent} % of {all} bytes", path.display()));
+            let doing = format!("reading {}: {percent} % of {all} bytes", path.display());
+            status.report(State::Recovering, Some(doing.clone()));
+            status.count(counts);
+            health.ok(doing);
             !stop.within(Duration::ZERO)
         }),
         wait_for_room: Box::new(|error| {
+            status.report(State::WaitingForRoom, Some(format!("{error:#}")));
             health.unhealthy(format!("{error:#}; waiting for room"));
             !stop.within(FULL_DISK_WAIT)
         }),
@@ -65,10 +79,13 @@ pub fn run(config: &Config) -> Result<()> {
     health.ok("opening the log directory".to_owned());
     match Journal::open(RealDisk, &config.log_dir, config.journal(), hooks, Now::read()) {
         Ok(journal) => {
-            health.unhealthy("not connected yet".to_owned());
+            let reason = "not connected yet".to_owned();
+            health.unhealthy(reason.clone());
+            status.report(State::Reconnecting, Some(reason));
+            status.count(journal.counts());
             let progress = Progress::new(config.log_dir.join("rejected.jsonl"));
-            let (model, health, stop, is_warned_of_lock) = (model.as_ref(), &health, &stop, false);
-            Service { config, model, lock, journal, progress, health, stop, is_warned_of_lock }.run()
+            let is_warned_of_lock = false;
+            Service { config, model, lock, journal, progress, status, health, stop, is_warned_of_lock }.run()
         }
         Err(Halt::Failed(error)) => Err(error),
         Err(Halt::Stopped) => {
@@ -106,9 +123,10 @@ struct Service<'a> {
     config: &'a Config,
     /// `None` if predictions are consumed.
     model: Option<&'a Model>,
-    lock: Lock,
+    lock: &'a Lock,
     journal: Journal<'a, RealDisk>,
     progress: Progress,
+    status: &'a Status,
     health: &'a Health,
     stop: &'a Stop,
     /// The operator was warned that the lock queue is not permitted.
@@ -128,11 +146,12 @@ impl Service<'_> {
                 Err(End::Lost(error)) => format!("{error:#}"),
             };
             self.health.unhealthy(reason.clone());
+            self.status.report(State::Reconnecting, Some(reason.clone()));
             if backoff.wait(&reason, self.stop) {
                 break;
             }
         }
-        self.progress.log_stopped(self.journal.waiting);
+        self.progress.log_stopped(self.journal.counts().waiting.sum());
         Ok(())
     }
 
@@ -154,10 +173,14 @@ impl Service<'_> {
             log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
             let end = self.consume(&mut consumers, &mut flow, backoff);
             // Before anything waits for the broker, so that the store is not behind the log meanwhile.
-            match (end, self.journal.end_connection()) {
+            let end = match (end, self.journal.end_connection()) {
                 (end @ Err(End::Failed(_)), _) | (end, Ok(())) => end,
                 (_, Err(halt)) => Err(halt.into()),
+            };
+            if let Err(End::Stopped) = end {
+                self.status.stop(None);
             }
+            end
         });
         // Closing flushes the last acknowledgements. Without it their messages are redelivered and count as duplicates.
         let _ = connection.close();
@@ -172,6 +195,7 @@ impl Service<'_> {
     ) -> Result<Infallible, End> {
         loop {
             self.health.ok(self.progress.to_string());
+            self.status.report(State::Consuming, None);
             let mut batch = Batch::default();
             // If the connection ends here, these deliveries are redelivered on the next one.
             self.take(consumers, flow, &mut batch)?;
@@ -185,6 +209,7 @@ impl Service<'_> {
             self.lock.check().map_err(End::Failed)?;
             backoff.reset();
             consumers.iter_mut().try_for_each(|consumer| consumer.acknowledge(flow))?;
+            self.status.count(self.journal.counts());
             self.progress.add(digested);
             self.progress.log();
         }

@@ -10,6 +10,8 @@ use crate::{
 pub struct Batch {
     pub arrivals: Arrivals,
     pub rejects: Vec<Reject>,
+    /// Groups of the arrivals that cannot be used.
+    pub groups_dropped: u64,
 }
 
 impl Batch {
@@ -26,6 +28,7 @@ pub struct Digested {
     pub conflicts: u64,
     /// Messages and samples that cannot be used, without conflicts.
     pub rejected: u64,
+    pub groups_dropped: u64,
     /// Halves that expired.
     pub unmatched: u64,
     /// Halves that wait in the store now.

@@ -2,9 +2,11 @@
 //! order, changes few entries. The key of an entry (a block) is its first id, its value all its ids in order: for each the length (1 byte),
 //! the text, and `y_true` and `y_pred` (8 bytes each, little endian).
 
-use crate::{join::Values, journal::tables::Result};
+use crate::join::Values;
 use redb::{ReadableTable, Table};
 use std::ops::Bound::{Excluded, Unbounded};
+
+type Result<T> = std::result::Result<T, redb::Error>;
 
 /// Four blocks fit in a page of 4 KiB. Larger blocks would mean more to copy if ids come in random order.
 const BLOCK_BYTES_MAX: usize = 900;
@@ -103,7 +105,7 @@ fn insert(blocks: &mut Table<&'static str, &'static [u8]>, ids: &[Done]) -> Resu
 }
 
 /// The ids of a block, in order.
-fn entries(mut block: &[u8]) -> impl Iterator<Item = Done<'_>> {
+pub fn entries(mut block: &[u8]) -> impl Iterator<Item = Done<'_>> {
     std::iter::from_fn(move || {
         let (len, rest) = block.split_first()?;
         let (id, rest) = rest.split_at_checked(usize::from(*len))?;

@@ -2,18 +2,24 @@
 //! caller may do so after [`Journal::digest`] returned.
 
 pub mod batch;
+mod columns;
+pub mod counts;
 mod done;
+mod field;
 pub mod halt;
 mod line_file;
 pub mod lock;
+mod pending;
 mod recovery;
 pub mod rejects;
 mod row_log;
+pub mod settings;
 #[cfg(test)]
 mod simulation;
 mod store;
 mod tables;
 mod unmatched;
+mod upgrade;
 
 use crate::{
     clock::{AgeClock, Now},
@@ -21,10 +27,13 @@ use crate::{
     join::{Half, Join, Joined},
     journal::{
         batch::{Batch, Digested},
+        counts::{Counts, Rejection},
+        field::unix_seconds,
         halt::Halt,
-        recovery::{Reading, recover},
+        recovery::recover,
         rejects::{Reject, Rejects},
-        row_log::{RowLog, unix_seconds},
+        row_log::RowLog,
+        settings::{Hooks, Settings},
         store::Store,
         tables::Tables,
         unmatched::Unmatched,
@@ -47,29 +56,6 @@ const VOLATILE_MAX: Duration = Duration::from_millis(500);
 /// How often halves expire.
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 
-/// The queues of a log directory, and the limits of its store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    pub queue_prefix: String,
-    /// Names of the queues of true values and of the others, for the rejects.
-    pub queues: [String; 2],
-    /// Whether a second prediction for an id is compared with the first.
-    pub compares_predictions: bool,
-    /// How many halves may wait.
-    pub halves_max: u64,
-    /// How long a half may wait.
-    pub age_max_ms: u64,
-    /// At least this many ids of rows are remembered, at most twice as many.
-    pub done_ids: u64,
-}
-
-/// Called while the journal is busy.
-pub struct Hooks<'h> {
-    pub reading: Box<Reading<'h>>,
-    /// Called with the error if the disk is full: waits for a while. Returns false if the process is asked to stop.
-    pub wait_for_room: Box<dyn FnMut(&anyhow::Error) -> bool + 'h>,
-}
-
 /// Everything that `metric` keeps in its log directory.
 pub struct Journal<'h, D: Disk> {
     settings: Settings,
@@ -83,8 +69,6 @@ pub struct Journal<'h, D: Disk> {
     /// The time of the first commit that is not synced.
     volatile_since: Option<Instant>,
     expired_at: Instant,
-    /// Halves that wait in the store.
-    pub waiting: u64,
 }
 
 impl<'h, D: Disk> Journal<'h, D> {
@@ -111,7 +95,6 @@ impl<'h, D: Disk> Journal<'h, D> {
             settings,
             hooks,
             clock,
-            waiting: store.read(|view| view.waiting())?,
             store,
             log,
             rejects,
@@ -128,7 +111,7 @@ impl<'h, D: Disk> Journal<'h, D> {
     /// # Errors
     /// The process is asked to stop while the disk is full, or a file cannot be used. The process must end then.
     pub fn digest(&mut self, batch: Batch, releases: bool, now: Now) -> Result<Digested, Halt> {
-        let Batch { arrivals, mut rejects } = batch;
+        let Batch { arrivals, mut rejects, groups_dropped } = batch;
         self.until_room(Journal::ensure_current)?;
         let Journal { store, join, clock, .. } = self;
         let mut joined =
@@ -141,6 +124,7 @@ impl<'h, D: Disk> Journal<'h, D> {
             rows: joined.rows.len() as u64,
             duplicates: joined.duplicates,
             rejected: rejects.len() as u64,
+            groups_dropped,
             met_in_memory,
             added_waiting: !joined.waiting.is_empty(),
             ..Digested::default()
@@ -160,15 +144,15 @@ impl<'h, D: Disk> Journal<'h, D> {
         }
         self.until_room(|journal| Ok(journal.rejects.append(&mut rejects)?))?;
         self.append_rows(&joined, now)?;
-        self.until_room(|journal| journal.commit(&joined, now))?;
+        self.until_room(|journal| journal.commit(&joined, &digested, now))?;
         self.join.end_batch();
         let is_due = now.instant.saturating_duration_since(self.expired_at) >= EXPIRY_EVERY;
-        if is_due || self.waiting > self.settings.halves_max {
+        if is_due || self.store.counts.waiting.sum() > self.settings.halves_max {
             digested.unmatched = self.expire(now)?;
         }
         // The next start needs this file for what is acknowledged now.
         self.store.check_in_place()?;
-        digested.waiting = self.waiting;
+        digested.waiting = self.store.counts.waiting.sum();
         (digested.held, digested.released) = (joined.held, joined.released);
         Ok(digested)
     }
@@ -207,7 +191,7 @@ impl<'h, D: Disk> Journal<'h, D> {
     fn store_kept(&mut self, halves: &[(Id, Half)], now: Now) -> Result<(), Halt> {
         let mark = self.clock.mark(now);
         self.commit_synced(|tables| {
-            halves.iter().try_for_each(|(id, half)| tables.add_waiting(id, *half))?;
+            halves.iter().try_for_each(|(id, half)| tables.add_waiting(id, half))?;
             tables.set_clock(mark)
         })
     }
@@ -220,23 +204,33 @@ impl<'h, D: Disk> Journal<'h, D> {
         Ok(result)
     }
 
-    /// Commits a batch whose rows are in the log. Syncs if halves are added, which are nowhere else, or if the last sync was too long ago.
-    /// May be repeated.
-    fn commit(&mut self, joined: &Joined, now: Now) -> Result<(), Halt> {
+    /// Commits a batch whose rows are in the log. Syncs if halves are added or something was counted, which is nowhere else, or if the last
+    /// sync was too long ago. May be repeated.
+    fn commit(&mut self, joined: &Joined, digested: &Digested, now: Now) -> Result<(), Halt> {
+        let Digested { duplicates, conflicts, rejected, groups_dropped, last_rejection, .. } = digested;
         let is_due = self.sync_due().is_some_and(|due| now.instant >= due);
-        let syncs = is_due || !joined.waiting.is_empty();
-        if joined.rows.is_empty() && !syncs {
+        let syncs = is_due || !joined.waiting.is_empty() || duplicates + conflicts + rejected > 0;
+        if joined.rows.is_empty() && *groups_dropped == 0 && !syncs {
             return Ok(());
         }
+        // Then recovery adopts the rows, unless the log was deleted.
+        let may_be_adopted = !self.store.is_open();
         self.ensure_open()?;
         let durability = if syncs { Durability::Immediate } else { Durability::None };
         let (mark, position) = (self.clock.mark(now), &self.log.position);
-        self.waiting = self.store.write(durability, |tables| {
-            tables.remember_rows(&joined.rows)?;
-            joined.waiting.iter().try_for_each(|(id, half)| tables.add_waiting(id, *half))?;
+        self.store.write(durability, |tables| {
+            tables.remember_rows(&joined.rows, may_be_adopted)?;
+            joined.waiting.iter().try_for_each(|(id, half)| tables.add_waiting(id, half))?;
+            let counts = &mut tables.counts;
+            counts.duplicates += duplicates;
+            counts.conflicts += conflicts;
+            counts.rejected += rejected;
+            counts.groups_dropped += groups_dropped;
+            if let Some(reason) = last_rejection {
+                counts.last_rejection = Some(Rejection { at_ms: now.unix_ms, reason: reason.clone() });
+            }
             tables.set_log_position(position)?;
-            tables.set_clock(mark)?;
-            tables.waiting()
+            tables.set_clock(mark)
         })?;
         self.volatile_since = if syncs { None } else { self.volatile_since.or(Some(now.instant)) };
         Ok(())
@@ -258,10 +252,9 @@ impl<'h, D: Disk> Journal<'h, D> {
             }
             // Two steps, each repeated until there is room, so that no half is written twice.
             self.until_room(|journal| Ok(journal.unmatched.append(&expired)?))?;
-            self.waiting = self.until_room(|journal| {
+            self.until_room(|journal| {
                 journal.commit_synced(|tables| {
-                    expired.iter().try_for_each(|(id, _)| tables.remove_waiting(id))?;
-                    tables.waiting()
+                    expired.iter().try_for_each(|(id, _)| tables.forget_unmatched(id))
                 })
             })?;
             total += expired.len() as u64;
@@ -285,8 +278,12 @@ impl<'h, D: Disk> Journal<'h, D> {
         let RowLog { disk, path, .. } = &self.log;
         self.log = recover(disk, path, &mut self.store, &mut self.hooks.reading)?;
         self.volatile_since = None;
-        self.waiting = self.store.read(|view| view.waiting())?;
         Ok(())
+    }
+
+    /// As of the last batch, and while it is digested as of what is committed.
+    pub fn counts(&self) -> &Counts {
+        &self.store.counts
     }
 
     /// When the next digest syncs the store, if a commit is not synced.

@@ -5,10 +5,12 @@ use crate::{
     disk::{Disk, Reader, cannot_read, directory_of},
     join::Known,
     journal::{
+        columns::{Columns, HEADER, LoggedRow},
         done::Done,
         halt::Halt,
         line_file::next_line,
-        row_log::{Columns, HEADER, LogPosition, LoggedRow, RowLog},
+        row_log::{LogPosition, RowLog},
+        settings::Reading,
         store::Store,
     },
 };
@@ -23,9 +25,6 @@ const ADOPTED_PER_WRITE: usize = 10_000;
 const QUOTED_BYTES: usize = 200;
 /// Bytes read between two calls of [`Reading`].
 const REPORT_BYTES: u64 = 256 << 10;
-
-/// Called while a log is read, with its path, the bytes read so far, and all bytes. If it returns false, reading ends.
-pub type Reading<'r> = dyn FnMut(&Path, u64, u64) -> bool + Send + 'r;
 
 /// What was found behind the last known position in the log.
 #[derive(Default)]
@@ -168,7 +167,7 @@ fn read_rows<D: Disk>(
         }
         if accounted >= report_at {
             report_at = accounted + REPORT_BYTES;
-            if !reading(&log.path, accounted, end) {
+            if !reading(&log.path, accounted, end, &store.counts) {
                 findings.adopted += adopt(store, &mut rows, &log.position_at(accounted)?)?;
                 return Err(Halt::Stopped);
             }

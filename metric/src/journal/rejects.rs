@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use glue::number::counted;
 use serde::Serialize;
+use serde_json::json;
 use std::{
     borrow::Cow,
     io::{self, BufReader},
@@ -63,11 +64,14 @@ impl Reject {
         Reject { time_ms, queue: queue.to_owned(), reason, body: kept.to_vec(), body_bytes, index }
     }
 
-    /// A sample that cannot be joined. The body is written anew from id and value.
+    /// A sample that cannot be joined. The body is written anew from id, value and group.
     pub fn of_sample(time_ms: u64, queue: &str, refused: Refused) -> Reject {
-        let Sample { id, value } = refused.sample;
-        let body = serde_json::json!({"id": &*id, "body": value}).to_string();
-        Reject::new(time_ms, queue, refused.reason, body.as_bytes(), None)
+        let Sample { id, value, group } = refused.sample;
+        let body = match group {
+            Some(group) => json!({"id": &*id, "body": value, "group": group}),
+            None => json!({"id": &*id, "body": value}),
+        };
+        Reject::new(time_ms, queue, refused.reason, body.to_string().as_bytes(), None)
     }
 
     /// The memory that it takes, itself included.

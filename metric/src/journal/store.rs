@@ -3,7 +3,13 @@
 
 use crate::{
     disk::{Disk, Identity, cannot_read, cannot_write, is_in_place},
-    journal::tables::{self, FORMAT_KEY, NUMBERS, QUEUE_PREFIX, TEXTS, Tables, View, forget_old_generation},
+    journal::{
+        counts::Counts,
+        tables::{
+            self, FORMAT_KEY, NUMBERS, QUEUE_PREFIX, TEXTS, Tables, View, forget_old_generation, read_counts,
+        },
+        upgrade,
+    },
 };
 use anyhow::{Context, Result, bail};
 use redb::{Database, Durability, ReadableDatabase, StorageBackend, TableError};
@@ -12,7 +18,9 @@ use std::path::{Path, PathBuf};
 /// Pages kept in memory. The ids of a batch are mostly recent, and so share few pages.
 const CACHE_BYTES: usize = 2 << 20;
 /// The format of the tables. A store of another format is refused.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
+/// This one is brought to the present format.
+const FORMAT_BEFORE: u64 = 2;
 
 pub struct Store<D: Disk> {
     disk: D,
@@ -23,6 +31,8 @@ pub struct Store<D: Disk> {
     database: Option<Database>,
     /// The older generation of `done` is dropped once the younger one has this many ids.
     generation_ids: u64,
+    /// As of the last commit.
+    pub counts: Counts,
 }
 
 impl<D: Disk> Store<D> {
@@ -37,9 +47,11 @@ impl<D: Disk> Store<D> {
         let cannot_open = || format!("cannot open {}", path.display());
         let identity = disk.find(path).with_context(cannot_open)?.with_context(cannot_open)?;
         let (disk, path) = (disk.clone(), path.to_owned());
-        let mut store = Store { disk, path, identity, database: None, generation_ids };
-        store.reopen()?;
+        let counts = Counts::default();
+        let mut store = Store { disk, path, identity, database: None, generation_ids, counts };
+        store.connect()?;
         store.check(queue_prefix)?;
+        store.read_counts()?;
         Ok(store)
     }
 
@@ -53,6 +65,16 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// Those of [`Store::open`].
     pub fn reopen(&mut self) -> Result<()> {
+        self.connect()?;
+        self.read_counts()
+    }
+
+    fn read_counts(&mut self) -> Result<()> {
+        self.counts = self.with_database(cannot_read, |database| read_counts(&database.begin_read()?))?;
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<()> {
         self.database = None;
         self.check_in_place()?;
         let cannot_open = || format!("cannot open {}", self.path.display());
@@ -84,7 +106,7 @@ impl<D: Disk> Store<D> {
                 numbers => numbers?,
             };
             let format = numbers.get(FORMAT_KEY)?.map(|format| format.value());
-            if format != Some(FORMAT) {
+            if !matches!(format, Some(FORMAT | FORMAT_BEFORE)) {
                 return Ok((format, String::new()));
             }
             let texts = transaction.open_table(TEXTS)?;
@@ -93,7 +115,8 @@ impl<D: Disk> Store<D> {
         })?;
         match format {
             Some(FORMAT) if prefix == queue_prefix => Ok(()),
-            Some(FORMAT) => bail!(
+            Some(FORMAT_BEFORE) if prefix == queue_prefix => self.upgrade(),
+            Some(FORMAT | FORMAT_BEFORE) => bail!(
                 "{path} belongs to the queues with prefix {prefix:?}, not {queue_prefix:?}; give this metric a log directory of its own"
             ),
             Some(format) => {
@@ -104,6 +127,18 @@ impl<D: Disk> Store<D> {
                  nothing waits, then delete the file: ids that are done are read from the log, waiting halves would be lost"
             ),
         }
+    }
+
+    /// All of it or nothing: in one synced commit.
+    fn upgrade(&mut self) -> Result<()> {
+        self.with_database(cannot_write, |database| {
+            let transaction = database.begin_write()?;
+            upgrade::from_format_2(&transaction)?;
+            transaction.open_table(NUMBERS)?.insert(FORMAT_KEY, FORMAT)?;
+            Ok(transaction.commit()?)
+        })?;
+        log::info!("{} had format {FORMAT_BEFORE}, and now has {FORMAT}", self.path.display());
+        Ok(())
     }
 
     fn with_database<T>(
@@ -137,17 +172,21 @@ impl<D: Disk> Store<D> {
         durability: Durability,
         change: impl FnOnce(&mut Tables) -> tables::Result<T>,
     ) -> Result<T> {
-        let generation_ids = self.generation_ids;
-        self.with_database(cannot_write, |database| {
+        let (generation_ids, counts) = (self.generation_ids, self.counts.clone());
+        let (result, counts) = self.with_database(cannot_write, |database| {
             let mut transaction = database.begin_write()?;
             // Then opening after a crash need not walk all trees.
             transaction.set_quick_repair(matches!(durability, Durability::Immediate));
             transaction.set_durability(durability)?;
             forget_old_generation(&transaction, generation_ids)?;
-            let result = change(&mut Tables::open(&transaction)?)?;
+            let mut tables = Tables::open(&transaction, counts.clone())?;
+            let result = change(&mut tables)?;
+            let counts = tables.finish(&counts)?;
             transaction.commit()?;
-            Ok(result)
-        })
+            Ok((result, counts))
+        })?;
+        self.counts = counts;
+        Ok(result)
     }
 }
 
@@ -173,7 +212,7 @@ fn create_tables(file: impl StorageBackend, queue_prefix: &str) -> tables::Resul
     let transaction = database.begin_write()?;
     transaction.open_table(NUMBERS)?.insert(FORMAT_KEY, FORMAT)?;
     transaction.open_table(TEXTS)?.insert(QUEUE_PREFIX, queue_prefix)?;
-    drop(Tables::open(&transaction)?);
+    drop(Tables::open(&transaction, Counts::default())?);
     Ok(transaction.commit()?)
 }
 
@@ -184,7 +223,12 @@ mod tests {
         clock::ClockMark,
         disk::RealDisk,
         join::{Half, Known, Side, Values},
-        journal::{done::Done, tables::NEXT_ARRIVAL},
+        journal::{
+            counts::BySide,
+            done::Done,
+            pending::{ARRIVALS, key},
+            tables::{BYTES, COUNTS, NEXT_ARRIVAL},
+        },
     };
     use std::{env, fs};
 
@@ -212,7 +256,14 @@ mod tests {
     const VALUES: Values = Values { y_true: 1.0, y_pred: 2.0 };
 
     fn half_of(value: f64, age_ms: u64) -> Half {
-        Half { side: Side::YTrue, value, received: ClockMark { age_ms, unix_ms: 0 } }
+        Half { side: Side::YTrue, value, received: ClockMark { age_ms, unix_ms: 0 }, group: None }
+    }
+
+    /// Three predictions, two truths, and so on. By Unix time each is older than the one before.
+    fn of_side_in_turn(n: u64) -> Half {
+        let side = if n % 5 < 3 { Side::YPred } else { Side::YTrue };
+        let received = ClockMark { age_ms: n, unix_ms: 100 - n };
+        Half { side, value: 0.0, received, group: Some("g".into()) }
     }
 
     fn known(store: &mut Store<RealDisk>, id: &str) -> Known {
@@ -224,14 +275,15 @@ mod tests {
         let place = Place::new();
         let mut store = place.open("").unwrap();
         let write = store.write(Durability::Immediate, |tables| {
-            tables.add_waiting("a", half_of(1.0, 5))?;
-            tables.add_waiting("a", half_of(2.0, 5))?;
-            tables.add_waiting("b", half_of(3.0, 6))?;
-            tables.waiting()
+            tables.add_waiting("a", &half_of(1.0, 5))?;
+            tables.add_waiting("a", &half_of(2.0, 5))?;
+            tables.add_waiting("b", &half_of(3.0, 6))
         });
-        assert_eq!(write.unwrap(), 2);
+        write.unwrap();
+        assert_eq!(store.counts.waiting, BySide { y_true: 2, y_pred: 0 });
         assert_eq!(known(&mut store, "a"), Known::Waiting(half_of(1.0, 5)));
-        store.write(Durability::Immediate, |tables| tables.remove_waiting("a")).unwrap();
+        let removed = store.write(Durability::Immediate, |tables| tables.remove_waiting("a")).unwrap();
+        assert_eq!((removed, store.counts.waiting.y_true), (Some(Side::YTrue), 1));
         let beyond = store.read(|view| view.beyond(0, 0, 10)).unwrap();
         assert_eq!(beyond, [("b".to_owned(), half_of(3.0, 6))]);
     }
@@ -241,7 +293,7 @@ mod tests {
         let place = Place::new();
         let mut store = place.open("").unwrap();
         let write = store.write(Durability::Immediate, |tables| {
-            (0..10).try_for_each(|n| tables.add_waiting(&n.to_string(), half_of(0.0, n)))
+            (0..10).try_for_each(|n| tables.add_waiting(&n.to_string(), &of_side_in_turn(n)))
         });
         write.unwrap();
         let mut beyond = |halves_max, oldest_age_ms, most| {
@@ -268,15 +320,16 @@ mod tests {
     fn what_fails_closes_the_store_until_it_is_opened_again() {
         let place = Place::new();
         let mut store = place.open("").unwrap();
-        store.write(Durability::Immediate, |tables| tables.add_waiting("a", half_of(1.0, 5))).unwrap();
+        store.write(Durability::Immediate, |tables| tables.add_waiting("a", &half_of(1.0, 5))).unwrap();
         let failed: Result<()> = store.write(Durability::None, |tables| {
             tables.remove_waiting("a")?;
             Err(redb::Error::Corrupted("no".to_owned()))
         });
         assert!(failed.is_err() && !store.is_open());
-        assert!(store.read(|view| view.waiting()).is_err());
+        assert!(store.read(|view| view.known("a")).is_err());
         store.reopen().unwrap();
         assert_eq!(known(&mut store, "a"), Known::Waiting(half_of(1.0, 5)));
+        assert_eq!(store.counts.waiting.y_true, 1);
     }
 
     #[test]
@@ -298,6 +351,41 @@ mod tests {
         drop(old);
         let error = place.open("").err().unwrap().to_string();
         assert!(error.contains("metric.redb has format 1, of an earlier metric"), "{error}");
+    }
+
+    #[test]
+    fn a_store_of_format_2_is_brought_to_the_present_one() {
+        let place = Place::new();
+        let mut store = place.open("a.").unwrap();
+        let write = store.write(Durability::Immediate, |tables| {
+            (0..10).try_for_each(|n| tables.add_waiting(&n.to_string(), &of_side_in_turn(n)))?;
+            tables.remember_done(&["a", "b"].map(|id| Done { id, values: VALUES }))
+        });
+        write.unwrap();
+        let counts = store.counts.clone();
+        assert_eq!((counts.rows, counts.waiting), (2, BySide { y_true: 4, y_pred: 6 }));
+        assert_eq!(counts.oldest_waiting_ms, BySide { y_true: Some(97), y_pred: Some(100) });
+        drop(store);
+        // As it was: no counts, and arrivals without their side.
+        let old = Database::create(&place.0).unwrap();
+        let write = old.begin_write().unwrap();
+        write.open_table(NUMBERS).unwrap().insert(FORMAT_KEY, FORMAT_BEFORE).unwrap();
+        write.open_table(BYTES).unwrap().remove(COUNTS).unwrap().unwrap();
+        let mut arrivals = write.open_table(ARRIVALS).unwrap();
+        for n in (0..10).filter(|n| of_side_in_turn(*n).side == Side::YPred) {
+            arrivals.remove(key(Side::YPred, n)).unwrap().unwrap();
+            arrivals.insert(n, n.to_string().as_str()).unwrap();
+        }
+        drop(arrivals);
+        write.commit().unwrap();
+        drop(old);
+        assert!(place.open("b.").is_err());
+        for _ in 0..2 {
+            let mut store = place.open("a.").unwrap();
+            assert_eq!(store.counts, counts);
+            let beyond = store.read(|view| view.beyond(0, 0, 99)).unwrap();
+            assert_eq!(beyond.into_iter().map(|(id, _)| id).collect::<String>(), "0123456789");
+        }
     }
 
     #[test]

@@ -4,25 +4,22 @@ use crate::{
     clock::ClockMark,
     join::{Half, Known, Row, Side, Values},
     journal::{
+        counts::{BySide, Counts},
         done::{self, Done},
+        pending::{self, ARRIVALS, PENDING},
         row_log::LogPosition,
     },
 };
-use redb::{ReadOnlyTable, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
-use std::collections::HashSet;
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use std::{collections::HashSet, io};
 
 pub type Result<T> = std::result::Result<T, redb::Error>;
 
-/// id → (arrival, side, value, age and Unix time of its arrival in ms, an empty text for later use)
-type PendingValue = (u64, u8, f64, u64, u64, &'static str);
-const PENDING: TableDefinition<&str, PendingValue> = TableDefinition::new("pending");
-/// arrival → id: the oldest first.
-const ARRIVALS: TableDefinition<u64, &str> = TableDefinition::new("arrivals");
 /// The two generations of ids that are done, in the format of [`done`].
-const DONE: [TableDefinition<&str, &[u8]>; 2] =
+pub const DONE: [TableDefinition<&str, &[u8]>; 2] =
     [TableDefinition::new("done_0"), TableDefinition::new("done_1")];
 pub const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
+pub const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
 pub const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 /// Names of queues that another program declared.
 const FOREIGN_QUEUES: TableDefinition<&str, ()> = TableDefinition::new("foreign_queues");
@@ -37,30 +34,34 @@ const DONE_YOUNG: &str = "done_young";
 const DONE_YOUNG_IDS: &str = "done_young_ids";
 const CLOCK_AGE_MS: &str = "clock_age_ms";
 const CLOCK_UNIX_MS: &str = "clock_unix_ms";
+/// [`Counts`] as JSON.
+pub const COUNTS: &str = "counts";
 pub const QUEUE_PREFIX: &str = "queue_prefix";
 
 /// The tables within one write.
 pub struct Tables<'t> {
-    pending: Table<'t, &'static str, PendingValue>,
+    pending: Table<'t, &'static str, pending::Entry>,
     arrivals: Table<'t, u64, &'static str>,
     done_young: Table<'t, &'static str, &'static [u8]>,
     done_old: Table<'t, &'static str, &'static [u8]>,
     numbers: Table<'t, &'static str, u64>,
     bytes: Table<'t, &'static str, &'static [u8]>,
     foreign_queues: Table<'t, &'static str, ()>,
+    /// Stored by [`Tables::finish`].
+    pub counts: Counts,
 }
 
 /// The tables as the last write left them.
 pub struct View {
     /// With its last id: most new ids come after it, and then no lookup is needed.
-    pending: (ReadOnlyTable<&'static str, PendingValue>, String),
+    pending: (ReadOnlyTable<&'static str, pending::Entry>, String),
     /// The two generations, in the same way.
     done: [(ReadOnlyTable<&'static str, &'static [u8]>, String); 2],
     arrivals: ReadOnlyTable<u64, &'static str>,
 }
 
 impl View {
-    pub fn open(transaction: &redb::ReadTransaction) -> Result<View> {
+    pub fn open(transaction: &ReadTransaction) -> Result<View> {
         let done = |definition| -> Result<_> {
             let table = transaction.open_table(definition)?;
             let last = done::last(&table)?;
@@ -80,7 +81,7 @@ impl View {
         if id <= last.as_str()
             && let Some(value) = pending.get(id)?
         {
-            return Ok(Known::Waiting(half(value.value())));
+            return Ok(Known::Waiting(pending::half(value.value()).1));
         }
         for (done, last) in &self.done {
             if id <= last.as_str()
@@ -92,27 +93,28 @@ impl View {
         Ok(Known::Nothing)
     }
 
-    /// The number of halves that wait.
-    pub fn waiting(&self) -> Result<u64> {
-        Ok(self.pending.0.len()?)
-    }
-
-    /// The oldest halves, at most `most`, that exceed the count `halves_max` or came before `oldest_age_ms`. The oldest first.
+    /// Those of [`pending::beyond`].
     pub fn beyond(&self, halves_max: u64, oldest_age_ms: u64, most: usize) -> Result<Vec<(String, Half)>> {
-        let mut waiting = self.waiting()?;
-        let mut beyond = Vec::new();
-        for entry in self.arrivals.iter()?.take(most) {
-            let (_, id) = entry?;
-            let Some(value) = self.pending.0.get(id.value())? else { continue };
-            let half = half(value.value());
-            if waiting <= halves_max && half.received.age_ms >= oldest_age_ms {
-                break;
-            }
-            beyond.push((id.value().to_owned(), half));
-            waiting -= 1;
-        }
-        Ok(beyond)
+        pending::beyond(&self.pending.0, &self.arrivals, halves_max, oldest_age_ms, most)
     }
+}
+
+/// The counts of the last commit.
+pub fn read_counts(transaction: &ReadTransaction) -> Result<Counts> {
+    let stored = transaction.open_table(BYTES)?.get(COUNTS)?;
+    let stored = stored.map(|json| serde_json::from_slice(json.value())).transpose();
+    let mut counts: Counts = stored.map_err(io::Error::from)?.unwrap_or_default();
+    let (pending, arrivals) = (transaction.open_table(PENDING)?, transaction.open_table(ARRIVALS)?);
+    counts.oldest_waiting_ms = oldest_waiting_ms(&pending, &arrivals)?;
+    Ok(counts)
+}
+
+fn oldest_waiting_ms(
+    pending: &impl ReadableTable<&'static str, pending::Entry>,
+    arrivals: &impl ReadableTable<u64, &'static str>,
+) -> Result<BySide<Option<u64>>> {
+    let oldest = |side| pending::oldest_ms(pending, arrivals, side);
+    Ok(BySide { y_true: oldest(Side::YTrue)?, y_pred: oldest(Side::YPred)? })
 }
 
 /// Once the younger generation is full, it becomes the older one. The ids of the older one are forgotten.
@@ -136,7 +138,8 @@ fn number(table: &Table<&'static str, u64>, key: &str) -> Result<u64> {
 }
 
 impl<'t> Tables<'t> {
-    pub fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>> {
+    /// `counts` are those of the last commit.
+    pub fn open(transaction: &'t WriteTransaction, counts: Counts) -> Result<Tables<'t>> {
         let numbers = transaction.open_table(NUMBERS)?;
         let [first, second] = DONE;
         let (young, old) = if number(&numbers, DONE_YOUNG)? == 0 { (first, second) } else { (second, first) };
@@ -148,7 +151,18 @@ impl<'t> Tables<'t> {
             numbers,
             bytes: transaction.open_table(BYTES)?,
             foreign_queues: transaction.open_table(FOREIGN_QUEUES)?,
+            counts,
         })
+    }
+
+    /// Stores the counts and returns them. `before` are those of the last commit.
+    pub fn finish(mut self, before: &Counts) -> Result<Counts> {
+        self.counts.oldest_waiting_ms = oldest_waiting_ms(&self.pending, &self.arrivals)?;
+        if self.counts != *before {
+            let json = serde_json::to_vec(&self.counts).map_err(io::Error::from)?;
+            self.bytes.insert(COUNTS, json.as_slice())?;
+        }
+        Ok(self.counts)
     }
 
     /// The values of an id that is done.
@@ -158,30 +172,41 @@ impl<'t> Tables<'t> {
     }
 
     /// Adds a half. If the id has one already, that one stays.
-    pub fn add_waiting(&mut self, id: &str, half: Half) -> Result<()> {
-        if self.pending.get(id)?.is_some() {
-            return Ok(());
-        }
+    pub fn add_waiting(&mut self, id: &str, half: &Half) -> Result<()> {
         let arrival = number(&self.numbers, NEXT_ARRIVAL)?;
-        self.numbers.insert(NEXT_ARRIVAL, arrival + 1)?;
-        let ClockMark { age_ms, unix_ms } = half.received;
-        let side = u8::from(half.side == Side::YPred);
-        self.pending.insert(id, (arrival, side, half.value, age_ms, unix_ms, ""))?;
-        self.arrivals.insert(arrival, id)?;
-        Ok(())
-    }
-
-    pub fn remove_waiting(&mut self, id: &str) -> Result<()> {
-        let removed = self.pending.remove(id)?.map(|value| value.value().0);
-        if let Some(arrival) = removed {
-            self.arrivals.remove(arrival)?;
+        if pending::add(&mut self.pending, &mut self.arrivals, arrival, id, half)? {
+            self.numbers.insert(NEXT_ARRIVAL, arrival + 1)?;
+            *self.counts.waiting.of(half.side) += 1;
         }
         Ok(())
     }
 
-    /// Makes the ids of rows done, in the order of the ids, so that few pages change.
-    pub fn remember_rows(&mut self, rows: &[Row]) -> Result<()> {
-        let mut done: Vec<Done> = rows.iter().map(|row| Done { id: &row.id, values: row.values }).collect();
+    /// Removes the half of an id. Returns its side, if there was one.
+    pub fn remove_waiting(&mut self, id: &str) -> Result<Option<Side>> {
+        let removed = pending::remove(&mut self.pending, &mut self.arrivals, id)?;
+        if let Some(side) = removed {
+            let waiting = self.counts.waiting.of(side);
+            *waiting = waiting.saturating_sub(1);
+        }
+        Ok(removed)
+    }
+
+    /// Removes a half that is in `unmatched.csv`.
+    pub fn forget_unmatched(&mut self, id: &str) -> Result<()> {
+        if let Some(side) = self.remove_waiting(id)? {
+            *self.counts.unmatched.of(side) += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes the ids of rows done, in the order of the ids, so that few pages change. With `may_be_adopted` some may be done already.
+    pub fn remember_rows(&mut self, rows: &[Row], may_be_adopted: bool) -> Result<()> {
+        let mut done = Vec::with_capacity(rows.len());
+        for Row { id, values, .. } in rows {
+            if !may_be_adopted || self.done(id)?.is_none() {
+                done.push(Done { id, values: *values });
+            }
+        }
         // Stable, because that is fast if they are nearly in order.
         done.sort_by_key(|done| done.id);
         for row in rows.iter().filter(|row| row.waited) {
@@ -190,17 +215,13 @@ impl<'t> Tables<'t> {
         self.remember_done(&done)
     }
 
-    /// `ids` must be in order and distinct. An id that is done already keeps its values.
+    /// `ids` must be in order, distinct, and not done.
     pub fn remember_done(&mut self, ids: &[Done]) -> Result<()> {
         let known = number(&self.numbers, DONE_YOUNG_IDS)?;
         let added = done::add(&mut self.done_young, ids)?;
         self.numbers.insert(DONE_YOUNG_IDS, known + added)?;
+        self.counts.rows += added;
         Ok(())
-    }
-
-    /// The number of halves that wait.
-    pub fn waiting(&self) -> Result<u64> {
-        Ok(self.pending.len()?)
     }
 
     /// `None` before the first log was recovered.
@@ -238,9 +259,4 @@ impl<'t> Tables<'t> {
         self.foreign_queues.insert(queue, ())?;
         Ok(())
     }
-}
-
-fn half((_, side, value, age_ms, unix_ms, _): (u64, u8, f64, u64, u64, &str)) -> Half {
-    let side = if side == 0 { Side::YTrue } else { Side::YPred };
-    Half { side, value, received: ClockMark { age_ms, unix_ms } }
 }

@@ -5,8 +5,8 @@ use crate::{
     disk::{Disk, cannot_read},
     join::{Half, Side},
     journal::{
+        field::{unix_seconds, write_text},
         line_file::LineFile,
-        row_log::{unix_seconds, write_id},
     },
 };
 use anyhow::{Context, Result};
@@ -48,8 +48,8 @@ impl<D: Disk> Unmatched<D> {
             file.append(HEADER)?;
         }
         let mut lines = Vec::new();
-        for (id, Half { side, value, received }) in halves {
-            write_id(&mut lines, id)?;
+        for (id, Half { side, value, received, .. }) in halves {
+            write_text(&mut lines, id)?;
             let kind = if *side == Side::YTrue { "y_true" } else { "y_pred" };
             writeln!(lines, ",{kind},{value},{}", unix_seconds(received.unix_ms))?;
         }

@@ -115,8 +115,10 @@ impl<'c> Consumer<'c> {
         let body = mem::take(&mut delivery.body);
         let (mut refused, mut kept_bytes) = (Vec::new(), 0);
         let number = flow.next_number(self.side);
-        let decode = |samples: &mut _| message::decode(&body, &self.content, samples, &mut refused);
-        let samples = batch.arrivals.add(self.side, number, decode);
+        let groups_dropped = &mut batch.groups_dropped;
+        let samples = batch.arrivals.add(self.side, number, |samples| {
+            *groups_dropped += message::decode(&body, &self.content, samples, &mut refused);
+        });
         for Refused { reason, body, index } in refused {
             let reject = Reject::new(now.unix_ms, &self.queue, reason, body, index);
             kept_bytes += reject.memory_bytes();

@@ -1,8 +1,8 @@
-//! Decodes usual messages in one pass: every id is a string without escapes, and nothing is wrong. Anything else is an error without a reason:
+//! Decodes usual messages in one pass: every id is a string without escapes, and nothing is wrong but a group. Anything else is an error without a reason:
 //! `message.rs` then finds the reason.
 
 use crate::wire::{
-    id,
+    group, id,
     model::Model,
     sample::{Content, SAMPLES_MAX, Sample},
 };
@@ -10,29 +10,31 @@ use serde::{
     Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use std::fmt;
+use serde_json::value::RawValue;
+use std::{cell::Cell, fmt};
 
-/// Appends the samples of one message to `samples`. After an error `samples` is unchanged.
+/// Appends the samples of one message to `samples`. Returns how many groups were dropped. After an error `samples` is unchanged.
 ///
 /// # Errors
 /// The message is not a usual one.
-pub fn decode(text: &str, content: &Content, samples: &mut Vec<Sample>) -> serde_json::Result<()> {
-    let before = samples.len();
+pub fn decode(text: &str, content: &Content, samples: &mut Vec<Sample>) -> serde_json::Result<u64> {
+    let (before, dropped) = (samples.len(), Cell::new(0));
+    let one = One { content, dropped: &dropped };
     let mut json = serde_json::Deserializer::from_str(text);
     let decoded = if text.starts_with('[') {
-        json.deserialize_seq(Batch { content, samples })
+        json.deserialize_seq(Batch { one, samples })
     } else {
-        One(content).deserialize(&mut json).map(|sample| samples.push(sample))
+        one.deserialize(&mut json).map(|sample| samples.push(sample))
     };
     let decoded = decoded.and_then(|()| json.end());
     if decoded.is_err() {
         samples.truncate(before);
     }
-    decoded
+    decoded.map(|()| dropped.get())
 }
 
 struct Batch<'c, 's> {
-    content: &'c Content<'c>,
+    one: One<'c>,
     samples: &'s mut Vec<Sample>,
 }
 
@@ -45,7 +47,7 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         let mut count = 0;
-        while let Some(sample) = elements.next_element_seed(One(self.content))? {
+        while let Some(sample) = elements.next_element_seed(self.one)? {
             self.samples.push(sample);
             count += 1;
         }
@@ -53,7 +55,12 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
     }
 }
 
-struct One<'c>(&'c Content<'c>);
+#[derive(Clone, Copy)]
+struct One<'c> {
+    content: &'c Content<'c>,
+    /// Groups that were dropped.
+    dropped: &'c Cell<u64>,
+}
 
 impl<'de> DeserializeSeed<'de> for One<'_> {
     type Value = Sample;
@@ -71,14 +78,15 @@ impl<'de> Visitor<'de> for One<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sample, A::Error> {
-        let (mut id, mut value) = (None, None);
+        let (mut id, mut value, mut group) = (None, None, None);
         while let Some(key) = map.next_key::<&str>()? {
             let is_first = match key {
                 "id" => id.replace(map.next_value::<&str>()?).is_none(),
-                "body" => match self.0 {
+                "body" => match self.content {
                     Content::Number => value.replace(map.next_value()?).is_none(),
                     Content::Features(model) => value.replace(map.next_value_seed(Vector(model))?).is_none(),
                 },
+                "group" => group.replace(map.next_value::<&RawValue>()?).is_none(),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     true
@@ -90,7 +98,13 @@ impl<'de> Visitor<'de> for One<'_> {
         }
         let (Some(id), Some(value)) = (id, value) else { return Err(A::Error::custom("")) };
         id::check(id).map_err(A::Error::custom)?;
-        Ok(Sample { id: id.into(), value })
+        let group = group.and_then(|raw| {
+            let mut dropped = self.dropped.get();
+            let group = group::read(raw.get(), &mut dropped);
+            self.dropped.set(dropped);
+            group
+        });
+        Ok(Sample { id: id.into(), value, group })
     }
 }
 

@@ -21,21 +21,24 @@ pub fn elements(text: &str, max: usize) -> Result<(Vec<&str>, usize)> {
     })
 }
 
-/// The values of an object's `id` and `body`.
+/// The values of an object's `id` and `body`, and that of its `group`, if it has one that is not null.
 ///
 /// # Errors
-/// Not a JSON object, or one of the two keys is missing or there twice.
-pub fn id_and_body(text: &str) -> Result<[&str; 2]> {
+/// Not a JSON object, `id` or `body` is missing, or one of the three is there twice.
+pub fn fields(text: &str) -> Result<([&str; 2], Option<&str>)> {
     #[derive(Deserialize)]
     struct Sample<'a> {
         #[serde(borrow)]
         id: &'a RawValue,
         #[serde(borrow)]
         body: &'a RawValue,
+        #[serde(borrow)]
+        group: Option<&'a RawValue>,
     }
     parse(text, |json| {
-        let Sample { id, body } = from_str(json)?;
-        Ok([id, body].map(|value| part(text, json, value)))
+        let Sample { id, body, group } = from_str(json)?;
+        let part = |value| part(text, json, value);
+        Ok(([part(id), part(body)], group.map(part)))
     })
 }
 

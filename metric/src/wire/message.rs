@@ -1,7 +1,7 @@
 //! Decodes message bodies into samples, as in CONTRACT.md. Never panics, whatever the bytes are.
 
 use crate::wire::{
-    describe, fast,
+    describe, fast, group,
     id::{self, Id},
     json,
     sample::{BODY_BYTES_MAX, Content, Refused, SAMPLES_MAX, Sample},
@@ -9,24 +9,25 @@ use crate::wire::{
 };
 use std::{borrow::Cow, str};
 
-/// Appends the samples of one message to `samples`, and the parts that cannot be used to `refused`.
+/// Appends the samples of one message to `samples`, and the parts that cannot be used to `refused`. Returns how many groups were dropped.
 pub fn decode<'a>(
     body: &'a [u8],
     content: &Content,
     samples: &mut Vec<Sample>,
     refused: &mut Vec<Refused<'a>>,
-) {
+) -> u64 {
     let text = text(body);
     if let Ok(text) = text
-        && fast::decode(text, content, samples).is_ok()
+        && let Ok(dropped) = fast::decode(text, content, samples)
     {
-        return;
+        return dropped;
     }
+    let mut dropped = 0;
     let mut refuse = |reason, body, index| refused.push(Refused { reason, body, index });
     match text.and_then(split) {
         Ok((elements, is_batch)) => {
             for (index, element) in elements.into_iter().enumerate() {
-                match sample(element, content) {
+                match sample(element, content, &mut dropped) {
                     Ok(sample) => samples.push(sample),
                     Err(reason) if is_batch => refuse(reason, element.as_bytes(), Some(index)),
                     Err(reason) => refuse(whole(body, reason), body, None),
@@ -35,6 +36,7 @@ pub fn decode<'a>(
         }
         Err(reason) => refuse(whole(body, reason), body, None),
     }
+    dropped
 }
 
 /// Why a whole message is refused: its format, if that is known and not JSON, otherwise `reason`.
@@ -73,12 +75,12 @@ fn split(text: &str) -> Result<(Vec<&str>, bool), String> {
     }
 }
 
-fn sample(text: &str, content: &Content) -> Result<Sample, String> {
+fn sample(text: &str, content: &Content, dropped: &mut u64) -> Result<Sample, String> {
     if !text.starts_with('{') {
         return Err(format!("the sample is {}, not an object", describe::value(text)));
     }
-    let [id, body] =
-        json::id_and_body(text).map_err(|e| match e.to_string().split('`').collect::<Vec<_>>()[..] {
+    let ([id, body], group) =
+        json::fields(text).map_err(|e| match e.to_string().split('`').collect::<Vec<_>>()[..] {
             ["missing field ", key, ..] => {
                 format!("the sample has no key {key}; it is {}", describe::value(text))
             }
@@ -90,7 +92,8 @@ fn sample(text: &str, content: &Content) -> Result<Sample, String> {
         Content::Number => value::number(body)?,
         Content::Features(model) => value::prediction(body, model)?,
     };
-    Ok(Sample { id: Id::from(&*id), value })
+    let group = group.and_then(|raw| group::read(raw, dropped));
+    Ok(Sample { id: Id::from(&*id), value, group })
 }
 
 fn sample_id(raw: &str) -> Result<Cow<'_, str>, String> {
@@ -117,16 +120,22 @@ mod tests {
     }
 
     fn decode_all<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>) {
-        let (mut samples, mut refused) = (Vec::new(), Vec::new());
-        decode(body, content, &mut samples, &mut refused);
+        let (samples, refused, _) = decode_and_count(body, content);
         (samples, refused)
+    }
+
+    /// With the number of groups that were dropped.
+    fn decode_and_count<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>, u64) {
+        let (mut samples, mut refused) = (Vec::new(), Vec::new());
+        let dropped = decode(body, content, &mut samples, &mut refused);
+        (samples, refused, dropped)
     }
 
     fn golden(text: &str) -> Vec<Value> {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The samples of a case; features as the model's prediction.
+    /// The samples of a case: id, value and, if it has one, group; features as the model's prediction.
     fn samples(case: &Value, model: &Model) -> Vec<Sample> {
         let number = |value: &Value| value.as_f64().unwrap();
         let sample = |sample: &Value| Sample {
@@ -135,6 +144,7 @@ mod tests {
                 Some(x) => model.predict(&x.iter().map(number).collect::<Vec<_>>()).unwrap(),
                 None => number(&sample[1]),
             },
+            group: sample[2].as_str().map(Into::into),
         };
         case["samples"].as_array().map_or(Vec::new(), |samples| samples.iter().map(sample).collect())
     }
@@ -144,9 +154,11 @@ mod tests {
         let model = Model::embedded().unwrap();
         for case in golden(include_str!("../../../contract/accepted.jsonl")) {
             let content = content(case["queue"].as_str().unwrap(), &model);
-            let (found, refused) = decode_all(case["body"].as_str().unwrap().as_bytes(), &content);
+            let (found, refused, dropped) =
+                decode_and_count(case["body"].as_str().unwrap().as_bytes(), &content);
             assert_eq!(refused, [], "{}", case["name"]);
             assert_eq!(found, samples(&case, &model), "{}", case["name"]);
+            assert_eq!(dropped, case["groups_dropped"].as_u64().unwrap_or(0), "{}", case["name"]);
         }
     }
 

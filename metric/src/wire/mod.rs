@@ -2,6 +2,7 @@
 
 mod describe;
 mod fast;
+pub mod group;
 pub mod id;
 mod json;
 pub mod message;

@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "a panic is what the fuzzer looks for")]
 
 use crate::wire::{
+    group::GROUP_BYTES_MAX,
     id::ID_BYTES_MAX,
     message::decode,
     sample::{Content, Refused, SAMPLES_MAX, Sample},
@@ -10,22 +11,34 @@ use crate::wire::{
 /// Not JSON, but accepted as values.
 pub const TOKENS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
+/// What became of a body.
+pub struct Checked {
+    /// Accepted ones.
+    pub samples: usize,
+    pub refused: usize,
+    /// Accepted samples with a group.
+    pub groups: usize,
+}
+
 /// Decodes a body and checks that no part of it vanishes, that accepted samples are within the limits, and that NaN has the same effect as
-/// null. Returns how many samples are accepted and how many are refused.
-pub fn check(body: &[u8], content: &Content) -> (usize, usize) {
-    let (samples, refused) = decoded(body, content);
+/// null.
+pub fn check(body: &[u8], content: &Content) -> Checked {
+    let (samples, refused, dropped) = decoded(body, content);
     let text = || String::from_utf8_lossy(body);
     assert!((1..=SAMPLES_MAX).contains(&(samples.len() + refused.len())), "{}", text());
     assert!(samples.iter().all(is_within_the_limits), "{}", text());
     assert!(refused.iter().all(|refused| says_what_and_why(refused, body)), "{}", text());
     assert!(tokens_do_as_null_does(body, content, &samples, &refused), "{}", text());
-    (samples.len(), refused.len())
+    let groups = samples.iter().filter(|sample| sample.group.is_some()).count();
+    assert!(groups + dropped as usize <= samples.len() + refused.len(), "{}", text());
+    Checked { samples: samples.len(), refused: refused.len(), groups }
 }
 
-fn decoded<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>) {
+/// With the number of groups that were dropped.
+fn decoded<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>, u64) {
     let (mut samples, mut refused) = (Vec::new(), Vec::new());
-    decode(body, content, &mut samples, &mut refused);
-    (samples, refused)
+    let dropped = decode(body, content, &mut samples, &mut refused);
+    (samples, refused, dropped)
 }
 
 /// The body with null in place of each token outside strings.
@@ -56,7 +69,7 @@ fn tokens_do_as_null_does(body: &[u8], content: &Content, samples: &[Sample], re
     if nulled == body {
         return true;
     }
-    let (samples_of_null, refused_of_null) = decoded(&nulled, content);
+    let (samples_of_null, refused_of_null, _) = decoded(&nulled, content);
     let is_same = |(refused, of_null): (&Refused, &Refused)| {
         refused.index == of_null.index && with_null(refused.body) == of_null.body
     };
@@ -66,8 +79,11 @@ fn tokens_do_as_null_does(body: &[u8], content: &Content, samples: &[Sample], re
 }
 
 fn is_within_the_limits(sample: &Sample) -> bool {
-    let id = &sample.id;
-    sample.value.is_finite() && (1..=ID_BYTES_MAX).contains(&id.len()) && !id.chars().any(char::is_control)
+    let is_text =
+        |text: &str, bytes_max| (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control);
+    sample.value.is_finite()
+        && is_text(&sample.id, ID_BYTES_MAX)
+        && sample.group.as_ref().is_none_or(|group| is_text(group, GROUP_BYTES_MAX))
 }
 
 /// It has a reason, and its body is the whole message or one sample of it.

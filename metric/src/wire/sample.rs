@@ -1,6 +1,6 @@
 //! A decoded message: its samples, its refused parts, and the limits of the contract. Knows no JSON.
 
-use crate::wire::{id::Id, model::Model};
+use crate::wire::{group::Group, id::Id, model::Model};
 
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const SAMPLES_MAX: usize = 10_000;
@@ -10,6 +10,7 @@ pub const SAMPLES_MAX: usize = 10_000;
 pub struct Sample {
     pub id: Id,
     pub value: f64,
+    pub group: Group,
 }
 
 /// A message, or one sample of a batch, that cannot be used.

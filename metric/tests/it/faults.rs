@@ -1,8 +1,9 @@
 //! strace between the real binary and the kernel: the n-th call of a kind is answered with an error, or is where the process dies.
 //! Each run takes the next n, until one ends undisturbed: then every call that the work makes has had its turn.
 
-use crate::{HEADER, rows, settings};
+use crate::{HEADER, rows, settings, status::wait_for_status};
 use glue::testing::{Directory, Peer, Service, count, figure, prefix, random, shared_broker, wait_for};
+use serde_json::json;
 use std::{
     collections::HashMap,
     ffi::OsString,
@@ -194,6 +195,22 @@ fn a_full_disk_at_any_call_is_waited_for() {
         &format!("{calls} calls, {ended} of which ended the process: while it started, or in a sync"),
         seed,
     );
+}
+
+/// The row's write fails for some seconds; the header's is the first.
+#[test]
+fn the_status_says_that_the_disk_is_full_and_that_there_is_room_again() {
+    let mut scene = Scene::new();
+    let service = scene.disturbed("write", "error=ENOSPC", "2..9");
+    service.wait_for_line("consuming");
+    for queue in ["y_true", "y_pred"] {
+        scene.publish(queue, std::iter::once(r#"{"id": "a", "body": 1}"#.to_owned()));
+    }
+    let full = wait_for_status(&scene.directory, &json!({"state": "waiting_for_room", "rows": 0}));
+    let reason = full["reason"].as_str().unwrap();
+    assert!(reason.contains("metric_log.csv") && reason.contains("No space left on device"), "{reason}");
+    wait_for_status(&scene.directory, &json!({"state": "consuming", "reason": null, "rows": 1}));
+    assert_eq!(service.terminate(), Some(0));
 }
 
 type Files = HashMap<OsString, Vec<u8>>;

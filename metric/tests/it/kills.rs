@@ -12,7 +12,7 @@ use glue::testing::{
 use std::{fs, thread, time::Duration};
 
 /// About the length of a row; only to choose instants.
-const ROW_BYTES: usize = 60;
+const ROW_BYTES: usize = 70;
 
 /// What the kills hit.
 #[derive(Default)]

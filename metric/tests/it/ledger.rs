@@ -44,6 +44,14 @@ pub struct Ledger {
     late: Vec<Message>,
 }
 
+/// Of two predictions in three, and of every other truth.
+fn group(queue: &str, id: usize) -> Option<String> {
+    match queue {
+        "y_pred" => (id % 3 > 0).then(|| format!("-g{}", id % 5)),
+        _ => id.is_multiple_of(2).then(|| "t".to_owned()),
+    }
+}
+
 /// `y_true` or `y_pred` of an id, recomputed whenever it is needed.
 fn value(queue: &str, id: usize) -> f64 {
     if queue == "y_true" { id as f64 * 0.1 } else { 1000.0 - id as f64 / 3.0 }
@@ -85,8 +93,11 @@ impl Ledger {
     fn body(&self, message: &Message) -> Vec<u8> {
         let Message { queue, id, kind } = *message;
         match kind {
-            Kind::Half => json!({"id": format!("k{id}"), "body": value(queue, id)}).to_string().into_bytes(),
-            Kind::Conflict => json!({"id": format!("k{id}"), "body": CONFLICT}).to_string().into_bytes(),
+            Kind::Half | Kind::Conflict => {
+                let value = if let Kind::Half = kind { value(queue, id) } else { CONFLICT };
+                let half = json!({"id": format!("k{id}"), "body": value, "group": group(queue, id)});
+                half.to_string().into_bytes()
+            }
             Kind::Invalid => match id / INVALID_EVERY % 4 {
                 0 => format!("not JSON {id}").into_bytes(),
                 1 => format!("{{\"id\": \"{id}\", \"body\": \"text\"}}").into_bytes(),
@@ -146,7 +157,14 @@ impl Ledger {
         self.pairs - self.late.len()
     }
 
-    /// To be called once no more is killed: publishes the late halves, and waits until there is a row of every pair.
+    /// Halves that are published again.
+    fn repeats(&self) -> u64 {
+        let halves = self.messages.iter().filter(|message| matches!(message.kind, Kind::Half));
+        let mut known = HashSet::new();
+        halves.filter(|half| !known.insert((half.queue, half.id))).count() as u64
+    }
+
+    /// To be called once no more is killed: publishes the late halves, and waits until there is a row of every pair and all is counted.
     pub fn finish(&self, url: &str, directory: &Directory) {
         let conflicts: HashSet<usize> = self.late.iter().map(|message| message.id).collect();
         wait_for("reject of every conflict", || {
@@ -157,11 +175,37 @@ impl Ledger {
         wait_for("row of every pair", || {
             (crate::rows_of_all_logs(directory).len() >= self.pairs).then_some(())
         });
+        wait_for("count of every repeat", || {
+            crate::status(directory).filter(|status| status["duplicates"].as_u64() >= Some(self.repeats()))
+        });
     }
 
-    /// Asserts that there is exactly one row of each pair, with its values, and a reject of each invalid message;
-    /// and nothing else.
+    /// Asserts that `metric` has stopped and its counts are right; a kill may have counted again what came again.
+    fn check_status(&self, directory: &Directory) {
+        let status = crate::status(directory).unwrap();
+        let invalid = (1..self.pairs).step_by(INVALID_EVERY).count() as u64;
+        let none = json!({"y_true": 0, "y_pred": 0});
+        assert_eq!((&status["state"], &status["reason"]), (&"stopped".into(), &Value::Null), "{status}");
+        assert_eq!((&status["rows"], &status["groups_dropped"]), (&self.pairs.into(), &0.into()), "{status}");
+        assert_eq!((&status["waiting"], &status["unmatched"]), (&none, &none), "{status}");
+        assert_eq!(status["oldest_waiting_at"], json!({"y_true": null, "y_pred": null}), "{status}");
+        for (key, at_least) in
+            [("duplicates", self.repeats()), ("conflicts", self.late.len() as u64), ("rejected", invalid)]
+        {
+            assert!(status[key].as_u64().unwrap() >= at_least, "{key}, at least {at_least}: {status}");
+        }
+    }
+
+    /// To be called once `metric` has stopped: asserts that there is exactly one row of each pair, with its values and its group, and a reject
+    /// of each invalid message; and nothing else.
     pub fn check(&self, directory: &Directory) {
+        self.check_status(directory);
+        for record in crate::all_logs(directory).iter().flat_map(|log| crate::records_of(log)) {
+            let id = record[0][1..].parse().unwrap();
+            let expected = group("y_pred", id).or(group("y_true", id)).unwrap_or_default();
+            assert_eq!(crate::unguarded(&record[6]), expected, "group of k{id}");
+            assert!(record[5].parse::<f64>().is_ok(), "delay of k{id}: {:?}", &record[5]);
+        }
         let rows = crate::rows_of_all_logs(directory);
         let by_id: HashMap<&str, _> = rows.iter().map(|row| (row.0.as_str(), row)).collect();
         assert_eq!(

@@ -21,11 +21,13 @@ mod log_directory;
 mod memory;
 mod outages;
 mod pipeline;
+mod status;
 
 use glue::testing::{Directory, Service};
+use serde_json::Value;
 use std::fs;
 
-const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at,label_delay,group\n";
 
 /// Starts `metric` on `directory` with a queue prefix and further settings.
 fn metric(url: &str, prefix: &str, directory: &Directory, more: &[(&str, &str)]) -> Service {
@@ -52,20 +54,40 @@ fn rows(directory: &Directory) -> Vec<Row> {
     rows_of(&directory.read("metric_log.csv"))
 }
 
-/// Rows of `metric_log.csv` and of all that it was renamed to.
-fn rows_of_all_logs(directory: &Directory) -> Vec<Row> {
+/// `metric_log.csv` and all that it was renamed to.
+fn all_logs(directory: &Directory) -> Vec<String> {
     let names = fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
     let logs = names.filter(|name| name.starts_with("metric_log") && name.ends_with(".csv"));
-    logs.flat_map(|name| rows_of(&directory.read(&name))).collect()
+    logs.map(|name| directory.read(&name)).collect()
+}
+
+fn rows_of_all_logs(directory: &Directory) -> Vec<Row> {
+    all_logs(directory).iter().flat_map(|log| rows_of(log)).collect()
 }
 
 fn rows_of(log: &str) -> Vec<Row> {
-    let whole = log.rfind('\n').map_or("", |end| &log[..end + 1]);
-    let mut reader = csv::Reader::from_reader(whole.as_bytes());
-    let rows = reader.deserialize().map(|row| {
-        let (id, y_true, y_pred, error, _): (String, f64, f64, f64, f64) = row.unwrap();
-        (id.strip_prefix('\'').map_or(id.clone(), str::to_owned), y_true, y_pred, error)
+    let rows = records_of(log).into_iter().map(|record| {
+        let number = |at: usize| record[at].parse().unwrap();
+        (unguarded(&record[0]), number(1), number(2), number(3))
     });
     rows.collect()
+}
+
+/// The fields of each whole line of a log behind its header.
+fn records_of(log: &str) -> Vec<csv::StringRecord> {
+    let whole = log.rfind('\n').map_or("", |end| &log[..end + 1]);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole.as_bytes());
+    reader.records().map(Result::unwrap).collect()
+}
+
+/// An id or group without the apostrophe that keeps spreadsheets from taking it for a formula.
+fn unguarded(field: &str) -> String {
+    field.strip_prefix('\'').unwrap_or(field).to_owned()
+}
+
+/// `metric_status.json`, once there is one.
+fn status(directory: &Directory) -> Option<Value> {
+    let text = fs::read_to_string(directory.file("metric_status.json")).ok()?;
+    Some(serde_json::from_str(&text).unwrap())
 }

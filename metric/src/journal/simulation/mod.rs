@@ -8,7 +8,12 @@ mod workload;
 use crate::{
     clock::Now,
     join::Side,
-    journal::{Hooks, Journal, Settings, batch::Batch, halt::Halt},
+    journal::{
+        Journal,
+        batch::Batch,
+        halt::Halt,
+        settings::{Hooks, Settings},
+    },
 };
 use disk::{Call, Change, Fault, Image, Moment, SECTOR_BYTES, SimDisk};
 use std::{
@@ -18,7 +23,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use workload::{Message, Row, Workload, batch, rows};
+use workload::{Given, Message, Row, Workload, batch, rows};
 
 /// States that are tried per workload, at least one for each call. CHAOS_EXHAUSTIVE tries all.
 const STATES: usize = 1000;
@@ -45,6 +50,8 @@ struct Seen {
     renames: usize,
     /// How far the system clock is ahead.
     clock_ahead_ms: u64,
+    /// Runs so far.
+    lives: u64,
 }
 
 /// One batch in this many is followed by an event.
@@ -71,7 +78,15 @@ struct Driver<'w> {
 type SimJournal = Journal<'static, SimDisk<Seen>>;
 
 impl<'w> Driver<'w> {
-    fn new(workload: &'w Workload, image: Image, seen: Seen, fault: Fault, records: bool, seed: u64) -> Self {
+    fn new(
+        workload: &'w Workload,
+        image: Image,
+        mut seen: Seen,
+        fault: Fault,
+        records: bool,
+        seed: u64,
+    ) -> Self {
+        seen.lives += 1;
         let disk = SimDisk::new(image, seen.clone(), fault, records);
         let rng = fastrand::Rng::with_seed(seed);
         let begin = Instant::now();
@@ -137,7 +152,7 @@ impl<'w> Driver<'w> {
     fn open(&mut self) -> Result<SimJournal, Halt> {
         let mut tries = 0;
         let hooks = Hooks {
-            reading: Box::new(|_, _, _| true),
+            reading: Box::new(|_, _, _, _| true),
             wait_for_room: Box::new(move |_| {
                 tries += 1;
                 tries < 1000
@@ -166,9 +181,9 @@ impl<'w> Driver<'w> {
         if again > 0 { self.deliver(journal, from - again..from, true) } else { Ok(()) }
     }
 
-    /// Advances a second per message, so that halves age.
+    /// Advances a second per message, so that halves age. No two batches have one time, of whichever run.
     fn now(&self) -> Now {
-        let passed_ms = self.taken as u64 * 1000 + self.batches;
+        let passed_ms = self.taken as u64 * 1000 + self.batches * 10 + self.seen.lives;
         let instant = self.begin + Duration::from_millis(passed_ms);
         Now { unix_ms: passed_ms + self.seen.clock_ahead_ms, instant }
     }
@@ -230,10 +245,11 @@ impl<'w> Driver<'w> {
             text.lines().filter(|line| !line.contains('\0')).map(str::to_owned).collect::<Vec<_>>()
         };
         let mut unmatched = HashSet::new();
-        for line in lines("unmatched.csv").iter().filter(|line| *line != "id,kind,value,received_at") {
+        for line in lines("unmatched.csv").into_iter().filter(|line| line != "id,kind,value,received_at") {
             let fields: Vec<&str> = line.split(',').collect();
             assert_eq!(fields.len(), 4, "{line}");
-            unmatched.insert((fields[0].trim_start_matches('\'').to_owned(), fields[1] == "y_true"));
+            let side = if fields[1] == "y_true" { Side::YTrue } else { Side::YPred };
+            unmatched.insert(Given { id: fields[0].trim_start_matches('\'').to_owned(), side, line });
         }
         let rejects = lines("rejected.jsonl").into_iter().map(|line| {
             let reject: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -246,6 +262,15 @@ impl<'w> Driver<'w> {
                 assert!(rejects.contains(body), "{body} is not in rejected.jsonl");
             }
         }
+        self.check_counts(image, &rows, &unmatched);
+    }
+
+    /// Checks the counts that the next start finds.
+    fn check_counts(&self, image: Image, rows: &[Row], unmatched: &HashSet<Given>) {
+        let disk = SimDisk::new(image, (), Fault::None, false);
+        let mut journal = journal(&disk, self.workload.settings.clone(), self.now());
+        let waiting = journal.store.read(|view| view.beyond(0, 0, usize::MAX)).unwrap();
+        self.workload.check_counts(journal.counts(), rows, unmatched, &waiting);
     }
 }
 
@@ -540,7 +565,7 @@ fn a_disk_that_is_full_from_any_call_on_is_waited_for() {
 
 /// A journal on a disk in memory, for tests that choose the time.
 fn journal(disk: &SimDisk<()>, settings: Settings, now: Now) -> Journal<'static, SimDisk<()>> {
-    let hooks = Hooks { reading: Box::new(|_, _, _| true), wait_for_room: Box::new(|_| true) };
+    let hooks = Hooks { reading: Box::new(|_, _, _, _| true), wait_for_room: Box::new(|_| true) };
     Journal::open(disk.clone(), Path::new(""), settings, hooks, now).unwrap()
 }
 

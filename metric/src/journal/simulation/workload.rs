@@ -1,8 +1,8 @@
 //! The messages of a simulation, and the expected result: each id whose two halves came has one row, and no other id has.
 
 use crate::{
-    join::Side,
-    journal::{Settings, batch::Batch, rejects::Reject},
+    join::{Half, Side},
+    journal::{batch::Batch, counts::Counts, rejects::Reject, settings::Settings},
     wire::sample::Sample,
 };
 use std::collections::{HashMap, HashSet};
@@ -38,15 +38,35 @@ pub fn unlimited() -> Settings {
 
 /// A second value for a half.
 pub const CONFLICT: f64 = -1.0;
-pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
+pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at,label_delay,group\n";
+/// As `metric` 0.1 began its logs.
+const OLD_HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 
 /// The body in the reject of a conflict.
-pub fn body(id: &str, value: f64) -> String {
-    serde_json::json!({"id": id, "body": value}).to_string()
+fn body(side: Side, id: &str, value: f64) -> String {
+    match group(side, id) {
+        Some(group) => serde_json::json!({"id": id, "body": value, "group": group}).to_string(),
+        None => serde_json::json!({"id": id, "body": value}).to_string(),
+    }
+}
+
+fn number(id: &str) -> u32 {
+    id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+}
+
+/// Of two predictions in three, and of every other truth. One begins as a formula does.
+fn group(side: Side, id: &str) -> Option<&'static str> {
+    match (side, number(id) % 6) {
+        (Side::YPred, 0 | 3) => None,
+        (Side::YPred, 1 | 4) => Some("-p"),
+        (Side::YPred, _) => Some("p"),
+        (Side::YTrue, 0 | 2 | 4) => Some("t"),
+        (Side::YTrue, _) => None,
+    }
 }
 
 pub fn value(side: Side, id: &str) -> f64 {
-    let number: f64 = id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    let number = f64::from(number(id));
     if side == Side::YTrue { number * 0.1 } else { 1000.0 - number / 3.0 }
 }
 
@@ -111,7 +131,7 @@ pub fn limited(rng: &mut fastrand::Rng) -> Workload {
 
 /// Continues a log whose store is lost, with a note in it and a torn row at its end. Few done ids are kept.
 pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
-    let mut text = HEADER.to_owned();
+    let mut text = OLD_HEADER.to_owned();
     let rows_before: Vec<String> = (200..220).map(|number| format!("k{number}")).collect();
     for (at, id) in rows_before.iter().enumerate() {
         let (y_true, y_pred) = (value(Side::YTrue, id), value(Side::YPred, id));
@@ -135,7 +155,8 @@ impl Message {
     fn into_batch(self, batch: &mut Batch) {
         match self {
             Message::Half(side, id, value) => {
-                let sample = Sample { id: id.as_str().into(), value };
+                let group = group(side, &id).map(Into::into);
+                let sample = Sample { id: id.as_str().into(), value, group };
                 batch.arrivals.add(side, 0, |samples| samples.push(sample));
             }
             Message::Invalid(body) => {
@@ -151,28 +172,44 @@ pub fn batch(messages: &[Message]) -> Batch {
     batch
 }
 
+/// A line of `unmatched.csv`.
+#[derive(PartialEq, Eq, Hash)]
+pub struct Given {
+    pub id: String,
+    pub side: Side,
+    pub line: String,
+}
+
 /// Id and values, as in the log.
 pub type Row = (String, f64, f64);
 
 /// Reads the rows of a log and checks its header. A power cut may leave a line that holds zeros.
 pub fn rows(log: &[u8]) -> Vec<Row> {
     let text = std::str::from_utf8(log).unwrap();
-    assert!(text.starts_with(HEADER), "no header: {text:?}");
+    let header = [HEADER, OLD_HEADER].into_iter().find(|header| text.starts_with(header));
+    let columns = header.unwrap_or_else(|| panic!("no header: {text:?}")).split(',').count();
     assert!(text.ends_with('\n'), "torn: {text:?}");
     let lines = text.lines().skip(1).filter(|line| !line.contains('\0'));
-    let records = lines.map(|line| line.split(',').collect::<Vec<_>>()).filter(|fields| fields.len() == 5);
+    let records = lines.map(|line| line.split(',').collect::<Vec<_>>());
     records
+        .filter(|fields| fields.len() == columns)
         .map(|fields| {
             let number = |at: usize| fields[at].parse::<f64>().unwrap();
             assert_eq!(number(3), (number(2) - number(1)).abs());
-            (fields[0].trim_start_matches('\'').to_owned(), number(1), number(2))
+            let id = fields[0].trim_start_matches('\'');
+            if let [_, _, _, _, _, label_delay, found] = fields.as_slice() {
+                assert!(label_delay.parse::<f64>().is_ok(), "{label_delay}");
+                let group = group(Side::YPred, id).or(group(Side::YTrue, id)).unwrap_or_default();
+                assert_eq!(found.trim_start_matches('\''), group, "group of {id}");
+            }
+            (id.to_owned(), number(1), number(2))
         })
         .collect()
 }
 
 impl Workload {
     /// Compares the rows of all logs with the messages. `refused` are the bodies of conflicts.
-    pub fn check_rows(&self, rows: &[Row], unmatched: &HashSet<(String, bool)>, refused: &HashSet<String>) {
+    pub fn check_rows(&self, rows: &[Row], unmatched: &HashSet<Given>, refused: &HashSet<String>) {
         let mut halves: HashMap<&str, [bool; 2]> = HashMap::new();
         let mut conflicts: HashMap<&str, Side> = HashMap::new();
         for message in &self.messages {
@@ -186,7 +223,7 @@ impl Workload {
         let mut stays: HashMap<&str, f64> = HashMap::new();
         for (&id, &side) in &conflicts {
             let of_conflict = [value(side, id), CONFLICT];
-            let is_refused = of_conflict.map(|value| refused.contains(&body(id, value)));
+            let is_refused = of_conflict.map(|value| refused.contains(&body(side, id, value)));
             assert_ne!(
                 is_refused[0], is_refused[1],
                 "{id}: which of {of_conflict:?} is refused: {is_refused:?}"
@@ -208,9 +245,60 @@ impl Workload {
             assert!(seen.contains(id.as_str()), "the row of {id} is gone");
         }
         for (id, sides) in halves {
-            let given_up =
-                unmatched.contains(&(id.to_owned(), true)) || unmatched.contains(&(id.to_owned(), false));
+            let given_up = unmatched.iter().any(|given| given.id == id);
             assert!(sides != [true; 2] || seen.contains(id) || given_up, "{id} has no row");
         }
+    }
+
+    /// Compares the counts with the files and the messages. `waiting` are the halves that wait, the oldest first.
+    pub fn check_counts(
+        &self,
+        counts: &Counts,
+        rows: &[Row],
+        unmatched: &HashSet<Given>,
+        waiting: &[(String, Half)],
+    ) {
+        assert_eq!(counts.rows, rows.len() as u64, "rows");
+        let mut counts_of_sides = counts.clone();
+        let with_row: HashSet<&str> = rows.iter().map(|(id, ..)| id.as_str()).collect();
+        for side in [Side::YTrue, Side::YPred] {
+            let mut waits = waiting.iter().filter(|(_, half)| half.side == side).peekable();
+            let oldest_ms = waits.peek().map(|(_, half)| half.received.unix_ms);
+            let waits: HashSet<&str> = waits.map(|(id, _)| id.as_str()).collect();
+            assert_eq!(*counts_of_sides.waiting.of(side), waits.len() as u64, "waiting {side:?}");
+            assert_eq!(*counts_of_sides.oldest_waiting_ms.of(side), oldest_ms, "oldest {side:?}");
+            // Equal lines count once. A crash between a line and its commit may leave the half waiting, or a row to be made of it.
+            let lines: Vec<&str> =
+                unmatched.iter().filter(|given| given.side == side).map(|given| given.id.as_str()).collect();
+            let forgotten = lines.iter().filter(|id| !with_row.contains(*id) && !waits.contains(*id)).count();
+            let of_lines = forgotten as u64..=lines.len() as u64;
+            let count = *counts_of_sides.unmatched.of(side);
+            assert!(of_lines.contains(&count), "unmatched {side:?}: {count}, lines {of_lines:?}");
+            // What has no row and was not given up waits.
+            for message in &self.messages {
+                if let Message::Half(of, id, _) = message
+                    && (*of, with_row.contains(id.as_str())) == (side, false)
+                {
+                    assert!(waits.contains(id.as_str()) || lines.contains(&id.as_str()), "{side:?} of {id}");
+                }
+            }
+        }
+        let (mut duplicates, mut conflicts, mut rejected) = (0, 0, 0);
+        let mut known: HashSet<(&str, Side)> = HashSet::new();
+        known.extend(self.rows_before.iter().map(|id| (id.as_str(), Side::YPred)));
+        for message in &self.messages {
+            match message {
+                Message::Invalid(_) => rejected += 1,
+                Message::Half(_, _, value) if *value == CONFLICT => conflicts += 1,
+                Message::Half(side, id, _) => duplicates += u64::from(!known.insert((id, *side))),
+            }
+        }
+        // A repeat of a half that was given up begins to wait.
+        if self.settings.halves_max == u64::MAX {
+            assert!(counts.duplicates >= duplicates, "duplicates: {} of {duplicates}", counts.duplicates);
+        }
+        assert!(counts.conflicts >= conflicts, "conflicts: {} of {conflicts}", counts.conflicts);
+        assert!(counts.rejected >= rejected, "rejected: {} of {rejected}", counts.rejected);
+        assert_eq!(counts.last_rejection.is_some(), counts.rejected + counts.conflicts > 0);
     }
 }

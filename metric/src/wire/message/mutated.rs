@@ -5,8 +5,8 @@ use super::{sample, split, text};
 use crate::wire::{
     fast,
     model::Model,
-    oracle::{TOKENS, check, with_null},
-    sample::Content,
+    oracle::{Checked, TOKENS, check, with_null},
+    sample::{Content, Sample},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -70,12 +70,15 @@ fn replaced(rng: &mut fastrand::Rng, body: &[u8]) -> Vec<u8> {
     [&body[..begin], rng.choice(TOKENS).unwrap().as_bytes(), &body[end..]].concat()
 }
 
-/// Messages that `fast` accepts have the same samples in `message`.
+/// Messages that `fast` accepts have the same samples in `message`, and as many dropped groups.
 fn agree(body: &[u8], content: &Content) -> bool {
     let Ok(text) = text(body) else { return true };
     let mut once = Vec::new();
-    fast::decode(text, content, &mut once).is_err()
-        || split(text).unwrap().0.into_iter().map(|text| sample(text, content).unwrap()).eq(once)
+    let Ok(dropped_once) = fast::decode(text, content, &mut once) else { return true };
+    let (texts, mut dropped) = (split(text).unwrap().0, 0);
+    let close: Vec<Sample> =
+        texts.into_iter().map(|text| sample(text, content, &mut dropped).unwrap()).collect();
+    (once, dropped_once) == (close, dropped)
 }
 
 #[test]
@@ -84,21 +87,24 @@ fn mutated_bodies_never_panic_and_never_vanish() {
     println!("TEST_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let (model, golden) = (Model::embedded().unwrap(), golden());
-    let (mut accepted, mut rejected, mut next_to_a_token) = (0, 0, 0);
+    let (mut accepted, mut rejected, mut next_to_a_token, mut grouped) = (0, 0, 0, 0);
     for round in 0..1_000_000 {
         let body = body(&mut rng, &golden);
         let content = if round % 2 == 0 { Content::Number } else { Content::Features(&model) };
         assert!(agree(&body, &content), "{}", String::from_utf8_lossy(&body));
-        let (samples, refused) = check(&body, &content);
+        let Checked { samples, refused, groups } = check(&body, &content);
         accepted += samples;
         rejected += refused;
+        grouped += groups;
         if with_null(&body) != body {
             next_to_a_token += samples;
         }
     }
-    println!("{accepted} samples accepted, {next_to_a_token} next to a token; {rejected} refused");
+    println!(
+        "{accepted} samples accepted, {next_to_a_token} next to a token, {grouped} with a group; {rejected} refused"
+    );
     assert!(
-        accepted > 20_000 && next_to_a_token > 4_000 && rejected > 200_000,
+        accepted > 20_000 && next_to_a_token > 4_000 && grouped > 1_000 && rejected > 200_000,
         "the mutations are of one kind"
     );
 }

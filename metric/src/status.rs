@@ -1,0 +1,284 @@
+//! `metric_status.json`: what `metric` is doing and what became of all samples, for `plot` and for people. A thread of its own writes it, so
+//! that it is current while the service waits for a broker or a disk. Never fails the service.
+
+use crate::{
+    clock::Now,
+    disk::cannot_write,
+    journal::{
+        counts::{BySide, Counts},
+        lock::Lock,
+    },
+};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use glue::shutdown::Stop;
+use serde::Serialize;
+use std::{
+    convert::Infallible,
+    fs, io, mem,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+const NAME: &str = "metric_status.json";
+/// Shortest time between two writes.
+const CHANGED_EVERY: Duration = Duration::from_secs(1);
+/// Written this often if nothing changes. A reader takes a file that is older than 20 s for that of a process that is gone.
+const UNCHANGED_EVERY: Duration = Duration::from_secs(5);
+const STACK_BYTES: usize = 128 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Consuming,
+    Reconnecting,
+    WaitingForRoom,
+    Recovering,
+    Stopped,
+}
+
+/// What is written next.
+struct Report {
+    state: State,
+    reason: Option<String>,
+    /// `None` until the store was read. Then nothing is written.
+    counts: Option<Counts>,
+    /// Since the last write.
+    has_changed: bool,
+}
+
+/// The file, as in CONTRACT.md.
+#[derive(Serialize)]
+struct Content<'r> {
+    version: u32,
+    at: f64,
+    state: State,
+    reason: Option<&'r str>,
+    task: &'static str,
+    rows: u64,
+    duplicates: u64,
+    conflicts: u64,
+    rejected: u64,
+    groups_dropped: u64,
+    unmatched: BySide<u64>,
+    waiting: BySide<u64>,
+    oldest_waiting_at: BySide<Option<f64>>,
+    last_rejection: Option<LastRejection<'r>>,
+}
+
+#[derive(Serialize)]
+struct LastRejection<'r> {
+    at: f64,
+    reason: &'r str,
+}
+
+impl Report {
+    /// The content of the file at a Unix time.
+    fn json(&self, unix_ms: u64) -> Option<String> {
+        let counts = self.counts.as_ref()?;
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        let BySide { y_true, y_pred } = counts.oldest_waiting_ms;
+        let content = Content {
+            version: 1,
+            at: seconds(unix_ms),
+            state: self.state,
+            reason: self.reason.as_deref(),
+            task: "regression",
+            rows: counts.rows,
+            duplicates: counts.duplicates,
+            conflicts: counts.conflicts,
+            rejected: counts.rejected,
+            groups_dropped: counts.groups_dropped,
+            unmatched: counts.unmatched,
+            waiting: counts.waiting,
+            oldest_waiting_at: BySide { y_true: y_true.map(seconds), y_pred: y_pred.map(seconds) },
+            last_rejection: counts
+                .last_rejection
+                .as_ref()
+                .map(|last| LastRejection { at: seconds(last.at_ms), reason: &last.reason }),
+        };
+        Some(serde_json::to_string_pretty(&content).ok()? + "\n")
+    }
+
+    /// How long to wait for the next write.
+    fn wait(&self, since_written: Option<Duration>) -> Duration {
+        let every = if self.has_changed { CHANGED_EVERY } else { UNCHANGED_EVERY };
+        match since_written {
+            _ if self.counts.is_none() => UNCHANGED_EVERY,
+            None => Duration::ZERO,
+            Some(since) => every.saturating_sub(since),
+        }
+    }
+}
+
+pub struct Status {
+    report: Arc<Mutex<Report>>,
+    /// Wakes the thread, and ends it when it is dropped.
+    writer: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Status {
+    /// Writes the file in `directory` as long as this process has locked it. After a signal the state is `stopped`, also if no orderly end
+    /// follows.
+    pub fn start(directory: &Path, lock: Arc<Lock>, stop: &Stop) -> Status {
+        let report = Report { state: State::Recovering, reason: None, counts: None, has_changed: false };
+        let report = Arc::new(Mutex::new(report));
+        let (wake, woken) = bounded(1);
+        let (path, stop, shared) = (directory.join(NAME), stop.0.clone(), report.clone());
+        let write = move || write_until_end(&path, &lock, &shared, &woken, stop);
+        let writer = thread::Builder::new().stack_size(STACK_BYTES).spawn(write);
+        let writer = writer.inspect_err(|error| log::warn!("{NAME} is not written: {error}"));
+        Status { report, writer: Mutex::new(writer.ok().map(|writer| (wake, writer))) }
+    }
+
+    /// Reports what the service does now. Nothing follows `stopped`.
+    pub fn report(&self, state: State, reason: Option<String>) {
+        let report = &mut *lock(&self.report);
+        if report.state != State::Stopped && (report.state, &report.reason) != (state, &reason) {
+            (report.state, report.reason) = (state, reason);
+            self.changed(report);
+        }
+    }
+
+    pub fn count(&self, counts: &Counts) {
+        let report = &mut *lock(&self.report);
+        if report.counts.as_ref() != Some(counts) {
+            report.counts = Some(counts.clone());
+            self.changed(report);
+        }
+    }
+
+    /// Wakes the thread at the first change since the last write.
+    fn changed(&self, report: &mut Report) {
+        if !mem::replace(&mut report.has_changed, true)
+            && let Some((wake, _)) = &*lock(&self.writer)
+        {
+            let _ = wake.try_send(());
+        }
+    }
+
+    /// Returns once the last state is written; `reason` is why the process fails. Further calls do nothing.
+    pub fn stop(&self, reason: Option<String>) {
+        let Some((wake, writer)) = lock(&self.writer).take() else { return };
+        {
+            let report = &mut *lock(&self.report);
+            (report.state, report.reason) = (State::Stopped, reason);
+        }
+        drop(wake);
+        let _ = writer.join();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_until_end(
+    path: &Path,
+    directory_lock: &Lock,
+    report: &Mutex<Report>,
+    woken: &Receiver<()>,
+    mut stop: Receiver<Infallible>,
+) {
+    let (mut written_at, mut is_failing): (Option<Instant>, _) = (None, false);
+    loop {
+        let wait = lock(report).wait(written_at.map(|at| at.elapsed()));
+        let mut is_end = false;
+        select! {
+            recv(woken) -> woken => match woken {
+                // What is due may have changed.
+                Ok(()) => continue,
+                Err(_) => is_end = true,
+            },
+            recv(stop) -> _ => {
+                stop = never();
+                let report = &mut *lock(report);
+                (report.state, report.reason) = (State::Stopped, None);
+            }
+            default(wait) => {}
+        }
+        let json = {
+            let report = &mut *lock(report);
+            report.has_changed = false;
+            report.json(Now::read().unix_ms)
+        };
+        // Another `metric` may have the directory where the lock is lost; then this one ends.
+        if let Some(json) = json.filter(|_| directory_lock.check().is_ok()) {
+            written_at = Some(Instant::now());
+            let written = replace(path, &json);
+            if let (Err(error), false) = (&written, is_failing) {
+                log::warn!("{}: {error}; metric goes on without it", cannot_write(path));
+            }
+            is_failing = written.is_err();
+        }
+        if is_end {
+            return;
+        }
+    }
+}
+
+/// Replaces the file whole. Not synced: after a power cut it may be old or empty, until the next start writes it.
+fn replace(path: &Path, content: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("json.new");
+    let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&unfinished);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::counts::Rejection;
+
+    fn report() -> Report {
+        let counts = Counts {
+            rows: 1_200_345,
+            duplicates: 31,
+            conflicts: 2,
+            rejected: 5,
+            groups_dropped: 4,
+            unmatched: BySide { y_true: 0, y_pred: 17 },
+            waiting: BySide { y_true: 0, y_pred: 250 },
+            oldest_waiting_ms: BySide { y_true: None, y_pred: Some(1_732_255_200_123) },
+            last_rejection: Some(Rejection {
+                at_ms: 1_732_341_599_500,
+                reason: "queue y_true: the body is null, not a finite number".to_owned(),
+            }),
+        };
+        let (state, reason) = (State::Reconnecting, Some("connection lost".to_owned()));
+        Report { state, reason, counts: Some(counts), has_changed: false }
+    }
+
+    #[test]
+    fn the_file_is_as_the_contract_has_it() {
+        let golden = include_str!("../../contract/metric_status.json");
+        assert_eq!(report().json(1_732_341_605_250).unwrap(), golden);
+        let states = [
+            (State::Consuming, "consuming"),
+            (State::WaitingForRoom, "waiting_for_room"),
+            (State::Recovering, "recovering"),
+            (State::Stopped, "stopped"),
+        ];
+        for (state, name) in states {
+            let report = Report { state, reason: None, counts: Some(Counts::default()), has_changed: false };
+            let json: serde_json::Value = serde_json::from_str(&report.json(0).unwrap()).unwrap();
+            assert_eq!((&json["state"], &json["reason"]), (&name.into(), &serde_json::Value::Null));
+            assert_eq!((&json["last_rejection"], &json["rows"]), (&serde_json::Value::Null, &0.into()));
+        }
+    }
+
+    #[test]
+    fn a_change_is_written_within_a_second_and_the_file_every_five_anyway() {
+        let seconds = |tenths: u64| Duration::from_millis(100 * tenths);
+        let mut report = report();
+        let wait = |report: &Report| [0, 4, 12, 60].map(|tenths| report.wait(Some(seconds(tenths))));
+        assert_eq!(wait(&report), [50, 46, 38, 0].map(seconds));
+        report.has_changed = true;
+        assert_eq!(wait(&report), [10, 6, 0, 0].map(seconds));
+        assert_eq!(report.wait(None), Duration::ZERO);
+        report.counts = None;
+        assert_eq!((report.wait(None), report.json(0)), (seconds(50), None), "nothing is known yet");
+    }
+}
