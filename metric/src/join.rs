@@ -270,7 +270,7 @@ fn again(value: f64, known: f64, compares: bool, which: &str) -> Outcome {
     Outcome::Refused { reason: format!("conflict: {value} differs from {known}, {which}"), is_conflict: true }
 }
 
-/// Two halves of one id, the second of which stays if they make no row.
+/// Makes a row of the two halves of an id. If it cannot, `other` stays.
 fn pair(half: &mut Half, mut other: Half) -> Outcome {
     let (truth, prediction) = if half.side == Side::YTrue { (half, &mut other) } else { (&mut other, half) };
     let values = Values { y_true: truth.value, y_pred: prediction.value };

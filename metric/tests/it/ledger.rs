@@ -47,7 +47,7 @@ pub struct Ledger {
 /// Of two predictions in three, and of every other truth.
 fn group(queue: &str, id: usize) -> Option<String> {
     match queue {
-        "y_pred" => (id % 3 > 0).then(|| format!("-g{}", id % 5)),
+        "y_pred" => (!id.is_multiple_of(3)).then(|| format!("-g{}", id % 5)),
         _ => id.is_multiple_of(2).then(|| "t".to_owned()),
     }
 }
