@@ -65,7 +65,7 @@ impl Buckets {
                 *count += 1;
             }
         }
-        if matches!(bucket, 0 | 1_000 | 2_500) {
+        if ROUND.iter().any(|(_, begin)| *begin == bucket) {
             self.add_on_edge(magnitude, decade, bucket);
         }
     }
@@ -76,11 +76,8 @@ impl Buckets {
         else {
             return;
         };
-        let edges = ROUND.iter().zip(counts);
-        for (_, count) in
-            edges.filter(|((digit, first), _)| *first == bucket && magnitude <= digit * start * NUDGE)
-        {
-            *count += 1;
+        for ((digit, begin), count) in ROUND.iter().zip(counts) {
+            *count += u64::from(*begin == bucket && magnitude <= digit * start * NUDGE);
         }
     }
 }

@@ -25,16 +25,12 @@ pub fn metrics(moment: &Moment, is_stalled: bool) -> String {
     }
     let standing = if is_stalled { Standing::Blind } else { moment.verdict.state };
     let verdicts = Standing::ALL.map(|state| (Some(("state", state.name())), f64::from(state == standing)));
-    text.family(
-        "verdict",
-        Kind::Gauge,
-        "1 for the state that model and monitor are in, 0 for the others",
-        verdicts,
-    );
+    let help = "1 for the state that model and monitor are in, 0 for the others";
+    text.family("verdict", Kind::Gauge, help, verdicts);
     errors(&mut text, &moment.summary);
     delays(&mut text, &moment.summary);
     if let Some(metric) = &moment.metric {
-        metrics_of(&mut text, metric);
+        of_metric(&mut text, metric);
     }
     text.0
 }
@@ -42,13 +38,8 @@ pub fn metrics(moment: &Moment, is_stalled: bool) -> String {
 fn errors(text: &mut Text, summary: &Summary) {
     let Summary { all, window, absolute_cumulative, baseline_mae, changes_found, faults, last_row_s, .. } =
         summary;
-    text.histogram(
-        "absolute_error",
-        "Absolute errors of all rows, in the unit of y_true",
-        absolute_cumulative,
-        all.n,
-        all.absolute_error_sum,
-    );
+    let help = "Absolute errors of all rows, in the unit of y_true";
+    text.histogram("absolute_error", help, absolute_cumulative, all.n, all.absolute_error_sum);
     let Numbers { n, mae, rmse, bias, .. } = window;
     text.gauge("window_rows", "Rows that the window of last rows holds", Some(*n as f64));
     text.gauge("window_mae", "Mean absolute error of the last rows, in the unit of y_true", *mae);
@@ -72,7 +63,7 @@ fn delays(text: &mut Text, summary: &Summary) {
 }
 
 /// What `metric` says of its log directory.
-fn metrics_of(text: &mut Text, metric: &Metric) {
+fn of_metric(text: &mut Text, metric: &Metric) {
     let Metric { status, coverage, .. } = metric;
     let kinds = |halves: Halves| {
         [("y_true", halves.y_true), ("y_pred", halves.y_pred)]
@@ -85,11 +76,8 @@ fn metrics_of(text: &mut Text, metric: &Metric) {
     text.family("unmatched_total", Kind::Counter, help, kinds(status.unmatched));
     text.counter("duplicates_total", "Halves that came again with the same value", status.duplicates);
     text.counter("conflicts_total", "Halves that came again with another value", status.conflicts);
-    text.counter(
-        "rejected_total",
-        "Messages, or samples of a batch, that could not be used",
-        status.rejected,
-    );
+    let help = "Messages, or samples of a batch, that could not be used";
+    text.counter("rejected_total", help, status.rejected);
 }
 
 #[derive(Clone, Copy)]
