@@ -89,7 +89,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 class Pipeline:
     def __init__(self, binaries, work):
-        self.binaries, self.work = binaries, work
+        self.work = work
         plot, prometheus, alertmanager = free_port(), free_port(), free_port()
         self.plot, self.prometheus, self.alertmanager = (f"http://127.0.0.1:{port}" for port in (plot, prometheus, alertmanager))
         receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
