@@ -40,6 +40,15 @@ pub enum Standing {
 }
 
 impl Standing {
+    pub const ALL: [Standing; 6] = [
+        Standing::Learning,
+        Standing::Steady,
+        Standing::Worse,
+        Standing::Better,
+        Standing::Silent,
+        Standing::Blind,
+    ];
+
     /// Its name in `/stats.json`.
     pub fn name(self) -> &'static str {
         match self {

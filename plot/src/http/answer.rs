@@ -7,6 +7,7 @@ use crate::http::rendered::{Document, Rendered};
 use crate::logs::follow::State;
 use crate::view::page;
 use crate::view::picture::{PNG_NAME, SVG_NAME};
+use crate::view::prometheus;
 use std::sync::Arc;
 
 /// Sent with every answer. The page loads nothing from other hosts, and no other page may show it in a frame.
@@ -131,6 +132,7 @@ fn route(request: &Request, rendered: &mut Rendered) -> Answer {
             Answer::new(&status, "application/json", rendered.document(Document::Parts))
         }
         "/stats.json" => Answer::new("200 OK", "application/json", rendered.document(Document::Stats)),
+        "/metrics" => Answer::new("200 OK", prometheus::CONTENT_TYPE, rendered.document(Document::Metrics)),
         "/healthz" => match rendered.live.health() {
             Ok(()) => Answer::text("200 OK", "ok"),
             Err(reason) => Answer::text("503 Service Unavailable", &reason),
@@ -140,7 +142,7 @@ fn route(request: &Request, rendered: &mut Rendered) -> Answer {
             Some(SVG_NAME) => picture(&rendered.live, SVG_NAME, "image/svg+xml"),
             _ => Answer::text(
                 "404 Not Found",
-                &format!("there is /, /stats.json, /{PNG_NAME}, /{SVG_NAME}, /healthz"),
+                &format!("there is /, /stats.json, /metrics, /{PNG_NAME}, /{SVG_NAME}, /healthz"),
             ),
         },
     }

@@ -2,7 +2,7 @@
 //! Keeps the documents of one moment only. A client that still reads an older one keeps that alive.
 
 use crate::http::live::Live;
-use crate::view::{json, page};
+use crate::view::{json, page, prometheus};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ pub enum Document {
     Page,
     Parts,
     Stats,
+    Metrics,
 }
 
 pub struct Rendered {
@@ -44,6 +45,7 @@ impl Rendered {
                 Document::Page => page::document(&moment, &self.live.logs, is_stalled),
                 Document::Parts => page::parts_json(&moment, &self.live.logs, is_stalled),
                 Document::Stats => json::stats(&moment).to_string(),
+                Document::Metrics => prometheus::metrics(&moment, is_stalled),
             };
             text.into_bytes().into()
         };
@@ -65,7 +67,7 @@ mod tests {
         let summary = || Arc::new(Summary::of(&Statistics::new(10)));
         let live = Arc::new(Live::new(&["log.csv".to_owned()], Vec::new(), summary()));
         let mut rendered = Rendered::new(Arc::clone(&live));
-        for document in [Document::Page, Document::Parts, Document::Stats] {
+        for document in [Document::Page, Document::Parts, Document::Stats, Document::Metrics] {
             let first = rendered.document(document);
             assert!(Arc::ptr_eq(&first, &rendered.document(document)));
             let version = live.moment().version + 1;

@@ -1,7 +1,11 @@
 //! Counts magnitudes in decimal log-linear buckets. Histogram bars are exact sums of buckets, and quantiles have a known error.
 //! Never knows rows, signs or pictures. Memory does not grow with the count.
 
-use std::sync::LazyLock;
+use std::{
+    iter::once,
+    ops::{Range, RangeInclusive},
+    sync::LazyLock,
+};
 
 /// Limit of the relative error of a quantile, for magnitudes that [`Buckets`] resolves.
 pub const RELATIVE_ERROR: f64 = 0.0005;
@@ -31,15 +35,20 @@ static SCALE: LazyLock<Vec<Decade>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Where in each decade the buckets of 1, 2 and 5 begin.
+const ROUND: [(f64, usize); 3] = [(1.0, 0), (2.0, 1_000), (5.0, 2_500)];
+
 /// Counts of magnitudes (absolute values). A decade takes 28 KB once it has a count.
 pub struct Buckets {
     zeros: u64,
     decades: [Option<Box<[u64; PER_DECADE]>>; DECADES],
+    /// Of the magnitudes in each bucket of [`ROUND`], those on its edge.
+    on_edges: [[u64; ROUND.len()]; DECADES],
 }
 
 impl Default for Buckets {
     fn default() -> Self {
-        Buckets { zeros: 0, decades: [const { None }; DECADES] }
+        Buckets { zeros: 0, decades: [const { None }; DECADES], on_edges: [[0; ROUND.len()]; DECADES] }
     }
 }
 
@@ -55,6 +64,20 @@ impl Buckets {
             if let Some(count) = counts.get_mut(bucket) {
                 *count += 1;
             }
+        }
+        if ROUND.iter().any(|(_, begin)| *begin == bucket) {
+            self.add_on_edge(magnitude, decade, bucket);
+        }
+    }
+
+    #[cold]
+    fn add_on_edge(&mut self, magnitude: f64, decade: usize, bucket: usize) {
+        let (Some(Decade { start, .. }), Some(counts)) = (SCALE.get(decade), self.on_edges.get_mut(decade))
+        else {
+            return;
+        };
+        for ((digit, begin), count) in ROUND.iter().zip(counts) {
+            *count += u64::from(*begin == bucket && magnitude <= digit * start * NUDGE);
         }
     }
 }
@@ -124,6 +147,32 @@ pub fn ascending<'a>(parts: &'a [&'a Buckets]) -> impl Iterator<Item = (f64, u64
     }))
 }
 
+/// How many of the magnitudes counted in any of `parts` are at most 1, 2 and 5 × each power of ten: (limit, count), ascending.
+/// `exponents`: of the powers, each with buckets. Exact, but that 2e-15 of a limit above it count as on it.
+pub fn cumulative(parts: &[&Buckets], exponents: RangeInclusive<i32>) -> Vec<(f64, u64)> {
+    let first = (exponents.start() - FIRST_DECADE) as usize;
+    let counted = |part: &Buckets, decade: usize, buckets: Range<usize>| -> u64 {
+        let counts = part.decades.get(decade).and_then(Option::as_deref);
+        counts.and_then(|counts| counts.get(buckets)).map_or(0, |counts| counts.iter().sum())
+    };
+    let all = |decade: usize, buckets: Range<usize>| -> u64 {
+        parts.iter().map(|part| counted(part, decade, buckets.clone())).sum()
+    };
+    let mut below: u64 = parts.iter().map(|part| part.zeros).sum::<u64>()
+        + (0..first).map(|decade| all(decade, 0..PER_DECADE)).sum::<u64>();
+    let mut cumulative = Vec::new();
+    for (exponent, decade) in exponents.zip(first..) {
+        let ends = ROUND.iter().skip(1).map(|(_, begin)| *begin).chain(once(PER_DECADE));
+        for ((index, (digit, begin)), end) in ROUND.iter().enumerate().zip(ends) {
+            let on_edge = |part: &&Buckets| part.on_edges.get(decade)?.get(index).copied();
+            let limit = format!("{digit}e{exponent}").parse().unwrap_or(f64::NAN);
+            cumulative.push((limit, below + parts.iter().filter_map(on_edge).sum::<u64>()));
+            below += all(decade, *begin..end);
+        }
+    }
+    cumulative
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +215,27 @@ mod tests {
         let large = of(&[1e60, 1e300, f64::MAX]);
         assert_eq!(large.len(), 1);
         assert_eq!(large[0].1, 3);
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_counts_exact() {
+        let limits = || {
+            (-6..=9).flat_map(|exponent| {
+                [1, 2, 5].map(|digit| format!("{digit}e{exponent}").parse::<f64>().unwrap())
+            })
+        };
+        // On each limit, beside it by a millionth, and as far off as arithmetic may put it.
+        let mut values = vec![0.0, 1e-70, 3.3e-9, 7e9, 1e70];
+        let near = |limit: f64| {
+            [limit, limit * (1.0 - 1e-6), limit * (1.0 + 1e-6), limit.next_down(), limit.next_up()]
+        };
+        values.extend(limits().flat_map(near));
+        let (mut a, mut b) = (Buckets::default(), Buckets::default());
+        values.iter().enumerate().for_each(|(n, value)| if n % 3 == 0 { &mut a } else { &mut b }.add(*value));
+        let expected = limits()
+            .map(|limit| (limit, values.iter().filter(|value| **value <= limit * NUDGE).count() as u64));
+        assert_eq!(cumulative(&[&a, &b], -6..=9), expected.collect::<Vec<_>>());
+        assert!(cumulative(&[], -3..=-3) == [(0.001, 0), (0.002, 0), (0.005, 0)]);
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Delays {
         buckets::ascending(&[&self.later]).collect()
     }
 
+    /// How many delays are at most 1, 2, 5 and 10 ms, …, 5e6 s: (seconds, count).
+    pub fn cumulative(&self) -> Vec<(f64, u64)> {
+        buckets::cumulative(&[&self.later], -3..=6)
+    }
+
     pub fn numbers(&self) -> DelayNumbers {
         let ascending = self.ascending();
         let [p50_s, p95_s] = [0.5, 0.95].map(|q| quantile(&ascending, q));

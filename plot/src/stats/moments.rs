@@ -120,6 +120,11 @@ impl Moments {
         }
     }
 
+    /// Never falls, as a mean times its number might.
+    pub fn absolute_error_sum(&self) -> f64 {
+        self.absolute_error.value()
+    }
+
     /// Mean absolute error. None without rows, like every mean here.
     pub fn mae(&self) -> Option<f64> {
         self.mean(self.absolute_error.value())

@@ -6,7 +6,7 @@ use crate::{
     stats::{
         delay::DelayNumbers,
         density::Density,
-        drift::Change,
+        drift::{Change, Direction},
         histogram::{Bins, Counts},
         slices::Slices,
         statistics::Statistics,
@@ -19,6 +19,7 @@ use crate::{
 pub struct Numbers {
     pub n: u64,
     pub rows_per_minute: Option<f64>,
+    pub absolute_error_sum: f64,
     pub mae: Option<f64>,
     pub mae_standard_error: Option<f64>,
     pub rmse: Option<f64>,
@@ -37,6 +38,7 @@ impl Numbers {
         Numbers {
             n: moments.n,
             rows_per_minute: moments.rows_per_minute(),
+            absolute_error_sum: moments.absolute_error_sum(),
             mae: moments.mae(),
             mae_standard_error: moments.mae_standard_error(),
             rmse: moments.rmse(),
@@ -116,6 +118,8 @@ pub struct Summary {
     /// None before the first row.
     pub absolute: Option<Histogram>,
     pub signed: Option<Histogram>,
+    /// Of all rows: fixed limits, and how many absolute errors are at most each.
+    pub absolute_cumulative: Vec<(f64, u64)>,
     /// By time; by rows if no row has a time.
     pub over: Over,
     /// (number of the last row, MAE of the rows of the window that ends with it).
@@ -125,6 +129,8 @@ pub struct Summary {
     pub baseline_mae: Option<f64>,
     /// The last ones, from old to new.
     pub changes: Vec<Change>,
+    /// How many there were, with those that are not kept.
+    pub changes_found: [(Direction, u64); Direction::ALL.len()],
     /// Of all rows since the last change; none before one.
     pub mae_since_change: Option<f64>,
     /// Rows that the baseline has, and how many it needs.
@@ -135,6 +141,8 @@ pub struct Summary {
     pub window_delay: DelayNumbers,
     /// Seconds. None before the first row that has one and whose truth came later.
     pub delays: Option<Histogram>,
+    /// Seconds: fixed limits, and how many delays are at most each.
+    pub delay_cumulative: Vec<(f64, u64)>,
     /// Unix seconds of the last row that has a time.
     pub last_row_s: Option<f64>,
     /// The longest gap between rows of the last 7 days, in seconds; 0 without two rows.
@@ -151,6 +159,7 @@ impl Summary {
             window_rows: statistics.window_rows,
             absolute: Histogram::of(&statistics.all.absolute(), &window.absolute()),
             signed: Histogram::of(&statistics.all.signed(), &window.signed()),
+            absolute_cumulative: statistics.all.absolute_cumulative(),
             over: match statistics.by_time.filled().next() {
                 Some(_) => Over::Time(statistics.by_time.clone()),
                 None => Over::Rows(statistics.by_row.clone()),
@@ -163,12 +172,14 @@ impl Summary {
             density: statistics.sample.density(),
             baseline_mae: statistics.drift.baseline_mae(),
             changes: statistics.drift.changes.iter().copied().collect(),
+            changes_found: statistics.drift.changes_found(),
             mae_since_change: statistics.drift.mae_since_change(),
             baseline_rows_read: statistics.drift.baseline_rows(),
             baseline_rows: statistics.drift.baseline.rows as u64,
             delay: statistics.delays.numbers(),
             window_delay: window_delays.numbers(),
             delays: Histogram::of(&statistics.delays.ascending(), &window_delays.ascending()),
+            delay_cumulative: statistics.delays.cumulative(),
             last_row_s: statistics.gaps.last_s,
             longest_gap_s: statistics.gaps.longest_s(),
             faults: statistics.faults(),

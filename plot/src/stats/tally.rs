@@ -36,6 +36,11 @@ impl Tally {
         buckets::ascending(&[&self.positive, &self.negative]).collect()
     }
 
+    /// How many absolute errors are at most 1e-6, 2e-6, 5e-6, 1e-5, …, 5e9: (limit, count).
+    pub fn absolute_cumulative(&self) -> Vec<(f64, u64)> {
+        buckets::cumulative(&[&self.positive, &self.negative], -6..=9)
+    }
+
     /// Quantiles of the absolute error. None without rows.
     pub fn absolute_quantiles<const N: usize>(&self, q: [f64; N]) -> [Option<f64>; N] {
         let absolute = self.absolute();

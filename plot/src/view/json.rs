@@ -5,7 +5,7 @@ use crate::{
     logs::{follow::State, row::Fault, status::Halves},
     stats::{
         delay::DelayNumbers,
-        drift::{Change, Direction},
+        drift::Change,
         histogram::Counts,
         slices::Slices,
         summary::{Histogram, Numbers, Over, Summary},
@@ -126,7 +126,7 @@ fn change(change: &Change) -> Value {
         "row": change.row,
         "at": change.time_s,
         "found_row": change.found_row,
-        "direction": match change.direction { Direction::Worse => "worse", Direction::Better => "better" },
+        "direction": change.direction.name(),
         "mae_before": change.mae_before,
         "mae_after": change.mae_after,
     })

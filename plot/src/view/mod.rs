@@ -11,4 +11,5 @@ mod label;
 pub mod moment;
 pub mod page;
 pub mod picture;
+pub mod prometheus;
 pub mod replace;

@@ -11,6 +11,8 @@ mod golden;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod page;

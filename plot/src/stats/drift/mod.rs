@@ -40,6 +40,8 @@ pub struct Drift {
     phase: Phase,
     /// The last ones, from old to new.
     pub changes: VecDeque<Change>,
+    /// Of all changes, in the order of [`Direction::ALL`].
+    found: [u64; Direction::ALL.len()],
 }
 
 enum Phase {
@@ -56,7 +58,7 @@ impl Drift {
             Some(since_s) => Phase::Early(since_s),
             None => Phase::first(&baseline, 0),
         };
-        Drift { baseline, rows: 0, phase, changes: VecDeque::new() }
+        Drift { baseline, rows: 0, phase, changes: VecDeque::new(), found: Default::default() }
     }
 
     /// Mean absolute error of the baseline, in the unit of y_true; none before it has its rows.
@@ -73,6 +75,12 @@ impl Drift {
             Phase::Watching(watch) if !self.changes.is_empty() => watch.mae_since_start(),
             _ => None,
         }
+    }
+
+    /// How many changes there were, with those that are not kept.
+    pub fn changes_found(&self) -> [(Direction, u64); Direction::ALL.len()] {
+        let mut found = self.found.iter();
+        Direction::ALL.map(|direction| (direction, found.next().copied().unwrap_or(0)))
     }
 
     /// How many rows the baseline has so far, of [`Baseline::rows`].
@@ -132,6 +140,9 @@ impl Drift {
             self.changes.pop_front();
         }
         self.changes.push_back(change);
+        if let Some(found) = self.found.get_mut(change.direction as usize) {
+            *found += 1;
+        }
     }
 }
 
@@ -275,6 +286,7 @@ mod tests {
             add(&mut drift, errors(if block % 2 == 0 { 1.0 } else { 5.0 }, 1000));
         }
         assert_eq!(drift.changes.len(), MOST_CHANGES);
+        assert_eq!(drift.changes_found(), [(Direction::Worse, 125), (Direction::Better, 124)]);
         assert!(drift.changes[MOST_CHANGES - 1].row.abs_diff(249_000) < 5, "{:?}", drift.changes);
         assert!(drift.changes[0].row.abs_diff(150_000) < 5, "{:?}", drift.changes[0]);
         assert!(drift.changes.iter().zip(drift.changes.iter().skip(1)).all(|(a, b)| a.row < b.row));

@@ -31,6 +31,18 @@ pub enum Direction {
     Better,
 }
 
+impl Direction {
+    pub const ALL: [Direction; 2] = [Direction::Worse, Direction::Better];
+
+    /// Its name in `/stats.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Worse => "worse",
+            Direction::Better => "better",
+        }
+    }
+}
+
 /// A change of the mean absolute error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {

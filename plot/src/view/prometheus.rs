@@ -1,0 +1,186 @@
+//! `/metrics`: the numbers of the page for Prometheus, in its text format 0.0.4. docs/monitoring.md describes them.
+//! Never computes a number. What has no value is left out, as NaN would be a value.
+
+use crate::{
+    alert::verdict::Standing,
+    logs::{follow::State, row::Fault, status::Halves},
+    stats::summary::{Numbers, Summary},
+    view::moment::{Metric, Moment},
+};
+use std::fmt::Write;
+
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A label's name and value.
+type Label<'a> = (&'a str, &'a str);
+
+/// Before the logs were read for the first time there are no numbers: counters that begin at 0 with each start would look like many
+/// new rows. `is_stalled`: the logs were not looked at for a while, so what the moment says may no longer hold.
+pub fn metrics(moment: &Moment, is_stalled: bool) -> String {
+    let mut text = Text::default();
+    let version = Some(("version", env!("CARGO_PKG_VERSION")));
+    text.family("build_info", Kind::Gauge, "Version of plot", [(version, 1.0)]);
+    if moment.state == State::Starting {
+        return text.0;
+    }
+    let standing = if is_stalled { Standing::Blind } else { moment.verdict.state };
+    let verdicts = Standing::ALL.map(|state| (Some(("state", state.name())), f64::from(state == standing)));
+    let help = "1 for the state that model and monitor are in, 0 for the others";
+    text.family("verdict", Kind::Gauge, help, verdicts);
+    errors(&mut text, &moment.summary);
+    delays(&mut text, &moment.summary);
+    if let Some(metric) = &moment.metric {
+        of_metric(&mut text, metric);
+    }
+    text.0
+}
+
+fn errors(text: &mut Text, summary: &Summary) {
+    let Summary { all, window, absolute_cumulative, baseline_mae, changes_found, faults, last_row_s, .. } =
+        summary;
+    let help = "Absolute errors of all rows, in the unit of y_true";
+    text.histogram("absolute_error", help, absolute_cumulative, all.n, all.absolute_error_sum);
+    let Numbers { n, mae, rmse, bias, .. } = window;
+    text.gauge("window_rows", "Rows that the window of last rows holds", Some(*n as f64));
+    text.gauge("window_mae", "Mean absolute error of the last rows, in the unit of y_true", *mae);
+    text.gauge("window_rmse", "Root mean squared error of the last rows, in the unit of y_true", *rmse);
+    let help = "Mean of y_pred - y_true of the last rows, in the unit of y_true";
+    text.gauge("window_mean_error", help, *bias);
+    let help = "Mean absolute error that changes are measured by, in the unit of y_true";
+    text.gauge("baseline_mae", help, *baseline_mae);
+    let found = changes_found.map(|(direction, n)| (Some(("direction", direction.name())), n as f64));
+    text.family("drift_changes_total", Kind::Counter, "Changes of the error that were found", found);
+    let faults = faults.map(|(fault, n)| (Some(("kind", Fault::name(fault))), n as f64));
+    text.family("not_rows_total", Kind::Counter, "Lines of the log that are not rows", faults);
+    text.gauge("last_row_timestamp_seconds", "Unix time of the last row", *last_row_s);
+}
+
+fn delays(text: &mut Text, summary: &Summary) {
+    let Summary { delay, delay_cumulative, .. } = summary;
+    let help = "Time from a prediction to its truth, where the truth came later";
+    text.histogram("label_delay_seconds", help, delay_cumulative, delay.n, delay.sum_s);
+    text.counter("truths_first_total", "Truths that came before their prediction", delay.truths_first);
+}
+
+/// What `metric` says of its log directory.
+fn of_metric(text: &mut Text, metric: &Metric) {
+    let Metric { status, coverage, .. } = metric;
+    let kinds = |halves: Halves| {
+        [("y_true", halves.y_true), ("y_pred", halves.y_pred)]
+            .map(|(kind, n)| (Some(("kind", kind)), n as f64))
+    };
+    text.counter("rows_total", "Rows that metric has written", status.rows);
+    text.gauge("coverage_ratio", "Share of all predictions that have their truth", *coverage);
+    text.family("waiting", Kind::Gauge, "Halves that wait for the other one", kinds(status.waiting));
+    let help = "Halves that were given up because the other one did not come";
+    text.family("unmatched_total", Kind::Counter, help, kinds(status.unmatched));
+    text.counter("duplicates_total", "Halves that came again with the same value", status.duplicates);
+    text.counter("conflicts_total", "Halves that came again with another value", status.conflicts);
+    let help = "Messages, or samples of a batch, that could not be used";
+    text.counter("rejected_total", help, status.rejected);
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn gauge(&mut self, name: &str, help: &str, value: Option<f64>) {
+        // An overflow has no value either.
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            self.family(name, Kind::Gauge, help, [(None, value)]);
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, n: u64) {
+        self.family(name, Kind::Counter, help, [(None, n as f64)]);
+    }
+
+    fn family<'a>(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        samples: impl IntoIterator<Item = (Option<Label<'a>>, f64)>,
+    ) {
+        self.head(name, kind, help);
+        for (label, value) in samples {
+            self.sample(name, label, value);
+        }
+    }
+
+    /// `cumulative`: limits in ascending order, and how many values are at most each; `n` and `sum`: of all values.
+    fn histogram(&mut self, name: &str, help: &str, cumulative: &[(f64, u64)], n: u64, sum: f64) {
+        self.head(name, Kind::Histogram, help);
+        for (limit, at_most) in cumulative {
+            self.sample(&format!("{name}_bucket"), Some(("le", &number(*limit))), *at_most as f64);
+        }
+        self.sample(&format!("{name}_bucket"), Some(("le", "+Inf")), n as f64);
+        self.sample(&format!("{name}_sum"), None, sum);
+        self.sample(&format!("{name}_count"), None, n as f64);
+    }
+
+    fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, "# HELP model_monitor_{name} {help}\n# TYPE model_monitor_{name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, label: Option<Label>, value: f64) {
+        let label = label.map_or(String::new(), |(key, text)| format!("{{{key}=\"{}\"}}", escaped(text)));
+        let _ = writeln!(self.0, "model_monitor_{name}{label} {}", number(value));
+    }
+}
+
+/// As Go and Prometheus read it.
+fn number(value: f64) -> String {
+    if value == f64::INFINITY { "+Inf".to_owned() } else { value.to_string() }
+}
+
+/// The value of a label.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::statistics::Statistics;
+
+    #[test]
+    fn before_the_first_look_there_are_no_numbers() {
+        let starting = Moment::starting(Summary::of(&Statistics::new(10)).into());
+        let text = metrics(&starting, false);
+        assert!(text.lines().all(|line| line.contains("model_monitor_build_info")), "{text}");
+        assert_eq!(text.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_moment_that_may_no_longer_hold_is_blind() {
+        let summary = Summary::of(&Statistics::new(10)).into();
+        let moment = Moment { state: State::Following, ..Moment::starting(summary) };
+        for (is_stalled, state) in [(false, "learning"), (true, "blind")] {
+            let text = metrics(&moment, is_stalled);
+            let ones: Vec<_> =
+                text.lines().filter(|line| line.contains("verdict{") && line.ends_with(" 1")).collect();
+            assert_eq!(ones, [format!("model_monitor_verdict{{state=\"{state}\"}} 1")]);
+        }
+    }
+
+    #[test]
+    fn what_the_format_reserves_is_escaped() {
+        let mut text = Text::default();
+        text.sample("x", Some(("label", "a\"b\\c\nd")), f64::INFINITY);
+        assert_eq!(text.0, "model_monitor_x{label=\"a\\\"b\\\\c\\nd\"} +Inf\n");
+    }
+}
