@@ -207,7 +207,7 @@ impl<'a> Service<'a> {
         let verdict = facts.verdict(Some(&shown.verdict));
         self.alarms.judge(&facts, &verdict).iter().for_each(say_alert);
         if let Some(outbox) = self.outbox {
-            self.alarms.tell(|alert| outbox.push(alert));
+            self.alarms.queue(|alert| outbox.push(alert));
         }
         (moment.verdict, moment.alerts) = (verdict, self.alarms.shown());
         if moment.shows_the_same(&shown) {

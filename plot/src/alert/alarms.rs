@@ -43,8 +43,8 @@ struct Alarm {
     last: Option<Alert>,
     /// Number of rows and Unix seconds when its number came back.
     back: Option<(u64, f64)>,
-    /// What the receiver knows, or will know by what waits for it.
-    told: Phase,
+    /// Of the last change that was queued for the receiver.
+    queued: Phase,
 }
 
 /// Makes ids: `5f3a9c01-17`.
@@ -55,7 +55,7 @@ struct Ids {
 }
 
 impl Alarms {
-    /// `firing`: what a process before this one has told its receiver; `prefix`: a random number.
+    /// `firing`: what fired at the end of the process before this one, as far as it was queued for the receiver; `prefix`: a random number.
     pub fn new(rules: &[Rule], mut firing: Vec<Alert>, prefix: u32, now_s: f64) -> Self {
         let mut fired = |text: &str| {
             let place = firing.iter().position(|alert| alert.rule == text);
@@ -93,15 +93,15 @@ impl Alarms {
         changes
     }
 
-    /// Hands on what the receiver does not know yet. `push` takes an alert, or has no room for it now: then it gets the last one of the rule
-    /// later, if there is still anything to tell.
-    pub fn tell(&mut self, mut push: impl FnMut(&Alert) -> bool) {
+    /// Queues changes for the receiver. Where `push` has no room and returns false, the last change of the rule is tried again later, unless
+    /// the rule is by then as the receiver knows it.
+    pub fn queue(&mut self, mut push: impl FnMut(&Alert) -> bool) {
         for alarm in &mut self.alarms {
             if let Some(last) = &alarm.last
-                && last.phase != alarm.told
+                && last.phase != alarm.queued
                 && push(last)
             {
-                alarm.told = last.phase;
+                alarm.queued = last.phase;
             }
         }
     }
@@ -116,8 +116,8 @@ impl Alarms {
 
 impl Alarm {
     fn new(rule: Option<Rule>, fired: Option<Alert>) -> Self {
-        let told = if fired.is_some() { Phase::Firing } else { Phase::Resolved };
-        Alarm { rule, last: fired, back: None, told }
+        let queued = if fired.is_some() { Phase::Firing } else { Phase::Resolved };
+        Alarm { rule, last: fired, back: None, queued }
     }
 
     fn is_firing(&self) -> bool {

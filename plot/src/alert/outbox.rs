@@ -1,4 +1,5 @@
-//! What a receiver has been told and what waits for it, in a small file that outlives the process. CONTRACT.md has its format.
+//! The alerts that wait to be sent, and the rules that fire as far as they were sent, in a small file that outlives the process. CONTRACT.md
+//! has its format.
 //! Never sends anything.
 
 use crate::{
@@ -37,7 +38,7 @@ pub struct Outbox {
 /// What the file holds.
 #[derive(Debug, Default, PartialEq)]
 struct Kept {
-    /// Of each rule that fires by what the receiver was told or what waits.
+    /// One of each rule that fires by what was delivered or waits.
     firing: Vec<Alert>,
     /// From old to new.
     waiting: VecDeque<Alert>,
@@ -77,7 +78,7 @@ impl Outbox {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The alerts of the rules that fire by what the receiver knows.
+    /// One of each rule that fires by what was delivered or waits.
     pub fn firing(&self) -> Vec<Alert> {
         self.kept().firing.clone()
     }

@@ -23,7 +23,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use ureq::{
-    Agent, Error,
+    Agent, Error, Timeout,
     http::{Uri, header::RETRY_AFTER},
     tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
@@ -178,6 +178,7 @@ fn now_s() -> f64 {
 /// What is wrong, without anything of the URL.
 fn words(error: &Error) -> String {
     match error {
+        Error::Timeout(Timeout::Connect) => format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
         Error::Timeout(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
         Error::HostNotFound => "its host name is not known".to_owned(),
         Error::Rustls(error) => tls_words(error),

@@ -179,20 +179,20 @@ fn a_log_that_is_replaced_is_judged_once_it_is_read() {
 #[test]
 fn a_receiver_without_room_gets_the_last_state_of_each_rule() {
     let mut watched = Watched::new("blind,mae>60", Vec::new());
-    let tell = |watched: &mut Watched, has_room: bool| {
-        let mut told = Vec::new();
-        watched.alarms.tell(|alert| {
-            told.push(format!("{} {:?}", alert.id, alert.phase));
+    let queue = |watched: &mut Watched, has_room: bool| {
+        let mut queued = Vec::new();
+        watched.alarms.queue(|alert| {
+            queued.push(format!("{} {:?}", alert.id, alert.phase));
             has_room
         });
-        told
+        queued
     };
     watched.blind_since(Some(START_S));
     assert_eq!(watched.look(300, 61.0, 1.0).len(), 2);
-    assert_eq!(tell(&mut watched, false), ["5f3a9c01-1 Firing", "5f3a9c01-2 Firing"]);
+    assert_eq!(queue(&mut watched, false), ["5f3a9c01-1 Firing", "5f3a9c01-2 Firing"]);
     watched.blind_since(None);
     assert_eq!(watched.look(0, 61.0, 1.0).len(), 1);
     // One has resolved before anybody heard that it fired.
-    assert_eq!(tell(&mut watched, true), ["5f3a9c01-2 Firing"]);
-    assert_eq!(tell(&mut watched, true), NOTHING);
+    assert_eq!(queue(&mut watched, true), ["5f3a9c01-2 Firing"]);
+    assert_eq!(queue(&mut watched, true), NOTHING);
 }
