@@ -2,14 +2,14 @@
 What is compared runs in turns or one after the other, in rounds; a ratio is one of the two runs of a round."""
 import datetime, re, signal, subprocess, sys, time
 
-import long
+import alerts, long
 from measure import ROOT, Bench, cpu_s
 from relay import Relay
 from table import Row, machine, markdown, text
 
-FORMS = {  # samples: singles, batches, peer; latency; seconds of an idle window
-    "quick": dict(singles=200_000, batches=1_000_000, peer=30_000, latency=300, idle_s=12),
-    "check": dict(singles=300, batches=3000, peer=100, latency=5, idle_s=0.2),
+FORMS = {  # samples: singles, batches, peer; latency; seconds of an idle window; times an alert fires and resolves
+    "quick": dict(singles=200_000, batches=1_000_000, peer=30_000, latency=300, idle_s=12, alert=10),
+    "check": dict(singles=300, batches=3000, peer=100, latency=5, idle_s=0.2, alert=1),
 }
 PREFETCH = 2000  # of the bare consumer, as metric has it by default
 
@@ -128,6 +128,16 @@ def idle(bench, rounds, idle_s, **_):
     return [Row(f"{name} idle, of a core", " %", values, 0.1, False, "timers") for name, values in percent.items()]
 
 
+def alert(bench, rounds, alert, **_):
+    """With the settings that plot has by default."""
+    seconds = [alerts.seconds(bench.binaries / "plot", bench.fresh("alerts"), alert) for _ in range(rounds)]
+    middle = [sorted(values)[len(values) // 2] for values in seconds]
+    return [
+        Row("from a durable row to the receiver of its alert, the slowest", " s", [max(values) for values in seconds], 1.5, False, "plot looks twice a second"),
+        Row("the same, p50", " s", middle, None, False, ""),
+    ]
+
+
 def sizes(bench, **_):
     bars = {"features": 4, "metric": 4, "plot": 6}
     return [Row(f"size of {name}", " MB", [(bench.binaries / name).stat().st_size / 1e6], bar, False, "") for name, bar in bars.items()]
@@ -162,7 +172,7 @@ def main():
     where = machine(bench.binaries, url)
     print(where, flush=True)
     bench.declare()
-    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
+    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, alert, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
     if form != "quick":
         rows += long.rows(bench, rounds, form)
     print(text(rows))

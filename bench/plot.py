@@ -1,6 +1,7 @@
 """plot against pandas on one log: bench/plot.py PLOT_BINARY ROWS RUNS. Called by scripts/bench-plot, which says more."""
 import json, os, pathlib, re, socket, statistics, subprocess, sys, time, urllib.request
 
+import alerts
 import matplotlib
 
 matplotlib.use("Agg")
@@ -120,3 +121,6 @@ for name, unit, ours, theirs in [
 ]:
     ours, theirs = statistics.median(ours), statistics.median(theirs)
     print(f"{name:46}{ours:>9.3f} {unit:2}{theirs:>9.3f} {unit:2}{theirs / ours:>8.1f}x")
+
+seconds = alerts.seconds(binary, directory / "alerts", 2 * runs)
+print(f"\nan alert from a durable row to its receiver: p50 {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s of {len(seconds)}; at most 1.5 s")

@@ -1,89 +1,23 @@
-//! The settings of `plot`: their table, and one plain struct of checked values.
+//! The settings of `plot` as one plain struct of checked values.
 //! Never reads a file.
 
 use crate::{
+    alert::{
+        message::Format,
+        rules::{self, Rule},
+        send::Receiver,
+    },
     http::hosts,
     logs::{row::VALID_S, status},
     stats::drift::Baseline,
     words::clock,
 };
-use glue::{
-    owner,
-    settings::{Setting, Values, setting},
-};
+use glue::{owner, settings::Values};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
     time::Duration,
 };
-
-pub const ABOUT: &str =
-    "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
-
-pub const TABLE: &[Setting] = &[
-    setting(
-        "log-dir",
-        "LOG_DIR",
-        "./logs",
-        "DIR",
-        "where metric_log.csv is read and the pictures are written",
-    ),
-    setting(
-        "log",
-        "PLOT_LOG",
-        "",
-        "FILE,...",
-        "other logs to read, or patterns of them, at most 256 files; rows are merged",
-    ),
-    setting("interval", "PLOT_INTERVAL", "10", "SECONDS", "shortest time between two pictures, 0.1 to 86400"),
-    setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),
-    setting("window", "PLOT_WINDOW", "1000", "ROWS", "last rows, shown next to all rows, 1 to 100000"),
-    setting(
-        "baseline-rows",
-        "PLOT_BASELINE_ROWS",
-        "1000",
-        "ROWS",
-        "first rows whose MAE is the scale of drift, 1 to 100000",
-    ),
-    setting(
-        "baseline-since",
-        "PLOT_BASELINE_SINCE",
-        "",
-        "TIME",
-        "drift passes over rows before this time, such as 2024-11-23T06:00 (UTC); accepts what changed before",
-    ),
-    setting(
-        "baseline-mae",
-        "PLOT_BASELINE_MAE",
-        "",
-        "MAE",
-        "the scale of drift, instead of the MAE of first rows; 0 or more",
-    ),
-    Setting {
-        may_be_empty: true,
-        ..setting(
-            "listen",
-            "PLOT_LISTEN",
-            "127.0.0.1:8080",
-            "HOST:PORT",
-            "of the live page; empty or 'none': no page",
-        )
-    },
-    setting(
-        "hosts",
-        "PLOT_HOSTS",
-        "",
-        "NAME,...",
-        "host names that the live page answers to, besides IP addresses and names without a dot",
-    ),
-    setting(
-        "run-as",
-        "RUN_AS",
-        "",
-        "WHO",
-        "owner: if started by root, run as the owner of the log directory",
-    ),
-];
 
 /// The checked settings.
 #[derive(Debug)]
@@ -102,6 +36,10 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Host names that requests may be sent to, see [`hosts::check`].
     pub hosts: Vec<String>,
+    /// What alerts.
+    pub alert: Vec<Rule>,
+    /// Who hears of it besides the log and the page.
+    pub receiver: Option<Receiver>,
     pub as_owner: bool,
     /// The settings as given, for the first line of the log.
     pub line: String,
@@ -130,6 +68,8 @@ pub fn read(values: &Values) -> Result<Config, String> {
         baseline: baseline(values)?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
         hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
+        alert: alert(values)?,
+        receiver: receiver(values)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
 }
@@ -184,6 +124,22 @@ fn optional<T>(
     values.parse(flag, allowed, parse).map(Some)
 }
 
+fn alert(values: &Values) -> Result<Vec<Rule>, String> {
+    let rules = rules::parse(values.text("alert"));
+    let allowed = rules.as_ref().err().cloned().unwrap_or_default();
+    values.parse("alert", allowed, |_| rules.ok())
+}
+
+/// The error leaves the URL out.
+fn receiver(values: &Values) -> Result<Option<Receiver>, String> {
+    let format = values.choose("alert-format", Format::NAMES)?;
+    let ca = values.optional("alert-ca").map(PathBuf::from);
+    let wrong =
+        || "--alert-url (PLOT_ALERT_URL) is not a URL; allowed: https://HOST/PATH or http://HOST/PATH";
+    let url = values.optional("alert-url");
+    url.map(|url| Receiver::new(url, format, ca).ok_or_else(|| wrong().to_owned())).transpose()
+}
+
 #[expect(clippy::option_option, reason = "parsed or not, and then an address or none")]
 fn listen(text: &str) -> Option<Option<SocketAddr>> {
     if text.is_empty() || text == "none" {
@@ -203,8 +159,15 @@ fn line(values: &Values, logs: &[String]) -> String {
         "" => format!("baseline {} rows{since}", text("baseline-rows")),
         mae => format!("baseline MAE {mae}{since}"),
     };
+    let rules = if text("alert").is_empty() { "none" } else { text("alert") };
+    let sent = if text("alert-url").is_empty() {
+        String::new()
+    } else {
+        format!(", sent as {}", text("alert-format"))
+    };
+    let alerts = format!("alerts {rules}{sent}");
     format!(
-        "logs {}, pictures in {} every {} s, {}, window {} rows, {baseline}, listen {listen}{hosts}",
+        "logs {}, pictures in {} every {} s, {}, window {} rows, {baseline}, listen {listen}{hosts}, {alerts}",
         logs.join(","),
         text("log-dir"),
         text("interval"),
@@ -216,6 +179,7 @@ fn line(values: &Values, logs: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::TABLE;
     use glue::settings::{self, Request};
     use std::ffi::OsString;
 
@@ -253,7 +217,7 @@ mod tests {
     fn settings_print_as_they_are_given() {
         assert_eq!(
             run(&[], &[]).unwrap().line,
-            "logs ./logs/metric_log.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, baseline 1000 rows, listen 127.0.0.1:8080"
+            "logs ./logs/metric_log.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, baseline 1000 rows, listen 127.0.0.1:8080, alerts drift,silence,blind"
         );
         let args = [
             "--log",
@@ -267,9 +231,12 @@ mod tests {
         ];
         assert_eq!(
             run(&args, &[("LOG_DIR", "/d/"), ("PLOT_SIZE", "0400x300")]).unwrap().line,
-            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, baseline 1000 rows, listen localhost:8081, hosts A.example"
+            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, baseline 1000 rows, listen localhost:8081, hosts A.example, alerts drift,silence,blind"
         );
-        assert!(run(&["--listen", ""], &[]).unwrap().line.ends_with("listen none"));
+        assert!(run(&["--listen", ""], &[]).unwrap().line.contains("listen none, "));
+        let args = ["--alert", "", "--alert-format", "json"];
+        let line = run(&args, &[("PLOT_ALERT_URL", "https://s3cr3t/")]).unwrap().line;
+        assert!(line.ends_with("alerts none, sent as json"), "{line}");
         let line = run(&["--baseline-rows", "50"], &[("PLOT_BASELINE_SINCE", "2024-11-23")]).unwrap().line;
         assert!(line.contains(", baseline 50 rows since 2024-11-23, "), "{line}");
         let line = run(&["--baseline-mae", "4.20"], &[]).unwrap().line;
@@ -300,6 +267,28 @@ mod tests {
     }
 
     #[test]
+    fn the_receiver_of_alerts_is_a_secret() {
+        let config = run(&[], &[]).unwrap();
+        assert_eq!((config.alert.len(), config.receiver.is_none()), (3, true));
+        let args = ["--alert-url", "https://s3cr3t:s3cr3t@s3cr3t/s3cr3t", "--alert-ca", "/ca.pem"];
+        let config = run(&args, &[("PLOT_ALERT", "mae>60"), ("PLOT_ALERT_FORMAT", "json")]).unwrap();
+        let receiver = config.receiver.as_ref().unwrap();
+        assert_eq!((receiver.format, receiver.ca.as_deref()), (Format::Json, Some(Path::new("/ca.pem"))));
+        assert_eq!(config.alert[0].text, "mae>60");
+        assert!(!format!("{config:?}").contains("s3cr3t"), "{config:?}");
+        for url in
+            ["s3cr3t", "ftp://s3cr3t", "http://", "https:///s3cr3t", "http://s3cr3t:x", "http://s3cr3t /"]
+        {
+            let error = run(&["--alert-url", url], &[]).unwrap_err();
+            assert!(error.contains("PLOT_ALERT_URL") && error.contains("allowed: https://"), "{error}");
+            assert!(!error.contains("s3cr3t"), "{error}");
+        }
+        for nothing in ["", "none"] {
+            assert_eq!(run(&[], &[("PLOT_ALERT", nothing)]).unwrap().alert, [], "{nothing:?}");
+        }
+    }
+
+    #[test]
     fn a_bad_value_is_named_with_what_is_allowed() {
         let cases = [
             ("--interval", "0"),
@@ -319,6 +308,9 @@ mod tests {
             ("--baseline-mae", "inf"),
             ("--listen", "8080"),
             ("--hosts", "a.b:80"),
+            ("--alert", "drift,mae<60"),
+            ("--alert", "mea>60"),
+            ("--alert-format", "teams"),
             ("--log", "a,,b"),
             ("--log", "a[.csv"),
         ];

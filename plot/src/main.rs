@@ -8,7 +8,9 @@ mod descriptors;
 mod fault_warning;
 mod http;
 mod logs;
+mod replace;
 mod service;
+mod settings;
 mod stats;
 mod view;
 mod words;
@@ -29,8 +31,8 @@ fn main() -> ExitCode {
 impl Program for Config {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const ABOUT: &'static str = config::ABOUT;
-    const SETTINGS: &'static [Setting] = config::TABLE;
+    const ABOUT: &'static str = settings::ABOUT;
+    const SETTINGS: &'static [Setting] = settings::TABLE;
 
     fn read(values: &Values) -> Result<Config, String> {
         config::read(values)

@@ -1,6 +1,10 @@
 //! The loop: follows the logs, publishes the numbers, and draws when a picture is due, until a signal comes.
 //! Never computes a number.
 
+use crate::alert::alarms::Alarms;
+use crate::alert::message::{Alert, Phase};
+use crate::alert::outbox::{self, Outbox};
+use crate::alert::send;
 use crate::alert::verdict::{Facts, Standing, Verdict};
 use crate::config::Config;
 use crate::fault_warning::FaultWarning;
@@ -14,14 +18,14 @@ use crate::stats::statistics::Statistics;
 use crate::stats::summary::{Numbers, Summary};
 use crate::view::moment::{Metric, Moment};
 use crate::view::picture::{self, PNG_NAME, SVG_NAME};
-use crate::view::replace;
 use crate::words::number::{self, rows, short};
-use crate::{counting, descriptors};
+use crate::{counting, descriptors, replace};
 use anyhow::{Result, anyhow, bail};
 use glue::health::Health;
 use glue::program::Program;
 use log::{debug, info, warn};
 use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
@@ -36,7 +40,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Runs until `stop` delivers.
 ///
 /// # Errors
-/// The service cannot start, or the thread of the live page has ended.
+/// The service cannot start, or the thread of the live page or that of alerts has ended.
 pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     picture::register()?;
     info!("{}", config.line);
@@ -48,6 +52,11 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics).into()));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
     let server = server.transpose()?;
+    let outbox = config.receiver.as_ref().map(|receiver| -> Result<_> {
+        let outbox = Arc::new(Outbox::open(&config.log_dir, outbox::name(config.listen)));
+        Ok((Arc::clone(&outbox), send::start(receiver, outbox)?))
+    });
+    let (outbox, sender) = outbox.transpose()?.unzip();
     let stopping = Cell::new(false);
     let is_stopping = || {
         live.beat(now_s());
@@ -55,7 +64,7 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
         stopping.set(stopping.get() || !matches!(stop.try_recv(), Err(TryRecvError::Empty)));
         stopping.get()
     };
-    let mut service = Service::new(config, &live, statistics);
+    let mut service = Service::new(config, &live, statistics, outbox.as_deref());
     while !is_stopping() {
         service.look(&is_stopping);
         if stopping.get() {
@@ -68,6 +77,9 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
         if server.as_ref().is_some_and(JoinHandle::is_finished) {
             bail!("the thread of the live page has ended");
         }
+        if sender.as_ref().is_some_and(JoinHandle::is_finished) {
+            bail!("the thread that sends alerts has ended");
+        }
     }
     info!("stopped");
     Ok(())
@@ -78,6 +90,14 @@ fn say(verdict: &Verdict) {
     match verdict.state {
         Standing::Worse | Standing::Silent | Standing::Blind => warn!("{}", verdict.text),
         Standing::Learning | Standing::Steady | Standing::Better => info!("{}", verdict.text),
+    }
+}
+
+/// One line for each rule that fires or resolves.
+fn say_alert(Alert { id, rule, phase, text, .. }: &Alert) {
+    match phase {
+        Phase::Firing => warn!("alert {id}: {rule} fires: {text}"),
+        Phase::Resolved => info!("alert {id}: {rule} has resolved: {text}"),
     }
 }
 
@@ -94,6 +114,9 @@ struct Service<'a> {
     logs: Logs,
     statistics: Statistics,
     backlog: Backlog,
+    alarms: Alarms,
+    /// None without a receiver.
+    outbox: Option<&'a Outbox>,
     /// As last logged.
     state: State,
     /// All logs were read once: a log that appears now has come back.
@@ -111,13 +134,16 @@ struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    fn new(config: &'a Config, live: &'a Live, statistics: Statistics) -> Self {
+    fn new(config: &'a Config, live: &'a Live, statistics: Statistics, outbox: Option<&'a Outbox>) -> Self {
+        let (firing, random) = (outbox.map(Outbox::firing), RandomState::new().build_hasher().finish());
         Service {
             config,
             live,
             logs: Logs::new(config.logs.clone(), descriptors::quarter()),
             statistics,
             backlog: Backlog::default(),
+            alarms: Alarms::new(&config.alert, firing.unwrap_or_default(), random as u32, now_s()),
+            outbox,
             state: State::Starting,
             has_followed: false,
             changes: 0,
@@ -134,12 +160,13 @@ impl<'a> Service<'a> {
     /// Reads what is new in the logs, publishes it, and draws if a picture is due.
     fn look(&mut self, stop: &impl Fn() -> bool) {
         let started = Instant::now();
-        let Service { logs, statistics, changes, fault_warning, .. } = self;
+        let Service { logs, statistics, changes, alarms, fault_warning, .. } = self;
         let state = counting::count(statistics, |send| {
             logs.follow(stop, |event| {
                 if matches!(event, Event::StartOver) {
                     warn!("a log was replaced, truncated or removed: reading all logs again");
                     fault_warning.start_over();
+                    alarms.start_over();
                 }
                 *changes += 1;
                 send(event);
@@ -177,7 +204,12 @@ impl<'a> Service<'a> {
         }
         let Moment { summary, state, last_rows_s, .. } = &moment;
         let facts = Facts { summary, state, backlog: &self.backlog, last_rows_s: *last_rows_s, now_s };
-        moment.verdict = facts.verdict(Some(&shown.verdict));
+        let verdict = facts.verdict(Some(&shown.verdict));
+        self.alarms.judge(&facts, &verdict).iter().for_each(say_alert);
+        if let Some(outbox) = self.outbox {
+            self.alarms.queue(|alert| outbox.push(alert));
+        }
+        (moment.verdict, moment.alerts) = (verdict, self.alarms.shown());
         if moment.shows_the_same(&shown) {
             return;
         }

@@ -24,7 +24,7 @@ const SILENCE_GAPS: f64 = 3.0;
 const REJECTED_MOST: f64 = 0.5;
 
 /// Fewer messages than these have no share.
-const REJECTED_LEAST: u64 = 20;
+pub const REJECTED_LEAST: u64 = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -151,7 +151,8 @@ impl Facts<'_> {
         row_s.or(self.last_rows_s).filter(|_| self.summary.all.n > 0)
     }
 
-    fn silence(&self) -> Option<Verdict> {
+    /// None while rows come as usual.
+    pub fn silence(&self) -> Option<Verdict> {
         let last_s = self.last_row_s()?;
         let (quiet_s, limit_s) = self.quiet_s()?;
         (quiet_s > limit_s).then(|| {
@@ -164,7 +165,8 @@ impl Facts<'_> {
         })
     }
 
-    fn changed(&self, change: &Change) -> Verdict {
+    /// The verdict by a change, whatever else is wrong.
+    pub fn changed(&self, change: &Change) -> Verdict {
         let (state, word) = match change.direction {
             Direction::Worse => (Standing::Worse, "Worse"),
             Direction::Better => (Standing::Better, "Better"),
@@ -260,7 +262,7 @@ impl Facts<'_> {
     }
 
     /// A time for a person: without its day if that is today.
-    fn time(&self, time_s: f64) -> String {
+    pub fn time(&self, time_s: f64) -> String {
         clock::since((time_s * 1000.0) as i64, (self.now_s * 1000.0) as i64)
     }
 }

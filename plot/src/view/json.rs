@@ -2,6 +2,7 @@
 //! Never rounds a number. A missing number, or one that overflowed, is null.
 
 use crate::{
+    alert::message::Alert,
     logs::{follow::State, row::Fault, status::Halves},
     stats::{
         delay::DelayNumbers,
@@ -35,6 +36,7 @@ pub fn stats(moment: &Moment) -> Value {
             "mae_after": verdict.mae_after,
             "text": verdict.text,
         },
+        "alerts": moment.alerts.iter().map(Alert::json).collect::<Vec<_>>(),
         "state": state,
         "reason": reason,
         "picture_trouble": moment.picture_trouble,
@@ -135,6 +137,7 @@ fn change(change: &Change) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::message::Phase;
     use crate::logs::lines::{Event, Lines};
     use crate::logs::row::{Faults, Row};
     use crate::logs::status::Status;
@@ -165,6 +168,9 @@ mod tests {
             statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
             let mut moment = Moment::starting(Summary::of(&statistics).into());
             moment.metric = Some(Metric { status: Status::default(), coverage: None, rejected_share: None });
+            let (id, rule, text) = (String::new(), String::new(), String::new());
+            let (phase, value, limit, since_s) = (Phase::Firing, None, None, 0.0);
+            moment.alerts = vec![Alert { id, rule, phase, value, limit, since_s, text }];
             keys(&stats(&moment), &mut all);
         }
         assert!(all.len() > 40 && all.contains("mae_after"), "{all:?}");

@@ -1,15 +1,16 @@
 //! From numbers to documents: the picture, the page and `/stats.json`.
 //! Never knows who asks for them.
 
+mod alerts;
 mod bars;
 mod chart;
 mod course;
 mod drawing;
 mod frame;
+mod html;
 pub mod json;
 mod label;
 pub mod moment;
 pub mod page;
 pub mod picture;
 pub mod prometheus;
-pub mod replace;

@@ -2,7 +2,10 @@
 //! Plain values; never formats them.
 
 use crate::{
-    alert::verdict::{Facts, Verdict},
+    alert::{
+        message::Alert,
+        verdict::{Facts, Verdict},
+    },
     logs::{follow::State, status::Status},
     stats::{backlog::Backlog, summary::Summary},
 };
@@ -22,6 +25,8 @@ pub struct Moment {
     /// Why the picture could not be written; none where it could.
     pub picture_trouble: Option<String>,
     pub verdict: Verdict,
+    /// What fires, then the last ones that have resolved.
+    pub alerts: Vec<Alert>,
     /// None beside a log that another program writes.
     pub metric: Option<Metric>,
 }
@@ -50,7 +55,16 @@ impl Moment {
         let facts =
             Facts { summary: &summary, state: &state, backlog: &backlog, last_rows_s: None, now_s: 0.0 };
         let verdict = facts.verdict(None);
-        Moment { version: 0, summary, state, last_rows_s: None, picture_trouble: None, verdict, metric: None }
+        Moment {
+            version: 0,
+            summary,
+            state,
+            last_rows_s: None,
+            picture_trouble: None,
+            verdict,
+            alerts: Vec::new(),
+            metric: None,
+        }
     }
 
     /// Whether another moment shows the same, its version and the time of the status aside.
@@ -64,6 +78,7 @@ impl Moment {
             && self.last_rows_s == other.last_rows_s
             && self.picture_trouble == other.picture_trouble
             && self.verdict == other.verdict
+            && self.alerts == other.alerts
             && timeless(&self.metric) == timeless(&other.metric)
     }
 }

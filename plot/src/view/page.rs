@@ -4,8 +4,9 @@
 use crate::logs::follow::State;
 use crate::stats::summary::{Histogram, Numbers, Over, Summary};
 use crate::view::bars::Mark;
+use crate::view::html::escape;
 use crate::view::moment::{Moment, STALLED};
-use crate::view::{chart, course};
+use crate::view::{alerts, chart, course};
 use crate::words::clock;
 use crate::words::number::{self, count, cut, percent, rows, short};
 use serde_json::Value;
@@ -46,6 +47,7 @@ fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, St
     let mean = [mark("mean", numbers.bias)];
     vec![
         ("state", state(moment, logs, is_stalled)),
+        ("alerts", alerts::list(&moment.alerts)),
         ("warning", warning(moment)),
         ("news", news(moment)),
         ("tiles", tiles(summary)),
@@ -209,10 +211,6 @@ fn faults(summary: &Summary) -> String {
     number::faults(&summary.faults).replace('_', " ")
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,10 +278,5 @@ mod tests {
             let stats = json::stats(&moment);
             assert_eq!(stats["all"]["n"], n);
         }
-    }
-
-    #[test]
-    fn text_from_outside_cannot_become_markup() {
-        assert_eq!(escape("<b a=\"&\">"), "&lt;b a=&quot;&amp;&quot;&gt;");
     }
 }

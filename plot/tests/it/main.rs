@@ -1,6 +1,10 @@
 //! Runs the real `plot` on real files, and checks its pictures, page and numbers.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod drift;
@@ -18,5 +22,7 @@ mod output;
 mod page;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod settings;

@@ -47,9 +47,11 @@ impl Plot {
     }
 
     pub fn spawn(directory: &Directory, command: &mut Command) -> Self {
-        // Free a moment ago, and nobody else asks for it by number.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        Plot::spawn_at(directory, command, free_address())
+    }
+
+    /// With its page at `address`.
+    pub fn spawn_at(directory: &Directory, command: &mut Command, address: String) -> Self {
         let log = fs::File::create(directory.file("stderr")).unwrap();
         command.args(["--interval", "0.1", "--listen", &address]).stderr(log).stdout(Stdio::null());
         let plot = Plot { child: command.spawn().unwrap(), address };
@@ -100,6 +102,11 @@ impl Drop for Plot {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Free a moment ago, and nobody else asks for it by number.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 pub fn exchange(address: &str, request: &[u8]) -> (u16, String, Vec<u8>) {

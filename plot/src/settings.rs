@@ -1,0 +1,100 @@
+//! The settings of `plot` as `--help` prints them.
+//! Never checks a value.
+
+use glue::settings::{Setting, setting};
+
+pub const ABOUT: &str =
+    "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
+
+pub const TABLE: &[Setting] = &[
+    setting(
+        "log-dir",
+        "LOG_DIR",
+        "./logs",
+        "DIR",
+        "where metric_log.csv is read and the pictures are written",
+    ),
+    setting(
+        "log",
+        "PLOT_LOG",
+        "",
+        "FILE,...",
+        "other logs to read, or patterns of them, at most 256 files; rows are merged",
+    ),
+    setting("interval", "PLOT_INTERVAL", "10", "SECONDS", "shortest time between two pictures, 0.1 to 86400"),
+    setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),
+    setting("window", "PLOT_WINDOW", "1000", "ROWS", "last rows, shown next to all rows, 1 to 100000"),
+    setting(
+        "baseline-rows",
+        "PLOT_BASELINE_ROWS",
+        "1000",
+        "ROWS",
+        "first rows whose MAE is the scale of drift, 1 to 100000",
+    ),
+    setting(
+        "baseline-since",
+        "PLOT_BASELINE_SINCE",
+        "",
+        "TIME",
+        "drift passes over rows before this time, such as 2024-11-23T06:00 (UTC); accepts what changed before",
+    ),
+    setting(
+        "baseline-mae",
+        "PLOT_BASELINE_MAE",
+        "",
+        "MAE",
+        "the scale of drift, instead of the MAE of first rows; 0 or more",
+    ),
+    Setting {
+        may_be_empty: true,
+        ..setting(
+            "listen",
+            "PLOT_LISTEN",
+            "127.0.0.1:8080",
+            "HOST:PORT",
+            "of the live page; empty or 'none': no page",
+        )
+    },
+    setting(
+        "hosts",
+        "PLOT_HOSTS",
+        "",
+        "NAME,...",
+        "host names that the live page answers to, besides IP addresses and names without a dot",
+    ),
+    Setting {
+        may_be_empty: true,
+        ..setting(
+            "alert",
+            "PLOT_ALERT",
+            "drift,silence,blind",
+            "RULE,...",
+            "what alerts, such as mae>60, coverage<0.9 or silence>15m: docs/alerts.md; empty or 'none': nothing",
+        )
+    },
+    Setting {
+        is_secret: true,
+        ..setting(
+            "alert-url",
+            "PLOT_ALERT_URL",
+            "",
+            "URL",
+            "where alerts are sent by POST, https:// or http://; a secret, never printed",
+        )
+    },
+    setting("alert-format", "PLOT_ALERT_FORMAT", "slack", "FORMAT", "of what is sent, slack or json"),
+    setting(
+        "alert-ca",
+        "PLOT_ALERT_CA",
+        "",
+        "FILE",
+        "certificates in PEM to trust at https:// instead of the public authorities",
+    ),
+    setting(
+        "run-as",
+        "RUN_AS",
+        "",
+        "WHO",
+        "owner: if started by root, run as the owner of the log directory",
+    ),
+];
