@@ -8,6 +8,7 @@ use std::sync::{
 };
 
 /// Reading stops once messages that are not yet taken have more bytes than this. The overshoot is one message.
+/// Far more than the incomplete messages of all channels have: nobody can take those.
 pub const OUTSTANDING_MAX: i64 = 16 << 20;
 /// What a message counts in addition to its body: amiquip's delivery takes about half a kilobyte.
 pub const MESSAGE_BYTES: i64 = 512;

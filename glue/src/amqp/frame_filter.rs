@@ -30,7 +30,7 @@ pub const START_BYTES: usize = HEAD_BYTES + BARE_BYTES;
 
 #[derive(Default)]
 pub struct FrameFilter {
-    /// What is passed on.
+    /// Bytes that are passed on; the reader takes them out.
     pub output: VecDeque<u8>,
     /// The rest of the present frame, in the order of its parts: bytes to pass on, to drop, and to pass on at the end.
     pass: usize,
@@ -139,7 +139,8 @@ impl FrameFilter {
         let [c0, c1, w0, w1, l0, l1, l2, l3, l4, l5, l6, l7, _, _] = *bare;
         let announced = u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
         let len = if budget.discards() { 0 } else { announced.min(BODY_MAX) };
-        // The channel may have been closed within a body and opened again.
+        // The channel may have been closed within a body and opened again. What is lost stays counted: consumers whose channel is closed
+        // open another connection.
         self.incomplete.retain(|content| content.channel != channel);
         if self.incomplete.len() >= INCOMPLETE_MAX {
             return Err(refused(format!("messages on more than {INCOMPLETE_MAX} channels at once")));

@@ -36,7 +36,7 @@ pub enum Anchor {
 
 impl Anchor {
     /// Its class in page.html, and the share of the text's width to the left of it.
-    fn class(self) -> (&'static str, f64) {
+    fn class_and_share(self) -> (&'static str, f64) {
         match self {
             Anchor::Start => ("start", 0.0),
             Anchor::Middle => ("middle", 0.5),
@@ -105,14 +105,14 @@ impl Labels {
 
 fn rectangle(text: &str, place: &Place) -> Rectangle {
     let width = width(text);
-    let (_, share) = place.anchor.class();
+    let (_, share) = place.anchor.class_and_share();
     let left = place.across - width * share;
     Rectangle { left, right: left + width, top: place.top, bottom: place.top + HEIGHT }
 }
 
 fn svg(text: &str, place: Place, dy: &str, class: &str) -> String {
     let Place { anchor, across, top } = place;
-    let (anchor, _) = anchor.class();
+    let (anchor, _) = anchor.class_and_share();
     let text = text.replace('<', "&lt;");
     format!("<text x={across:.1} y={top:.1} dy={dy} class=\"{anchor} {class}\">{text}</text>")
 }
