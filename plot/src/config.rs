@@ -1,14 +1,19 @@
 //! The settings of `plot`: their table, and one plain struct of checked values.
 //! Never reads a file.
 
-use crate::{http::hosts, logs::row::VALID_S, stats::drift::Baseline, view::clock};
+use crate::{
+    http::hosts,
+    logs::{row::VALID_S, status},
+    stats::drift::Baseline,
+    words::clock,
+};
 use glue::{
     owner,
     settings::{Setting, Values, setting},
 };
 use std::{
     net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -86,6 +91,8 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Paths or patterns; never empty.
     pub logs: Vec<String>,
+    /// What `metric` says of itself: the file beside the first log.
+    pub status: PathBuf,
     pub interval: Duration,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -112,6 +119,7 @@ pub fn read(values: &Values) -> Result<Config, String> {
     };
     Ok(Config {
         line: line(values, &logs),
+        status: beside(&logs, &log_dir).join(status::NAME),
         log_dir,
         logs,
         interval: values.parse("interval", "seconds from 0.1 to 86400", interval)?,
@@ -124,6 +132,12 @@ pub fn read(values: &Values) -> Result<Config, String> {
         hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
+}
+
+/// The directory of the first log; `log_dir` where that is a pattern.
+fn beside<'a>(logs: &'a [String], log_dir: &'a Path) -> &'a Path {
+    let directory = logs.first().and_then(|name| Path::new(name).parent());
+    directory.filter(|path| !path.to_string_lossy().contains(['*', '?', '['])).unwrap_or(log_dir)
 }
 
 fn logs(text: &str) -> Option<Vec<String>> {

@@ -1,6 +1,7 @@
 //! `plot`: follows the log of absolute errors and keeps a picture of their distribution up to date.
 //! Only connects settings, signals and the loop.
 
+mod alert;
 mod config;
 mod counting;
 mod descriptors;
@@ -10,6 +11,7 @@ mod logs;
 mod service;
 mod stats;
 mod view;
+mod words;
 
 use config::Config;
 use glue::health;

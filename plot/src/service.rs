@@ -1,18 +1,21 @@
 //! The loop: follows the logs, publishes the numbers, and draws when a picture is due, until a signal comes.
 //! Never computes a number.
 
+use crate::alert::verdict::{Facts, Standing, Verdict};
 use crate::config::Config;
 use crate::fault_warning::FaultWarning;
 use crate::http::live::{Live, now_s};
 use crate::http::server;
 use crate::logs::follow::{Logs, State, plain};
 use crate::logs::lines::Event;
+use crate::logs::status;
+use crate::stats::backlog::Backlog;
 use crate::stats::statistics::Statistics;
 use crate::stats::summary::{Numbers, Summary};
-use crate::view::moment::Moment;
-use crate::view::number::{self, rows, short};
+use crate::view::moment::{Metric, Moment};
 use crate::view::picture::{self, PNG_NAME, SVG_NAME};
 use crate::view::replace;
+use crate::words::number::{self, rows, short};
 use crate::{counting, descriptors};
 use anyhow::{Result, anyhow, bail};
 use glue::health::Health;
@@ -42,7 +45,7 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     }
     let health = Health::answer(&config.health_name());
     let statistics = Statistics::new(config.window).with_baseline(config.baseline);
-    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics)));
+    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics).into()));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
     let server = server.transpose()?;
     let stopping = Cell::new(false);
@@ -70,6 +73,14 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     Ok(())
 }
 
+/// One line for each change of the verdict.
+fn say(verdict: &Verdict) {
+    match verdict.state {
+        Standing::Worse | Standing::Silent | Standing::Blind => warn!("{}", verdict.text),
+        Standing::Learning | Standing::Steady | Standing::Better => info!("{}", verdict.text),
+    }
+}
+
 fn say_health(health: &Health, live: &Live) {
     match live.health() {
         Ok(()) => health.ok(format!("{} read", rows(live.moment().summary.all.n))),
@@ -82,6 +93,7 @@ struct Service<'a> {
     live: &'a Live,
     logs: Logs,
     statistics: Statistics,
+    backlog: Backlog,
     /// As last logged.
     state: State,
     /// All logs were read once: a log that appears now has come back.
@@ -105,6 +117,7 @@ impl<'a> Service<'a> {
             live,
             logs: Logs::new(config.logs.clone(), descriptors::quarter()),
             statistics,
+            backlog: Backlog::default(),
             state: State::Starting,
             has_followed: false,
             changes: 0,
@@ -137,6 +150,7 @@ impl<'a> Service<'a> {
         }
         self.enter(state);
         self.warn_of_faults();
+        self.backlog.take(status::read(&self.config.status), now_s());
         self.publish();
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
         if due && self.changes != self.drawn && self.statistics.n() > 0 {
@@ -149,18 +163,29 @@ impl<'a> Service<'a> {
     /// Publishes a new moment if anything changed.
     fn publish(&mut self) {
         let shown = self.live.moment();
-        let is_new = self.published != self.changes;
-        if !is_new && shown.state == self.state && shown.picture_trouble == self.picture_trouble {
+        let now_s = now_s();
+        let mut moment = Moment {
+            state: self.state.clone(),
+            picture_trouble: self.picture_trouble.clone(),
+            metric: Metric::of(&self.backlog),
+            ..Moment::clone(&shown)
+        };
+        if self.published != self.changes {
+            moment.summary = Arc::new(Summary::of(&self.statistics));
+            moment.last_rows_s = Some(now_s);
+            self.published = self.changes;
+        }
+        let Moment { summary, state, last_rows_s, .. } = &moment;
+        let facts = Facts { summary, state, backlog: &self.backlog, last_rows_s: *last_rows_s, now_s };
+        moment.verdict = facts.verdict(Some(&shown.verdict));
+        if moment.shows_the_same(&shown) {
             return;
         }
-        self.published = self.changes;
-        self.live.publish(Moment {
-            version: shown.version + 1,
-            summary: Summary::of(&self.statistics),
-            state: self.state.clone(),
-            last_rows_s: if is_new { Some(now_s()) } else { shown.last_rows_s },
-            picture_trouble: self.picture_trouble.clone(),
-        });
+        if moment.verdict.state != shown.verdict.state {
+            say(&moment.verdict);
+        }
+        moment.version += 1;
+        self.live.publish(moment);
     }
 
     /// Logs one line for each change of state.
@@ -202,7 +227,8 @@ impl<'a> Service<'a> {
 
     fn draw(&mut self) {
         // What was published last is all that there is to draw.
-        let summary = &self.live.moment().summary;
+        let moment = self.live.moment();
+        let summary: &Summary = &moment.summary;
         self.last_drawn = Some(Instant::now());
         match self.write_pictures(summary) {
             Ok(()) => {
@@ -211,7 +237,9 @@ impl<'a> Service<'a> {
                 }
                 self.drawn = self.changes;
                 let Numbers { n, mae, rmse, .. } = summary.all;
-                self.progress = Some(format!("{} drawn, MAE {}, RMSE {}", rows(n), short(mae), short(rmse)));
+                let (n, mae, rmse) = (rows(n), short(mae), short(rmse));
+                let verdict = moment.verdict.state.name();
+                self.progress = Some(format!("{n} drawn, MAE {mae}, RMSE {rmse}; {verdict}"));
             }
             Err(e) => {
                 let reason = format!("{e:#}");

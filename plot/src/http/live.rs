@@ -24,7 +24,7 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(logs: &[String], hosts: Vec<String>, summary: Summary) -> Self {
+    pub fn new(logs: &[String], hosts: Vec<String>, summary: Arc<Summary>) -> Self {
         let started_s = now_s() as u64;
         Live {
             logs: logs.join(", "),

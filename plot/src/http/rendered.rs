@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_document_is_rendered_once_for_a_moment() {
-        let summary = || Summary::of(&Statistics::new(10));
+        let summary = || Arc::new(Summary::of(&Statistics::new(10)));
         let live = Arc::new(Live::new(&["log.csv".to_owned()], Vec::new(), summary()));
         let mut rendered = Rendered::new(Arc::clone(&live));
         for document in [Document::Page, Document::Parts, Document::Stats] {
@@ -70,13 +70,7 @@ mod tests {
             assert!(Arc::ptr_eq(&first, &rendered.document(document)));
             let version = live.moment().version + 1;
             let state = State::Following;
-            live.publish(Moment {
-                version,
-                summary: summary(),
-                state,
-                last_rows_s: None,
-                picture_trouble: None,
-            });
+            live.publish(Moment { version, state, ..Moment::starting(summary()) });
             let second = rendered.document(document);
             assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &rendered.document(document)));
         }

@@ -16,7 +16,7 @@ pub struct Columns {
 }
 
 /// The columns that are read; a log needs the first three.
-const READ: [&str; 4] = ["y_true", "y_pred", "absolute_error", "logged_at"];
+const READ: [&str; 5] = ["y_true", "y_pred", "absolute_error", "logged_at", "label_delay"];
 const NEEDED: usize = 3;
 
 /// Limit of a quoted header.
@@ -72,14 +72,14 @@ impl Columns {
                 _ => return None,
             }
         }
-        let [y_true, y_pred, absolute_error, logged_at] = numbers;
+        let [y_true, y_pred, absolute_error, logged_at, label_delay] = numbers;
         let exact = |number: Decimal| Written { value: number.value(), decimals: number.decimals as i32 };
         // Used in a comparison with a tolerance only.
         let rough =
             |number: Decimal| Written { value: number.rough_value(), decimals: number.decimals as i32 };
         let row =
             Row::of(exact(y_true?), exact(y_pred?), rough(absolute_error?), logged_at.map(Decimal::value));
-        Some((row.ok()?, end))
+        Some((row.ok()?.with_label_delay(label_delay.map(Decimal::value)), end))
     }
 
     /// Reads a line (without its newline). `unquoted` is a buffer for fields in quotes, which the caller reuses.
@@ -98,8 +98,10 @@ impl Columns {
         if !count.is_some_and(|count| (self.needed..=self.all.len()).contains(&count)) {
             return Err(Fault::Malformed);
         }
-        let [y_true, y_pred, absolute_error, logged_at] = numbers;
-        Row::of(y_true?, y_pred?, absolute_error?, logged_at.ok().map(|number| number.value))
+        let [y_true, y_pred, absolute_error, logged_at, label_delay] = numbers;
+        let optional = |number: Result<Written, Fault>| number.ok().map(|number| number.value);
+        let row = Row::of(y_true?, y_pred?, absolute_error?, optional(logged_at))?;
+        Ok(row.with_label_delay(optional(label_delay)))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::logs::row::{Faults, Row, add_faults};
 use std::path::{Path, PathBuf};
 use std::{fs, io, mem};
 
-/// About how much is read of all logs together before their rows are merged. Bounds memory: a short line takes up to eight times its size.
-const READ_BYTES: usize = 8 * 1024 * 1024;
+/// About how much is read of all logs together before their rows are merged. Bounds memory: a short line takes up to ten times its size.
+const READ_BYTES: usize = 6 * 1024 * 1024;
 
 /// Limit of rows in one [`Event`] when logs are merged.
 const MERGED_ROWS: usize = 50_000;

@@ -8,3 +8,4 @@ pub mod follow;
 pub mod lines;
 mod record;
 pub mod row;
+pub mod status;

@@ -15,8 +15,9 @@ pub const VALID_S: Range<f64> = 946_684_800.0..4_102_444_800.0;
 pub struct Row {
     pub y_true: f64,
     pub y_pred: f64,
-    /// NaN if missing: an Option would make a row 32 bytes instead of 24.
+    /// NaN if missing, as the next: an Option would make a row longer by a half.
     logged_at_s: f64,
+    label_delay_s: f64,
 }
 
 /// A number of a line, and how many decimals it was written with (`1.50`: 2; `1.5e3`: -2).
@@ -70,7 +71,12 @@ impl Row {
     }
 
     pub fn new(y_true: f64, y_pred: f64, time_s: Option<f64>) -> Self {
-        Row { y_true, y_pred, logged_at_s: time_s.unwrap_or(f64::NAN) }
+        Row { y_true, y_pred, logged_at_s: time_s.unwrap_or(f64::NAN), label_delay_s: f64::NAN }
+    }
+
+    /// The row with `label_delay`, in seconds.
+    pub fn with_label_delay(self, delay_s: Option<f64>) -> Self {
+        Row { label_delay_s: delay_s.unwrap_or(f64::NAN), ..self }
     }
 
     /// y_pred − y_true.
@@ -81,6 +87,11 @@ impl Row {
     /// `logged_at`, in Unix seconds.
     pub fn time_s(&self) -> Option<f64> {
         (!self.logged_at_s.is_nan()).then_some(self.logged_at_s)
+    }
+
+    /// `label_delay`: seconds from the prediction to its truth, negative if the truth came first.
+    pub fn label_delay_s(&self) -> Option<f64> {
+        (!self.label_delay_s.is_nan()).then_some(self.label_delay_s)
     }
 }
 

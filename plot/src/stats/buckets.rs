@@ -37,11 +37,13 @@ pub struct Buckets {
     decades: [Option<Box<[u64; PER_DECADE]>>; DECADES],
 }
 
-impl Buckets {
-    pub fn new() -> Self {
+impl Default for Buckets {
+    fn default() -> Self {
         Buckets { zeros: 0, decades: [const { None }; DECADES] }
     }
+}
 
+impl Buckets {
     /// Counts `magnitude`, which must be finite and not negative.
     pub fn add(&mut self, magnitude: f64) {
         let Some((decade, bucket)) = locate(magnitude) else {
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[f64]) -> Vec<(f64, u64)> {
-        let mut buckets = Buckets::new();
+        let mut buckets = Buckets::default();
         values.iter().for_each(|&value| buckets.add(value));
         ascending(&[&buckets]).collect()
     }
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn parts_add_up() {
-        let (mut a, mut b) = (Buckets::new(), Buckets::new());
+        let (mut a, mut b) = (Buckets::default(), Buckets::default());
         a.add(2.0);
         b.add(2.0);
         b.add(1.0);

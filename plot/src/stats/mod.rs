@@ -1,9 +1,12 @@
 //! From rows to numbers: everything that is counted, and the bins of the histograms.
 //! Never knows a file or a page.
 
+pub mod backlog;
 pub mod buckets;
+pub mod delay;
 pub mod density;
 pub mod drift;
+mod gaps;
 pub mod histogram;
 mod moments;
 mod quantile;

@@ -7,8 +7,10 @@ use crate::{
         row::{Fault, Faults, Row, add_faults},
     },
     stats::{
+        delay::Delays,
         density::Sample,
         drift::{Baseline, Drift},
+        gaps::Gaps,
         rolling::Rolling,
         slices::{self, Slices},
         tally::Tally,
@@ -27,6 +29,8 @@ pub struct Statistics {
     pub rolling: Rolling,
     pub sample: Sample,
     pub drift: Drift,
+    pub delays: Delays,
+    pub gaps: Gaps,
     faults: Faults,
 }
 
@@ -41,6 +45,8 @@ impl Statistics {
             rolling: Rolling::new(),
             sample: Sample::new(),
             drift: Drift::new(Baseline::default()),
+            delays: Delays::default(),
+            gaps: Gaps::new(),
             faults: Faults::default(),
         }
     }
@@ -73,11 +79,15 @@ impl Statistics {
         self.window.push_back(*row);
         match row.time_s() {
             // Valid times are positive, so adding 0.5 rounds; `round` would be a function call.
-            Some(time_s) => self.by_time.add((time_s * 1000.0 + 0.5) as i64, row.error()),
+            Some(time_s) => {
+                self.by_time.add((time_s * 1000.0 + 0.5) as i64, row.error());
+                self.gaps.add(time_s);
+            }
             None => self.by_row.add(self.n() as i64, row.error()),
         }
         self.sample.add(row);
         self.drift.add(row);
+        self.delays.add(row);
         let window = &self.window;
         self.rolling.row(self.all.moments.n, || {
             window.iter().map(|row| row.error().abs()).sum::<f64>() / window.len() as f64
@@ -97,6 +107,11 @@ impl Statistics {
     /// The last rows, counted anew each time, so that rounding errors cannot add up.
     pub fn window(&self) -> Tally {
         Tally::of(&self.window)
+    }
+
+    /// Label delays of the last rows.
+    pub fn window_delays(&self) -> Delays {
+        Delays::of(&self.window)
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::{
     logs::row::Fault,
     stats::{
+        delay::DelayNumbers,
         density::Density,
         drift::Change,
         histogram::{Bins, Counts},
@@ -124,12 +125,26 @@ pub struct Summary {
     pub baseline_mae: Option<f64>,
     /// The last ones, from old to new.
     pub changes: Vec<Change>,
+    /// Of all rows since the last change; none before one.
+    pub mae_since_change: Option<f64>,
+    /// Rows that the baseline has, and how many it needs.
+    pub baseline_rows_read: u64,
+    pub baseline_rows: u64,
+    /// Of all rows, and of the window's.
+    pub delay: DelayNumbers,
+    pub window_delay: DelayNumbers,
+    /// Seconds. None before the first row that has one and whose truth came later.
+    pub delays: Option<Histogram>,
+    /// Unix seconds of the last row that has a time.
+    pub last_row_s: Option<f64>,
+    /// The longest gap between rows of the last 7 days, in seconds; 0 without two rows.
+    pub longest_gap_s: f64,
     pub faults: [(Fault, u64); Fault::ALL.len()],
 }
 
 impl Summary {
     pub fn of(statistics: &Statistics) -> Self {
-        let window = statistics.window();
+        let (window, window_delays) = (statistics.window(), statistics.window_delays());
         Summary {
             all: Numbers::of(&statistics.all),
             window: Numbers::of(&window),
@@ -148,6 +163,14 @@ impl Summary {
             density: statistics.sample.density(),
             baseline_mae: statistics.drift.baseline_mae(),
             changes: statistics.drift.changes.iter().copied().collect(),
+            mae_since_change: statistics.drift.mae_since_change(),
+            baseline_rows_read: statistics.drift.baseline_rows(),
+            baseline_rows: statistics.drift.baseline.rows as u64,
+            delay: statistics.delays.numbers(),
+            window_delay: window_delays.numbers(),
+            delays: Histogram::of(&statistics.delays.ascending(), &window_delays.ascending()),
+            last_row_s: statistics.gaps.last_s,
+            longest_gap_s: statistics.gaps.longest_s(),
             faults: statistics.faults(),
         }
     }

@@ -15,7 +15,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn new() -> Self {
-        Tally { moments: Moments::new(), positive: Buckets::new(), negative: Buckets::new() }
+        Tally { moments: Moments::new(), positive: Buckets::default(), negative: Buckets::default() }
     }
 
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {

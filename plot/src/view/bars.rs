@@ -2,7 +2,7 @@
 //! In units of the axes: errors, and percent of rows. Never draws, and never knows a pixel.
 
 use crate::stats::summary::{Bar, Histogram};
-use crate::view::number::{count, short};
+use crate::words::number::{count, short};
 
 /// Between the bins and a tail, as a share of the bins' range.
 const GAP: f64 = 0.02;

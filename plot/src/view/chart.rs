@@ -6,7 +6,7 @@ use crate::stats::summary::Histogram;
 use crate::view::bars::{Bars, Mark, Tail};
 use crate::view::frame::{Frame, LINE, TOP, WIDTH, numbers};
 use crate::view::label::{self, Anchor, Place};
-use crate::view::number::{percent, rows, short};
+use crate::words::number::{percent, rows, short};
 use std::fmt::Write;
 
 /// Room for the words of a tail. The names of marks find a place elsewhere.

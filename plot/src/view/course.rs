@@ -3,9 +3,9 @@
 
 use crate::stats::slices::Slice;
 use crate::stats::summary::Over;
-use crate::view::clock;
 use crate::view::frame::{Frame, numbers};
-use crate::view::number::{rows, short};
+use crate::words::clock;
+use crate::words::number::{rows, short};
 
 /// The line breaks at a gap longer than this multiple of the median distance between slices.
 const GAP: i64 = 4;

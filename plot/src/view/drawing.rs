@@ -3,7 +3,7 @@
 
 use crate::stats::summary::{Histogram, Summary};
 use crate::view::bars::{Bars, Mark, Tail};
-use crate::view::number::{count, cut, lone_tick_name, short};
+use crate::words::number::{count, cut, lone_tick_name, short};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;

@@ -3,7 +3,7 @@
 
 use crate::stats::histogram::Width;
 use crate::view::label::{self, Anchor, Labels, Place, touch, width};
-use crate::view::number::tick_names;
+use crate::words::number::tick_names;
 use std::fmt::{Arguments, Write};
 
 pub const WIDTH: f64 = 520.0;

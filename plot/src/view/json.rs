@@ -2,20 +2,23 @@
 //! Never rounds a number. A missing number, or one that overflowed, is null.
 
 use crate::{
-    logs::{follow::State, row::Fault},
+    logs::{follow::State, row::Fault, status::Halves},
     stats::{
+        delay::DelayNumbers,
         drift::{Change, Direction},
         histogram::Counts,
         slices::Slices,
         summary::{Histogram, Numbers, Over, Summary},
     },
-    view::moment::Moment,
+    view::moment::{Metric, Moment},
 };
 use serde_json::{Map, Value, json};
 
 pub fn stats(moment: &Moment) -> Value {
-    let Summary { all, window, window_rows, absolute, signed, over, rolling, density, .. } = &moment.summary;
-    let Summary { baseline_mae, changes, faults, .. } = &moment.summary;
+    let summary: &Summary = &moment.summary;
+    let Summary { all, window, window_rows, absolute, signed, over, rolling, density, .. } = summary;
+    let Summary { baseline_mae, changes, faults, delay, window_delay, delays, .. } = summary;
+    let verdict = &moment.verdict;
     let faults: Map<_, _> =
         faults.iter().map(|(fault, n)| (Fault::name(*fault).to_owned(), json!(n))).collect();
     let (state, reason) = match &moment.state {
@@ -25,6 +28,13 @@ pub fn stats(moment: &Moment) -> Value {
         State::Trouble(reason) => ("trouble", Some(reason.clone())),
     };
     json!({
+        "verdict": {
+            "state": verdict.state.name(),
+            "since": verdict.since_s,
+            "mae_before": verdict.mae_before,
+            "mae_after": verdict.mae_after,
+            "text": verdict.text,
+        },
         "state": state,
         "reason": reason,
         "picture_trouble": moment.picture_trouble,
@@ -44,6 +54,12 @@ pub fn stats(moment: &Moment) -> Value {
             "sampled_rows": density.sampled,
             "outside": density.outside,
         })),
+        "label_delay": {
+            "all": delay_numbers(delay),
+            "window": delay_numbers(window_delay),
+            "histogram": delays.as_ref().map(histogram),
+        },
+        "metric": moment.metric.as_ref().map(metric),
         "drift": { "baseline_mae": baseline_mae, "changes": changes.iter().map(change).collect::<Vec<_>>() },
         "not_rows": faults,
     })
@@ -79,6 +95,32 @@ fn slices(slices: &Slices, unit: f64) -> Value {
     json!({ "width": slices.width as f64 / unit, "slices": rows.collect::<Vec<_>>() })
 }
 
+fn delay_numbers(delay: &DelayNumbers) -> Value {
+    json!({ "n": delay.n, "truths_first": delay.truths_first, "p50": delay.p50_s, "p95": delay.p95_s })
+}
+
+fn metric(metric: &Metric) -> Value {
+    let Metric { status, coverage, rejected_share } = metric;
+    let halves = |halves: &Halves| json!({ "y_true": halves.y_true, "y_pred": halves.y_pred });
+    json!({
+        "state": status.state,
+        "reason": status.reason,
+        "rows": status.rows,
+        "coverage": coverage,
+        "duplicates": status.duplicates,
+        "conflicts": status.conflicts,
+        "rejected": status.rejected,
+        "rejected_share": rejected_share,
+        "unmatched": halves(&status.unmatched),
+        "waiting": halves(&status.waiting),
+        "oldest_waiting_at": {
+            "y_true": status.oldest_waiting_s.y_true,
+            "y_pred": status.oldest_waiting_s.y_pred,
+        },
+        "last_rejection": status.last_rejection.as_ref().map(|(at_s, reason)| json!({ "at": at_s, "reason": reason })),
+    })
+}
+
 fn change(change: &Change) -> Value {
     json!({
         "row": change.row,
@@ -95,6 +137,7 @@ mod tests {
     use super::*;
     use crate::logs::lines::{Event, Lines};
     use crate::logs::row::{Faults, Row};
+    use crate::logs::status::Status;
     use crate::stats::statistics::Statistics;
     use std::collections::BTreeSet;
 
@@ -117,11 +160,11 @@ mod tests {
             let mut statistics = Statistics::new(10);
             // The error changes, as only then all keys of drift are there.
             let error = |n| if n < 1500 { 1.0 } else { 5.0 };
-            let rows =
-                (0..2000).map(|n| Row::new(f64::from(n % 7), f64::from(n % 7) + error(n), time_s)).collect();
+            let row = |n| Row::new(f64::from(n % 7), f64::from(n % 7) + error(n), time_s);
+            let rows = (0..2000).map(|n| row(n).with_label_delay(Some(f64::from(n)))).collect();
             statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
-            let (state, summary) = (State::Following, Summary::of(&statistics));
-            let moment = Moment { version: 1, summary, state, last_rows_s: None, picture_trouble: None };
+            let mut moment = Moment::starting(Summary::of(&statistics).into());
+            moment.metric = Some(Metric { status: Status::default(), coverage: None, rejected_share: None });
             keys(&stats(&moment), &mut all);
         }
         assert!(all.len() > 40 && all.contains("mae_after"), "{all:?}");

@@ -3,14 +3,12 @@
 
 mod bars;
 mod chart;
-pub mod clock;
 mod course;
 mod drawing;
 mod frame;
 pub mod json;
 mod label;
 pub mod moment;
-pub mod number;
 pub mod page;
 pub mod picture;
 pub mod replace;

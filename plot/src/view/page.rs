@@ -5,8 +5,9 @@ use crate::logs::follow::State;
 use crate::stats::summary::{Histogram, Numbers, Over, Summary};
 use crate::view::bars::Mark;
 use crate::view::moment::{Moment, STALLED};
-use crate::view::number::{self, count, cut, percent, rows, short};
-use crate::view::{chart, clock, course};
+use crate::view::{chart, course};
+use crate::words::clock;
+use crate::words::number::{self, count, cut, percent, rows, short};
 use serde_json::Value;
 
 /// Path where the page fetches the parts that change.
@@ -31,7 +32,7 @@ pub fn parts_json(moment: &Moment, logs: &str, is_stalled: bool) -> String {
 }
 
 fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, String)> {
-    let summary = &moment.summary;
+    let summary: &Summary = &moment.summary;
     let empty = match summary.all.n {
         0 => "<p class=none>No rows yet.</p>",
         _ => "<p class=none>Not drawn: no axis of round numbers holds these values.</p>",
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_hangs_is_said_first() {
-        let moment = Moment::starting(Summary::of(&Statistics::new(10)));
+        let moment = Moment::starting(Summary::of(&Statistics::new(10)).into());
         assert!(!state(&moment, "log.csv", false).contains("looked at"));
         assert!(state(&moment, "log.csv", true).contains("not looked at for more than 30 s"));
     }
@@ -266,8 +267,8 @@ mod tests {
             let rows: Vec<Row> = rows.collect();
             let n = rows.len();
             statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
-            let (state, summary) = (State::Following, Summary::of(&statistics));
-            let moment = Moment { version: 1, summary, state, last_rows_s: None, picture_trouble: None };
+            let summary = Summary::of(&statistics).into();
+            let moment = Moment { state: State::Following, ..Moment::starting(summary) };
             let page = document(&moment, "log.csv", false);
             let svg = if n > 0 { picture::svg(&moment.summary, (400, 300)).unwrap() } else { String::new() };
             let shown = page.split("<script>").next().unwrap().to_owned() + &svg;

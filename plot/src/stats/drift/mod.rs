@@ -67,6 +67,23 @@ impl Drift {
         }
     }
 
+    /// Mean absolute error of all rows since the last change; none before a change.
+    pub fn mae_since_change(&self) -> Option<f64> {
+        match &self.phase {
+            Phase::Watching(watch) if !self.changes.is_empty() => watch.mae_since_start(),
+            _ => None,
+        }
+    }
+
+    /// How many rows the baseline has so far, of [`Baseline::rows`].
+    pub fn baseline_rows(&self) -> u64 {
+        match &self.phase {
+            Phase::Early(_) => 0,
+            Phase::Learning(rows) => rows.len() as u64,
+            Phase::Watching(_) => self.baseline.rows as u64,
+        }
+    }
+
     pub fn add(&mut self, row: &Row) {
         if let Phase::Early(since_s) = self.phase
             && row.time_s().is_some_and(|time_s| time_s >= since_s)

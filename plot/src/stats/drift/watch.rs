@@ -123,6 +123,15 @@ impl Watch {
         self.candidate.and_then(|(row, after)| self.confirm(row, after))
     }
 
+    /// Mean absolute error of the rows since the last change, in the unit of y_true. None before a row.
+    pub fn mae_since_start(&self) -> Option<f64> {
+        let n = self.next - self.start;
+        let recent = self.start.max(self.next.saturating_sub(ROWS as u64));
+        let sum =
+            self.older + self.recent.errors(recent, self.next).map(|absolute| absolute * SHARE).sum::<f64>();
+        (n > 0).then(|| sum / n as f64 / SHARE)
+    }
+
     /// An absolute error in baseline MAEs, at most [`MOST_RATIO`]; where the baseline has no error, any error is that large.
     fn clipped(&self, absolute: f64) -> f64 {
         // 0 / 0 is the one case that is not a number.

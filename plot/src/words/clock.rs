@@ -1,6 +1,8 @@
 //! Formats times in UTC, and chooses the ticks of a time axis.
 //! Never reads the clock.
 
+use crate::words::number::short;
+
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -91,6 +93,29 @@ pub fn days((low_ms, high_ms): (f64, f64)) -> String {
 pub fn stamp(time_ms: i64) -> String {
     let (hour, minute, second) = time_of_day(time_ms);
     format!("{} {hour:02}:{minute:02}:{second:02}", iso(time_ms))
+}
+
+/// A time as seen from `now_ms`: `02:13 UTC` on the same day, else `2024-11-22 02:13 UTC`.
+pub fn since(time_ms: i64, now_ms: i64) -> String {
+    let (hour, minute, _) = time_of_day(time_ms);
+    let (day, today) = (iso(time_ms), iso(now_ms));
+    let day = if day == today { String::new() } else { day + " " };
+    format!("{day}{hour:02}:{minute:02} UTC")
+}
+
+/// A span in the two largest of its units: `1.25 s`, `3 min 20 s`, `2 h 5 min`, `9 d 3 h`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    let two = |n: u64, unit: &str, rest: u64, part: &str| match rest {
+        0 => format!("{n} {unit}"),
+        rest => format!("{n} {unit} {rest} {part}"),
+    };
+    match whole {
+        ..60 => format!("{} s", short(Some(seconds))),
+        60..3_600 => two(whole / 60, "min", whole % 60, "s"),
+        3_600..86_400 => two(whole / 3_600, "h", whole / 60 % 60, "min"),
+        _ => two(whole / 86_400, "d", whole / 3_600 % 24, "h"),
+    }
 }
 
 /// The inverse of [`stamp`], in seconds since 1970: a date; or with `T` or a space an hour and minute, with or without seconds; `Z` may
@@ -188,6 +213,29 @@ mod tests {
             let (year, month) = (month / 12, month % 12 + 1);
             assert_eq!(date(first_of_month(year, month)), (year, month, 1));
         }
+    }
+
+    #[test]
+    fn a_span_has_two_units() {
+        let cases = [
+            (0.0, "0 s"),
+            (0.0123, "0.0123 s"),
+            (59.4, "59.4 s"),
+            (59.7, "1 min"),
+            (200.0, "3 min 20 s"),
+            (7_500.0, "2 h 5 min"),
+            (86_400.0, "1 d"),
+            (788_400.0, "9 d 3 h"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_time_of_today_has_no_day() {
+        assert_eq!(since(START, START + HOUR_MS), "06:00 UTC");
+        assert_eq!(since(START, START + DAY_MS), "2024-11-23 06:00 UTC");
     }
 
     #[test]

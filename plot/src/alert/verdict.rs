@@ -1,0 +1,405 @@
+//! The verdict: one word on how the model and its monitor do, since when, and a sentence.
+//! Pure. Never reads the clock: what it needs is handed in.
+
+use crate::{
+    logs::follow::State,
+    stats::{
+        backlog::{Backlog, GONE_S},
+        drift::{Change, Direction},
+        summary::Summary,
+    },
+    words::{
+        clock,
+        number::{self, count, rows, short},
+    },
+};
+
+/// No rows for this long is no silence, whatever is usual.
+const SILENCE_LEAST_S: f64 = 15.0 * 60.0;
+
+/// Silence is this many times the longest gap of the last seven days.
+const SILENCE_GAPS: f64 = 3.0;
+
+/// More than this share of the messages are rejected: nothing can be said of the model.
+const REJECTED_MOST: f64 = 0.5;
+
+/// Fewer messages than these have no share.
+const REJECTED_LEAST: u64 = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The baseline does not have its rows yet.
+    Learning,
+    Steady,
+    Worse,
+    Better,
+    /// No rows come.
+    Silent,
+    /// The monitor itself does not work.
+    Blind,
+}
+
+impl Standing {
+    /// Its name in `/stats.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Learning => "learning",
+            Standing::Steady => "steady",
+            Standing::Worse => "worse",
+            Standing::Better => "better",
+            Standing::Silent => "silent",
+            Standing::Blind => "blind",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub state: Standing,
+    /// Unix seconds. None where it is not known, or nothing began.
+    pub since_s: Option<f64>,
+    /// Of a change, in the unit of y_true.
+    pub mae_before: Option<f64>,
+    /// Of all rows since the change.
+    pub mae_after: Option<f64>,
+    /// A sentence, without its full stop.
+    pub text: String,
+}
+
+/// What the verdict is of.
+pub struct Facts<'a> {
+    pub summary: &'a Summary,
+    pub state: &'a State,
+    pub backlog: &'a Backlog,
+    /// Unix seconds at which rows were last read; none before.
+    pub last_rows_s: Option<f64>,
+    /// Unix seconds.
+    pub now_s: f64,
+}
+
+impl Facts<'_> {
+    /// `before`: the verdict until now, whose time goes on while its state does.
+    pub fn verdict(&self, before: Option<&Verdict>) -> Verdict {
+        let blind = self.blindness().map(|(since_s, text)| {
+            let known =
+                before.filter(|before| before.state == Standing::Blind).and_then(|before| before.since_s);
+            let since_s = known.or(since_s).unwrap_or(self.now_s);
+            plain(Standing::Blind, Some(since_s), format!("Blind since {}: {text}", self.time(since_s)))
+        });
+        blind.or_else(|| self.silence()).unwrap_or_else(|| match self.summary.changes.last() {
+            Some(change) => self.changed(change),
+            None => self.unchanged(),
+        })
+    }
+
+    /// Why the monitor sees nothing, and since when, in Unix seconds.
+    fn blindness(&self) -> Option<(Option<f64>, String)> {
+        let Facts { backlog, now_s, .. } = self;
+        if let State::Trouble(reason) = self.state {
+            return Some((None, format!("not all logs can be read: {reason}")));
+        }
+        if let Some(trouble) = &backlog.trouble {
+            return Some((None, format!("it is not known how metric is: {trouble}")));
+        }
+        let status = backlog.status.as_ref()?;
+        if status.state == "stopped" {
+            return Some((Some(status.at_s), "metric was stopped; start it again".to_owned()));
+        }
+        if backlog.is_gone(*now_s) {
+            return Some((Some(status.at_s), "metric is gone; start it again".to_owned()));
+        }
+        if let Some(since_s) = backlog.idle_since_s.filter(|since_s| now_s - since_s > GONE_S) {
+            let doing = match status.state.as_str() {
+                "reconnecting" => "metric has no connection to the broker",
+                "waiting_for_room" => "metric waits for room on its disk",
+                "recovering" => "metric recovers from its log",
+                _ => "metric does not consume",
+            };
+            let reason = status.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            return Some((Some(since_s), format!("{doing}{reason}")));
+        }
+        let rejections = backlog.rejections();
+        let share = rejections.share().filter(|_| rejections.all >= REJECTED_LEAST)?;
+        (share > REJECTED_MOST).then(|| {
+            let last = status
+                .last_rejection
+                .as_ref()
+                .map_or(String::new(), |(_, reason)| format!("; the last: {reason}"));
+            (None, format!("metric rejects {} of the messages{last}", number::percent(share)))
+        })
+    }
+
+    /// Seconds since the last row, and from how many on it counts as silence. None without rows.
+    pub fn quiet_s(&self) -> Option<(f64, f64)> {
+        let last_s = self.last_row_s()?;
+        let limit_s = (self.summary.longest_gap_s * SILENCE_GAPS).max(SILENCE_LEAST_S);
+        Some(((self.now_s - last_s).max(0.0), limit_s))
+    }
+
+    /// By the row's own time. Rows without times, and those of a clock that is ahead, count from when they were read.
+    fn last_row_s(&self) -> Option<f64> {
+        let row_s = self.summary.last_row_s.filter(|row_s| *row_s <= self.now_s);
+        row_s.or(self.last_rows_s).filter(|_| self.summary.all.n > 0)
+    }
+
+    fn silence(&self) -> Option<Verdict> {
+        let last_s = self.last_row_s()?;
+        let (quiet_s, limit_s) = self.quiet_s()?;
+        (quiet_s > limit_s).then(|| {
+            let usual = clock::duration(self.summary.longest_gap_s);
+            let text = format!(
+                "Silent since {}: no rows; the longest gap of the last 7 days of rows was {usual}",
+                self.time(last_s)
+            );
+            plain(Standing::Silent, Some(last_s), text)
+        })
+    }
+
+    fn changed(&self, change: &Change) -> Verdict {
+        let (state, word) = match change.direction {
+            Direction::Worse => (Standing::Worse, "Worse"),
+            Direction::Better => (Standing::Better, "Better"),
+        };
+        let after = self.summary.mae_since_change.unwrap_or(change.mae_after);
+        let since =
+            change.time_s.map_or_else(|| format!("row {}", count(change.row)), |time_s| self.time(time_s));
+        let ratio = after / change.mae_before;
+        let share = match (ratio - 1.0) * 100.0 {
+            share if !share.is_finite() => String::new(),
+            share if share < 0.0 => format!(" (−{:.0} %)", -share),
+            share => format!(" (+{share:.0} %)"),
+        };
+        let (before, now) = (short(Some(change.mae_before)), short(Some(after)));
+        Verdict {
+            state,
+            since_s: change.time_s,
+            mae_before: Some(change.mae_before),
+            mae_after: Some(after),
+            text: format!("{word} since {since}: MAE {before} → {now}{share}"),
+        }
+    }
+
+    fn unchanged(&self) -> Verdict {
+        let Summary { all, window, baseline_mae, .. } = self.summary;
+        match baseline_mae {
+            Some(baseline) if window.n > 0 => {
+                let (now, before) = (short(window.mae), short(Some(*baseline)));
+                let text = format!("Steady: MAE {now} over the last {}; baseline {before}", rows(window.n));
+                plain(Standing::Steady, None, text)
+            }
+            _ if all.n > 0 => {
+                let text = format!(
+                    "Learning what is usual: {} of {}; MAE {} so far",
+                    count(self.summary.baseline_rows_read),
+                    rows(self.summary.baseline_rows),
+                    short(all.mae)
+                );
+                plain(Standing::Learning, None, text)
+            }
+            _ => plain(Standing::Learning, None, self.missing()),
+        }
+    }
+
+    /// What is missing where there are no rows, and the next step.
+    fn missing(&self) -> String {
+        let Some(status) = &self.backlog.status else {
+            return "No rows yet, and no metric has written here: start metric with this log directory"
+                .to_owned();
+        };
+        let waiting = |n: u64, one: &str, many: &str| {
+            format!(
+                "{} {} {}",
+                count(n),
+                if n == 1 { one } else { many },
+                if n == 1 { "waits" } else { "wait" }
+            )
+        };
+        match (status.waiting.y_pred, status.waiting.y_true) {
+            _ if status.state != "consuming" => format!(
+                "No rows yet: metric is {}{}",
+                status.state.replace('_', " "),
+                status.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
+            ),
+            (0, 0) if status.rejected > 0 => format!(
+                "No rows yet: {} rejected{}",
+                if status.rejected == 1 {
+                    "1 message was".to_owned()
+                } else {
+                    format!("{} messages were", count(status.rejected))
+                },
+                status
+                    .last_rejection
+                    .as_ref()
+                    .map_or(String::new(), |(_, reason)| format!("; the last: {reason}"))
+            ),
+            (0, 0) => {
+                "No rows yet: nothing was received; publish to features (or y_pred) and y_true".to_owned()
+            }
+            (n, 0) => {
+                format!("{}, no truth has come: publish to y_true", waiting(n, "prediction", "predictions"))
+            }
+            (0, n) => format!(
+                "{}, no prediction has come: publish to features or y_pred",
+                waiting(n, "truth", "truths")
+            ),
+            (predictions, truths) => format!(
+                "{} and {}, and no two have the same id: publish both with one id",
+                waiting(predictions, "prediction", "predictions"),
+                waiting(truths, "truth", "truths")
+            ),
+        }
+    }
+
+    /// A time for a person: without its day if that is today.
+    fn time(&self, time_s: f64) -> String {
+        clock::since((time_s * 1000.0) as i64, (self.now_s * 1000.0) as i64)
+    }
+}
+
+fn plain(state: Standing, since_s: Option<f64>, text: String) -> Verdict {
+    Verdict { state, since_s, mae_before: None, mae_after: None, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        logs::{
+            lines::{Event, Lines},
+            row::{Faults, Row},
+            status::{Halves, Status},
+        },
+        stats::{drift::Baseline, statistics::Statistics},
+    };
+
+    const START_S: f64 = 1_732_341_600.0;
+
+    /// A row each second from 2024-11-23 06:00 on, with these absolute errors.
+    fn summary(errors: impl IntoIterator<Item = f64>) -> Summary {
+        let baseline = Baseline { rows: 100, since_s: None, mae: None };
+        let mut statistics = Statistics::new(50).with_baseline(baseline);
+        let row = |(n, error): (usize, f64)| Row::new(0.0, error, Some(START_S + n as f64));
+        let rows = errors.into_iter().enumerate().map(row).collect();
+        statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        Summary::of(&statistics)
+    }
+
+    fn errors(mae: f64, rows: usize) -> impl Iterator<Item = f64> {
+        [0.5, 1.5, 1.0, 0.75, 1.25].into_iter().cycle().take(rows).map(move |part| part * mae)
+    }
+
+    fn verdict(summary: &Summary, status: Option<Status>, after_s: f64) -> Verdict {
+        let now_s = START_S + after_s;
+        let mut backlog = Backlog::default();
+        let status = status.map(|status| Status { at_s: now_s + status.at_s, ..status });
+        backlog.take(Ok(status), now_s - 30.0);
+        Facts { summary, state: &State::Following, backlog: &backlog, last_rows_s: Some(now_s), now_s }
+            .verdict(None)
+    }
+
+    fn consuming() -> Status {
+        Status { state: "consuming".to_owned(), ..Status::default() }
+    }
+
+    #[test]
+    fn it_learns_is_steady_and_turns() {
+        let learning = verdict(&summary(errors(4.0, 60)), None, 60.0);
+        assert_eq!(learning.state, Standing::Learning);
+        assert_eq!(learning.text, "Learning what is usual: 60 of 100 rows; MAE 4 so far");
+        let steady = verdict(&summary(errors(4.0, 500)), Some(consuming()), 500.0);
+        assert_eq!((steady.state, steady.since_s), (Standing::Steady, None));
+        assert_eq!(steady.text, "Steady: MAE 4 over the last 50 rows; baseline 4");
+        let worse = verdict(&summary(errors(4.0, 1200).chain(errors(6.0, 600))), None, 1800.0);
+        assert_eq!(
+            (worse.state, worse.since_s.map(|s| (s - START_S - 1200.0).abs() < 5.0)),
+            (Standing::Worse, Some(true))
+        );
+        assert!(worse.text.starts_with("Worse since 06:20 UTC: MAE 3.999 → 6.0"), "{worse:?}");
+        assert!(worse.text.ends_with(" (+50 %)"), "{worse:?}");
+        assert!((worse.mae_after.unwrap() - 6.0).abs() < 0.05, "{worse:?}");
+        let better = verdict(&summary(errors(4.0, 1200).chain(errors(1.0, 600))), None, 86_400.0 * 2.0);
+        assert_eq!(better.state, Standing::Silent, "silence comes first: {better:?}");
+        let better = verdict(&summary(errors(4.0, 1200).chain(errors(1.0, 600))), None, 1900.0);
+        assert_eq!(better.state, Standing::Better);
+        assert!(better.text.ends_with("(−75 %)"), "{better:?}");
+    }
+
+    #[test]
+    fn silence_is_longer_than_what_is_usual() {
+        let rows = summary(errors(4.0, 200));
+        assert_eq!(verdict(&rows, None, 199.0 + 900.0).state, Standing::Steady);
+        let silent = verdict(&rows, Some(consuming()), 199.0 + 901.0);
+        assert_eq!((silent.state, silent.since_s), (Standing::Silent, Some(START_S + 199.0)));
+        assert!(silent.text.starts_with("Silent since 06:03 UTC: no rows"), "{silent:?}");
+        assert_eq!(verdict(&summary([]), None, 1e6).state, Standing::Learning);
+    }
+
+    #[test]
+    fn a_monitor_that_does_not_work_is_blind() {
+        let rows = summary(errors(4.0, 200));
+        let with = |status| verdict(&rows, Some(status), 5000.0);
+        let gone = with(Status { at_s: -21.0, ..consuming() });
+        assert_eq!((gone.state, gone.since_s), (Standing::Blind, Some(START_S + 5000.0 - 21.0)));
+        assert!(gone.text.contains("metric is gone"), "{gone:?}");
+        let stopped = with(Status { state: "stopped".to_owned(), ..Status::default() });
+        assert!(stopped.text.contains("metric was stopped"), "{stopped:?}");
+        let reason = Some("connection refused".to_owned());
+        let idle = with(Status { state: "reconnecting".to_owned(), reason, ..Status::default() });
+        assert_eq!((idle.state, idle.since_s), (Standing::Blind, Some(START_S + 4970.0)));
+        assert!(
+            idle.text.ends_with("metric has no connection to the broker: connection refused"),
+            "{idle:?}"
+        );
+        assert_eq!(with(consuming()).state, Standing::Silent);
+        let (mut backlog, now_s) = (Backlog::default(), START_S + 200.0);
+        for rejected in [0, 30] {
+            backlog
+                .take(Ok(Some(Status { at_s: now_s, rejected, rows: rejected / 3, ..consuming() })), now_s);
+        }
+        let (summary, state) = (&rows, &State::Following);
+        let facts = Facts { summary, state, backlog: &backlog, last_rows_s: None, now_s };
+        let blind = facts.verdict(None);
+        assert!(blind.text.contains("metric rejects 60.0 % of the messages"), "{blind:?}");
+        // Its time goes on, whatever the reason is by then.
+        let state = &State::Trouble("x".to_owned());
+        let later = Facts { state, now_s: now_s + 60.0, ..facts }.verdict(Some(&blind));
+        assert_eq!((later.state, later.since_s), (Standing::Blind, Some(now_s)));
+    }
+
+    #[test]
+    fn without_rows_the_next_step_is_said() {
+        let waiting = |y_pred, y_true| Status { waiting: Halves { y_true, y_pred }, ..consuming() };
+        let reconnecting = Status {
+            state: "reconnecting".to_owned(),
+            reason: Some("refused".to_owned()),
+            ..Status::default()
+        };
+        for (status, text) in [
+            (None, "No rows yet, and no metric has written here: start metric with this log directory"),
+            (
+                Some(consuming()),
+                "No rows yet: nothing was received; publish to features (or y_pred) and y_true",
+            ),
+            (Some(waiting(17, 0)), "17 predictions wait, no truth has come: publish to y_true"),
+            (Some(waiting(1, 0)), "1 prediction waits, no truth has come: publish to y_true"),
+            (Some(waiting(0, 2)), "2 truths wait, no prediction has come: publish to features or y_pred"),
+            (
+                Some(waiting(1, 2)),
+                "1 prediction waits and 2 truths wait, and no two have the same id: publish both with one id",
+            ),
+            (Some(Status { rejected: 1, ..consuming() }), "No rows yet: 1 message was rejected"),
+        ] {
+            assert_eq!(verdict(&summary([]), status, 0.0).text, text);
+        }
+        let mut backlog = Backlog::default();
+        backlog.take(Ok(Some(reconnecting)), 0.0);
+        let facts = Facts {
+            summary: &summary([]),
+            state: &State::Following,
+            backlog: &backlog,
+            last_rows_s: None,
+            now_s: 1.0,
+        };
+        assert_eq!(facts.verdict(None).text, "No rows yet: metric is reconnecting: refused");
+    }
+}

@@ -1,0 +1,117 @@
+//! Reads `metric_status.json`, in which `metric` says how it is (CONTRACT.md).
+//! Never judges what it says.
+
+use crate::logs::follow::plain;
+use serde_json::Value;
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+pub const NAME: &str = "metric_status.json";
+
+const VERSION: u64 = 1;
+
+/// A longer file is none of `metric`'s.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// A count for each of the two kinds of halves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Halves<T = u64> {
+    pub y_true: T,
+    pub y_pred: T,
+}
+
+/// What `metric` said last. Counts are those of the log directory, times are Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    pub at_s: f64,
+    /// `consuming`, `reconnecting`, `waiting_for_room`, `recovering` or `stopped`.
+    pub state: String,
+    /// Why it does not consume.
+    pub reason: Option<String>,
+    pub rows: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    pub rejected: u64,
+    pub unmatched: Halves,
+    pub waiting: Halves,
+    pub oldest_waiting_s: Halves<Option<f64>>,
+    pub last_rejection: Option<(f64, String)>,
+}
+
+/// Reads the file. None where there is none, as beside a log that another program writes.
+///
+/// # Errors
+/// Why it cannot be read, or what is wrong with it.
+pub fn read(path: &Path) -> Result<Option<Status>, String> {
+    let name = path.display();
+    let mut text = String::new();
+    let file = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text));
+    match file {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(format!("{name}: {}", plain(&e))),
+        Ok(bytes) if bytes as u64 > BYTES_MAX => {
+            return Err(format!("{name} has more than {BYTES_MAX} bytes"));
+        }
+        Ok(_) => {}
+    }
+    let value: Value = serde_json::from_str(&text).map_err(|e| format!("{name} is not JSON: {e}"))?;
+    match value.get("version").and_then(Value::as_u64) {
+        Some(VERSION) => Ok(Some(status(&value))),
+        Some(version) => Err(format!("{name} is of version {version}; this plot reads version {VERSION}")),
+        None => Err(format!("{name} has no version")),
+    }
+}
+
+/// A key that is missing counts as 0 or none.
+fn status(value: &Value) -> Status {
+    let text = |value: &Value, key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let time_s = |value: &Value, key| value.get(key).and_then(Value::as_f64);
+    let count = |value: &Value, key| value.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let part = |key| value.get(key).unwrap_or(&Value::Null);
+    let halves = |key| Halves { y_true: count(part(key), "y_true"), y_pred: count(part(key), "y_pred") };
+    let (oldest, last) = (part("oldest_waiting_at"), part("last_rejection"));
+    Status {
+        at_s: time_s(value, "at").unwrap_or(0.0),
+        state: text(value, "state").unwrap_or_default(),
+        reason: text(value, "reason"),
+        rows: count(value, "rows"),
+        duplicates: count(value, "duplicates"),
+        conflicts: count(value, "conflicts"),
+        rejected: count(value, "rejected"),
+        unmatched: halves("unmatched"),
+        waiting: halves("waiting"),
+        oldest_waiting_s: Halves { y_true: time_s(oldest, "y_true"), y_pred: time_s(oldest, "y_pred") },
+        last_rejection: time_s(last, "at").zip(text(last, "reason")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glue::testing::Directory;
+
+    #[test]
+    fn what_is_no_status_is_named() {
+        let directory = Directory::new();
+        let path = directory.file(NAME);
+        assert_eq!(read(&path), Ok(None));
+        assert_eq!(read(&directory.file("nowhere/x")), Ok(None));
+        for (text, complaint) in [
+            ("", "is not JSON"),
+            ("{\"version\": 1", "is not JSON"),
+            ("[]", "has no version"),
+            ("{\"version\": 2}", "is of version 2; this plot reads version 1"),
+            (&"x".repeat(70_000), "has more than 65536 bytes"),
+        ] {
+            directory.write(NAME, text);
+            let error = read(&path).unwrap_err();
+            assert!(error.contains(complaint) && error.contains(NAME), "{error}");
+        }
+        directory.write(NAME, "{\"version\": 1, \"at\": 5.5, \"waiting\": {\"y_pred\": 17}}");
+        let waiting = Halves { y_true: 0, y_pred: 17 };
+        assert_eq!(read(&path), Ok(Some(Status { at_s: 5.5, waiting, ..Status::default() })));
+    }
+}
