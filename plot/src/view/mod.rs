@@ -2,13 +2,18 @@
 //! Never knows who asks for them.
 
 mod bars;
+mod changes;
 mod chart;
 mod course;
 mod drawing;
 mod frame;
+mod head;
+mod html;
 pub mod json;
 mod label;
 pub mod moment;
 pub mod page;
 pub mod picture;
 pub mod replace;
+mod tables;
+mod tiles;

@@ -1,6 +1,8 @@
 //! Runs the real `plot` on real files, and checks its pictures, page and numbers.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod drift;
@@ -18,3 +20,5 @@ mod page;
 mod process;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod verdict;
