@@ -6,7 +6,7 @@ use crate::{
     view::{
         frame::{Frame, TOP},
         html::table,
-        label::{self, Anchor, Place},
+        label::{Anchor, Place},
     },
     words::{
         clock,
@@ -22,14 +22,12 @@ pub fn mark(frame: &mut Frame, changes: &[Change], place: impl Fn(&Change) -> Op
     for (x, change) in &marked {
         frame.flag(word(change), *x, change.direction == Direction::Worse);
     }
-    // The last change is the one of the verdict: its name goes first.
+    // One line of names, the last change's first: it is the one of the verdict.
     for (x, change) in marked.iter().rev() {
         let across = frame.across(*x);
-        let next_to = |anchor, shift, top| Place { anchor, across: across + shift, top };
-        let lines = (0..3).map(|line| TOP + f64::from(line) * label::HEIGHT);
-        let places =
-            lines.flat_map(|top| [next_to(Anchor::Start, 4.0, top), next_to(Anchor::End, -4.0, top)]);
-        frame.name(word(change), &places.collect::<Vec<_>>());
+        let after = Place { anchor: Anchor::Start, across: across + 4.0, top: TOP };
+        let before = Place { anchor: Anchor::End, across: across - 4.0, top: TOP };
+        frame.name(word(change), &[after, before]);
     }
     match marked.as_slice() {
         [] => String::new(),

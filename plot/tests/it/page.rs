@@ -210,10 +210,10 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
         places.push(browser.evaluate(focused).as_str().unwrap().to_owned());
     }
     let tables = [
-        "the absolute error",
-        "the signed error",
         "the error over time",
         "the rolling MAE",
+        "the absolute error",
+        "the signed error",
         "predicted against true",
         "the label delay",
     ];
@@ -226,7 +226,7 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
     browser.press("Enter");
     assert_eq!(browser.evaluate("document.querySelector('details').open"), true);
     browser.press("Tab");
-    assert_eq!(browser.evaluate(focused), "DIV absolute-numbers solid 2px");
+    assert_eq!(browser.evaluate(focused), "DIV over-numbers solid 2px");
 
     let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
     let nodes = tree["nodes"].as_array().unwrap();
@@ -236,10 +236,10 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
     };
     let images = [named("image"), named("img")].concat();
     let charts = [
-        "Histogram of absolute error: ",
-        "Histogram of error ",
         "Error over rows: ",
         "Rolling MAE ",
+        "Histogram of absolute error: ",
+        "Histogram of error ",
         "Predicted ",
         "Histogram of label delay (s): ",
     ];
@@ -248,5 +248,5 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
         assert!(image.starts_with(chart) && image.chars().any(|c| c.is_ascii_digit()), "{image}");
     }
     assert_eq!((named("heading").len(), named("status").len()), (7, 1));
-    assert_eq!(named("region"), ["Numbers of the absolute error"]);
+    assert_eq!(named("region"), ["Numbers of the error over time"]);
 }
