@@ -24,6 +24,20 @@ pub const TABLE: &[Setting] = &[
     setting("batch", "FEATURES_BATCH", "1", "N", "samples per message, 1 to 10000, at most 1 MiB in all"),
     setting("dataset", "FEATURES_DATASET", "", "FILE", "CSV of numbers with a header; none: diabetes data"),
     setting("target", "FEATURES_TARGET", "", "COLUMN", "column of the true values; none: the last one"),
+    setting(
+        "shift-after",
+        "FEATURES_SHIFT_AFTER",
+        "",
+        "N",
+        "from sample N on, counted from 0 since the start, true values are shifted by --shift",
+    ),
+    setting(
+        "shift",
+        "FEATURES_SHIFT",
+        "",
+        "S",
+        "by how far: S population standard deviations of the target in the data set, below 0: down",
+    ),
     setting("log-dir", "LOG_DIR", "./logs", "DIR", "which process --healthcheck asks; nothing is written"),
 ];
 
@@ -31,6 +45,15 @@ pub const TABLE: &[Setting] = &[
 pub enum Order {
     Random,
     Sequential,
+}
+
+/// Makes the true values change, so that one can see a monitor notice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shift {
+    /// The first sample that is shifted, counted from 0 since the start of the process.
+    pub after: u64,
+    /// Finite, in population standard deviations of the target.
+    pub deviations: f64,
 }
 
 pub struct Config {
@@ -46,6 +69,8 @@ pub struct Config {
     pub dataset: Option<PathBuf>,
     /// `None`: the last column.
     pub target: Option<String>,
+    /// `None`: true values are those of the data set.
+    pub shift: Option<Shift>,
     /// All settings as they were given, without secrets.
     pub line: String,
 }
@@ -73,6 +98,7 @@ impl Config {
             batch: values.parse("batch", "1 to 10000", batch)?,
             dataset: values.optional("dataset").map(PathBuf::from),
             target: values.optional("target").map(str::to_owned),
+            shift: shift(values, whole_number("shift-after")?)?,
             line: values.to_string(),
         })
     }
@@ -92,6 +118,24 @@ impl Config {
             "--batch (FEATURES_BATCH) is {}; allowed: {allowed} with this data set: a sample has up to {sample_bytes_max} bytes, and a message at most {MESSAGE_MAX_BYTES}",
             self.batch
         ))
+    }
+}
+
+fn shift(values: &Values, after: Option<u64>) -> Result<Option<Shift>, String> {
+    let finite = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
+    let deviations = match values.optional("shift") {
+        None => None,
+        Some(_) => Some(values.parse("shift", "a finite number of standard deviations", finite)?),
+    };
+    let alone = |set: &str, value: &str, unset: &str| {
+        Err(format!("{set} is {value:?}, and {unset} is not set; allowed: both or neither"))
+    };
+    let (after_name, name) = ("--shift-after (FEATURES_SHIFT_AFTER)", "--shift (FEATURES_SHIFT)");
+    match (after, deviations) {
+        (Some(after), Some(deviations)) => Ok(Some(Shift { after, deviations })),
+        (Some(_), None) => alone(after_name, values.text("shift-after"), name),
+        (None, Some(_)) => alone(name, values.text("shift"), after_name),
+        (None, None) => Ok(None),
     }
 }
 
@@ -119,6 +163,13 @@ mod tests {
         let config = config(&["--order", "sequential", "--count=9"], &env).unwrap();
         assert_eq!((config.interval, config.count), (Duration::from_millis(500), Some(9)));
         assert_eq!((config.order, config.seed, config.batch), (Order::Sequential, None, 1));
+        assert_eq!(config.shift, None);
+    }
+
+    #[test]
+    fn a_shift_is_a_pair() {
+        let shift = config(&["--shift=-0.5"], &[("FEATURES_SHIFT_AFTER", "2000")]).unwrap().shift;
+        assert_eq!(shift, Some(Shift { after: 2000, deviations: -0.5 }));
     }
 
     #[test]
@@ -130,6 +181,16 @@ mod tests {
             (&["--count", "many"], "--count is \"many\"; allowed: a whole number"),
             (&["--batch", "10001"], "--batch is \"10001\"; allowed: 1 to 10000"),
             (&["--order", "any"], "random or sequential"),
+            (&["--shift-after", "-1", "--shift", "1"], "--shift-after is \"-1\"; allowed: a whole number"),
+            (&["--shift-after", "1", "--shift", "inf"], "--shift is \"inf\"; allowed: a finite number"),
+            (
+                &["--shift-after", "2000"],
+                "--shift-after (FEATURES_SHIFT_AFTER) is \"2000\", and --shift (FEATURES_SHIFT) is not",
+            ),
+            (
+                &["--shift", "-1.5"],
+                "--shift (FEATURES_SHIFT) is \"-1.5\", and --shift-after (FEATURES_SHIFT_AFTER) is not",
+            ),
             (&["--sede", "1"], "--sede"),
         ] {
             let error = config(args, &[]).err().unwrap();

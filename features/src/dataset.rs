@@ -12,6 +12,8 @@ const EMBEDDED: &str = include_str!("../data/diabetes.csv");
 pub struct Dataset {
     /// At least one. All vectors have one length, and all numbers are finite.
     pub rows: Vec<Row>,
+    /// How far true values move once they are shifted, in the target's unit.
+    pub shift: f64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -68,17 +70,41 @@ impl Dataset {
         if rows.is_empty() {
             bail!("no rows below the header");
         }
-        Ok(Dataset { rows })
+        Ok(Dataset { rows, shift: 0.0 })
     }
 
-    /// The bytes of the largest sample, of features or of true values.
+    /// Sets the shift, in population standard deviations of the target.
+    ///
+    /// # Errors
+    /// One line if a shifted value would not be finite.
+    pub fn set_shift(&mut self, deviations: f64) -> Result<(), String> {
+        self.shift = deviations * self.standard_deviation();
+        if self.rows.iter().all(|row| (row.y + self.shift).is_finite()) {
+            return Ok(());
+        }
+        Err(format!(
+            "--shift (FEATURES_SHIFT) is {deviations:?}; allowed: numbers that keep every true value of the data set finite"
+        ))
+    }
+
+    /// Of the target, over the whole population.
+    fn standard_deviation(&self) -> f64 {
+        let n = self.rows.len() as f64;
+        let mean = self.rows.iter().map(|row| row.y).sum::<f64>() / n;
+        (self.rows.iter().map(|row| (row.y - mean).powi(2)).sum::<f64>() / n).sqrt()
+    }
+
+    /// The bytes of the largest sample, of features or of true values, shifted or not.
     ///
     /// # Errors
     /// Never in practice: ids and finite numbers can always be written.
     pub fn sample_bytes_max(&self) -> Result<usize> {
         let mut most = 0;
         for row in &self.rows {
-            most = most.max(sample_bytes(&row.x)?).max(sample_bytes(row.y)?);
+            most = most
+                .max(sample_bytes(&row.x)?)
+                .max(sample_bytes(row.y)?)
+                .max(sample_bytes(row.y + self.shift)?);
         }
         Ok(most)
     }
@@ -111,6 +137,26 @@ mod tests {
         ] {
             let bytes = Dataset::parse(text, None).unwrap().sample_bytes_max().unwrap();
             assert_eq!(bytes, around + body.len(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shift_is_in_standard_deviations_of_the_target() {
+        let mut diabetes = Dataset::load(None, None).unwrap();
+        diabetes.set_shift(1.0).unwrap();
+        // numpy: `load_diabetes().target.std()`.
+        assert!((diabetes.shift - 77.005_745_869_450_44).abs() < 1e-9, "{}", diabetes.shift);
+        diabetes.set_shift(-2.0).unwrap();
+        assert!(diabetes.shift < -154.0, "{}", diabetes.shift);
+        // A shifted value has more digits.
+        let mut rows = Dataset::parse("a,y\n1,1\n1,2\n", None).unwrap();
+        let bytes = rows.sample_bytes_max().unwrap();
+        rows.set_shift(0.125).unwrap();
+        let more = "2.0625".len() - "[1.0]".len();
+        assert_eq!((rows.shift, rows.sample_bytes_max().unwrap()), (0.0625, bytes + more));
+        for (text, deviations) in [("a,y\n1,1\n1,9\n", 1e308), ("a,y\n1,1e308\n1,-1e308\n", 1.0)] {
+            let error = Dataset::parse(text, None).unwrap().set_shift(deviations).unwrap_err();
+            assert!(error.contains("--shift (FEATURES_SHIFT) is 1"), "{text}: {error}");
         }
     }
 

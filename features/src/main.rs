@@ -38,7 +38,10 @@ impl Program for Config {
 
     fn run(self) -> Result<(), Failure> {
         let stop = shutdown::on_signal()?;
-        let dataset = dataset::Dataset::load(self.dataset.as_deref(), self.target.as_deref())?;
+        let mut dataset = dataset::Dataset::load(self.dataset.as_deref(), self.target.as_deref())?;
+        if let Some(shift) = self.shift {
+            dataset.set_shift(shift.deviations).map_err(Failure::Setting)?;
+        }
         self.check_batch(dataset.sample_bytes_max()?).map_err(Failure::Setting)?;
         log::info!("broker {}, {}", self.broker.url, self.line);
         let health = Health::answer(&self.health_name());

@@ -35,6 +35,7 @@ fn settings_print_as_they_are_given() {
 fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
     for (flag, value, part) in [
         ("interval", "-1", "--interval"),
+        ("shift", "1", "--shift-after (FEATURES_SHIFT_AFTER) is not set"),
         ("colour", "red", "--colour"),
         ("amqp-url", "http://u:secret@h", "--amqp-url"),
         ("batch", "10001", "--batch"),

@@ -7,6 +7,7 @@ mod health;
 mod kills;
 mod outages;
 mod samples;
+mod shift;
 
 use glue::testing::{Peer, Service};
 

@@ -71,6 +71,26 @@ fn rows_come_in_turn_or_in_a_repeatable_order() {
 }
 
 #[test]
+fn true_values_are_shifted_from_a_sample_on() {
+    let targets: Vec<f64> = dataset().iter().map(|row| row.0).collect();
+    let n = targets.len() as f64;
+    let mean = targets.iter().sum::<f64>() / n;
+    let deviation = (targets.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
+    // The first shifted sample is one within a batch.
+    for (batch, shift) in [("1", 2.0), ("10", -1.5)] {
+        let text = format!("{shift}");
+        let settings = [("count", "50"), ("shift-after", "25"), ("shift", &text), ("batch", batch)];
+        let [y_true, x] = run(&[&settings[..], &[("interval", "0"), ("order", "sequential")]].concat());
+        assert_eq!((y_true.len(), x.len()), (50, 50));
+        for (number, ((_, y), target)) in y_true.iter().zip(&targets).enumerate() {
+            let expected = if number < 25 { *target } else { target + shift * deviation };
+            assert!((y.as_f64().unwrap() - expected).abs() < 1e-9, "sample {number}: {y}, not {expected}");
+        }
+        assert!(x.iter().zip(dataset()).all(|((_, x), row)| *x == json!(row.1)));
+    }
+}
+
+#[test]
 fn batches_hold_so_many_samples_and_the_last_one_the_rest() {
     let (url, prefix) = (shared_broker(), prefix());
     assert!(features(&url, &prefix, &[("interval", "0"), ("count", "25"), ("batch", "10")]).wait().success());

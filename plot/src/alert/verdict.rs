@@ -172,8 +172,9 @@ impl Facts<'_> {
             Direction::Better => (Standing::Better, "Better"),
         };
         let after = self.summary.mae_since_change.unwrap_or(change.mae_after);
-        let since =
-            change.time_s.map_or_else(|| format!("row {}", count(change.row)), |time_s| self.time(time_s));
+        let since = change
+            .time_s
+            .map_or_else(|| format!("row {}", count(change.row + 1)), |time_s| self.time(time_s));
         let ratio = after / change.mae_before;
         let share = match (ratio - 1.0) * 100.0 {
             share if !share.is_finite() => String::new(),
@@ -213,6 +214,9 @@ impl Facts<'_> {
 
     /// What is missing where there are no rows, and the next step.
     fn missing(&self) -> String {
+        if *self.state == State::Starting {
+            return "Reading the logs for the first time".to_owned();
+        }
         let Some(status) = &self.backlog.status else {
             return "No rows yet, and no metric has written here: start metric with this log directory"
                 .to_owned();

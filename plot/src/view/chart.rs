@@ -2,8 +2,10 @@
 //! Never computes a statistic.
 
 use crate::stats::density::Density;
+use crate::stats::drift::Change;
 use crate::stats::summary::Histogram;
 use crate::view::bars::{Bars, Mark, Tail};
+use crate::view::changes;
 use crate::view::frame::{Frame, LINE, TOP, WIDTH, numbers};
 use crate::view::label::{self, Anchor, Place};
 use crate::words::number::{percent, rows, short};
@@ -18,8 +20,9 @@ pub fn histogram(histogram: &Histogram, title: &str, marks: &[Mark]) -> String {
     let mut frame = Frame::new(bars.x, (0.0, bars.top));
     frame.end_ticks_at(100.0);
     frame.axes(&format!("{title}{}", bars.off_zero), "share of rows (%)", numbers(bars.edges, false));
-    for bar in bars.bars.iter().filter(|bar| bar.all > 0.0) {
-        frame.rectangle(if bar.is_tail { "tail" } else { "bar" }, bar.x, (0.0, bar.all));
+    for (class, is_tail) in [("bar", false), ("tail", true)] {
+        let bars = bars.bars.iter().filter(|bar| bar.all > 0.0 && bar.is_tail == is_tail);
+        frame.bars(class, bars.map(|bar| (bar.x, bar.all)));
     }
     for outline in &bars.outlines {
         frame.line("window", outline.iter().copied());
@@ -75,21 +78,22 @@ fn histogram_text(histogram: &Histogram, title: &str) -> String {
     )
 }
 
-/// The window's MAE along the log, without points that overflowed.
-pub fn rolling(points: &[(u64, f64)], window_rows: usize) -> String {
+/// The window's MAE along the log, without points that overflowed, and the rows where the error changed.
+pub fn rolling(points: &[(u64, f64)], window_rows: usize, changes: &[Change]) -> String {
     let points: Vec<(u64, f64)> = points.iter().copied().filter(|(_, mae)| mae.is_finite()).collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let highest = points.iter().map(|(_, mae)| *mae).fold(0.0, f64::max);
     let mut frame = Frame::new((first.0 as f64, last.0 as f64), (0.0, (highest * 1.1).min(f64::MAX)));
     let ticks = numbers(frame.x, true);
-    frame.axes("row", "MAE", ticks);
+    frame.axes("row", "MAE (unit of y_true)", ticks);
     match points.as_slice() {
         [(n, mae)] => frame.dot((*n as f64, *mae)),
         _ => frame.line("line", points.iter().map(|(n, mae)| (*n as f64, *mae))),
     }
+    let changes = changes::mark(&mut frame, changes, |change| Some(changes::number(change) as f64));
     let lowest = points.iter().map(|(_, mae)| *mae).fold(f64::INFINITY, f64::min);
     frame.finish(&format!(
-        "Rolling MAE over {}: now {}, between {} and {}.",
+        "Rolling MAE over {}: now {}, between {} and {}.{changes}",
         rows(window_rows as u64),
         short(Some(last.1)),
         short(Some(lowest)),
@@ -103,18 +107,25 @@ pub fn density(density: &Density) -> String {
     let mut frame = Frame::new(range, range);
     frame.axes("y_true", "y_pred", numbers(range, false));
     let most = density.counts.iter().map(|(_, _, n)| *n).max().unwrap_or(1) as f64;
+    // In cells from the lower left corner: whole numbers keep the page small.
+    let (left, bottom) = (frame.across(range.0), frame.down(range.0));
+    let (width, height) = (frame.across(range.1) - left, frame.down(range.1) - bottom);
+    let cells = density.cells as f64;
+    let (wide, high) = (width / cells, height / cells);
+    frame.put(format_args!("<g transform=\"translate({left:.1} {bottom:.1}) scale({wide:.4} {high:.4})\">"));
     for level in 0..5 {
+        let is_of_level = |n: u64| ((n as f64).ln_1p() / most.ln_1p() * 4.999) as u32 == level;
+        let shaded: Vec<_> = density.counts.iter().filter(|(_, _, n)| is_of_level(*n)).collect();
         let mut path = String::new();
-        for &(x, y, n) in &density.counts {
-            if ((n as f64).ln_1p() / most.ln_1p() * 4.999) as u32 == level {
-                let (left, right) = (frame.across(density.edge(x)), frame.across(density.edge(x + 1)));
-                let (top, bottom) = (frame.down(density.edge(y + 1)), frame.down(density.edge(y)));
-                let (width, height) = (right - left, bottom - top);
-                let _ = write!(path, "M{left:.1} {top:.1}h{width:.1}v{height:.1}h-{width:.1}z");
+        for run in shaded.chunk_by(|left, right| left.1 == right.1 && left.0 + 1 == right.0) {
+            if let [(x, y, _), ..] = run {
+                let cells = run.len();
+                let _ = write!(path, "M{x} {y}h{cells}v1h-{cells}z");
             }
         }
         frame.put(format_args!("<path class=\"cell l{level}\" d=\"{path}\" />"));
     }
+    frame.put(format_args!("</g>"));
     frame.line("mark", [(range.0, range.0), (range.1, range.1)]);
     let densest = density.counts.iter().max_by_key(|(_, _, n)| *n).copied().unwrap_or_default();
     frame.finish(&format!(

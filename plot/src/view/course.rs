@@ -1,8 +1,10 @@
 //! The page's chart of the error over time, or over rows, as SVG text.
 //! Never computes a statistic.
 
+use crate::stats::drift::Change;
 use crate::stats::slices::Slice;
 use crate::stats::summary::Over;
+use crate::view::changes;
 use crate::view::frame::{Frame, numbers};
 use crate::words::clock;
 use crate::words::number::{rows, short};
@@ -13,8 +15,8 @@ const GAP: i64 = 4;
 /// Shortest time axis: on a shorter one, ticks would have equal labels.
 const LEAST_SPAN_MS: f64 = 1_000.0;
 
-/// Mean error and a band of one standard deviation to each side, with a zero line.
-pub fn over(over: &Over) -> String {
+/// Mean error and a band of one standard deviation to each side, with a zero line, and where the error changed.
+pub fn over(over: &Over, changes: &[Change]) -> String {
     let (Over::Time(slices) | Over::Rows(slices)) = over;
     let is_time = matches!(over, Over::Time(_));
     let points = slices.settled();
@@ -34,9 +36,9 @@ pub fn over(over: &Over) -> String {
     let mut frame = Frame::new(x, ((low - room).max(f64::MIN), (high + room).min(f64::MAX)));
     let x = frame.x;
     if is_time {
-        frame.axes(&format!("time (UTC), {}", clock::days(x)), "error", clock::ticks(x));
+        frame.axes(&format!("time (UTC), {}", clock::days(x)), "error (unit of y_true)", clock::ticks(x));
     } else {
-        frame.axes("row", "error", numbers(x, true));
+        frame.axes("row", "error (unit of y_true)", numbers(x, true));
     }
     let middle = |start: i64| start as f64 + width as f64 / 2.0;
     let stretches = stretches(&points, slices.width);
@@ -55,9 +57,13 @@ pub fn over(over: &Over) -> String {
             _ => frame.line("line", stretch.iter().map(|(start, slice)| (middle(*start), slice.mean))),
         }
     }
+    let changes = changes::mark(&mut frame, changes, |change| match is_time {
+        true => change.time_s.map(|time_s| time_s * 1000.0),
+        false => Some(changes::number(change) as f64),
+    });
     let last = points.last().map(|(_, slice)| *slice).unwrap_or_default();
     frame.finish(&format!(
-        "Error over {}: {} slices; in the last one mean {}, standard deviation {}, {}.",
+        "Error over {}: {} slices; in the last one mean {}, standard deviation {}, {}.{changes}",
         if is_time { "time" } else { "rows" },
         points.len(),
         short(Some(last.mean)),
@@ -94,7 +100,7 @@ mod tests {
         times_s
             .into_iter()
             .for_each(|time_s| slices.add((1_732_341_600 + time_s) * 1000, (time_s % 7) as f64));
-        over(&Over::Time(slices))
+        over(&Over::Time(slices), &[])
     }
 
     #[test]
@@ -104,7 +110,7 @@ mod tests {
         assert!(svg.contains("time (UTC), 2024-11-23<") && svg.contains(">06:00:00.0<"), "{svg}");
         let mut slices = Slices::new(ROWS);
         slices.add(1, 300.0);
-        let svg = over(&Over::Rows(slices));
+        let svg = over(&Over::Rows(slices), &[]);
         assert!(svg.contains("<circle") && svg.contains(">1<") && !svg.contains(">1.5<"), "{svg}");
     }
 

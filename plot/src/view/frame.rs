@@ -57,12 +57,15 @@ impl Frame {
         let _ = self.text.write_fmt(part);
     }
 
-    pub fn rectangle(&mut self, class: &str, (left, right): (f64, f64), (low, high): (f64, f64)) {
-        let (x, y) = (self.across(left), self.down(high));
-        let (width, height) = (self.across(right) - x, self.down(low) - y);
-        self.put(format_args!(
-            "<rect class={class} x={x:.1} y={y:.1} width={width:.1} height={height:.1} />"
-        ));
+    /// Rectangles of one class, from zero up: left, right and height of each. One path keeps the page small.
+    pub fn bars(&mut self, class: &str, bars: impl IntoIterator<Item = ((f64, f64), f64)>) {
+        let bottom = self.down(0.0);
+        let bar = |((left, right), height): ((f64, f64), f64)| {
+            let (left, right, top) = (self.across(left), self.across(right), self.down(height));
+            format!("M{left:.1} {bottom:.1}V{top:.1}H{right:.1}V{bottom:.1}z")
+        };
+        let path: String = bars.into_iter().map(bar).collect();
+        self.put(format_args!("<path class={class} d=\"{path}\" />"));
     }
 
     pub fn line(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>) {
@@ -74,6 +77,18 @@ impl Frame {
     pub fn dot(&mut self, (x, y): (f64, f64)) {
         let (across, down) = (self.across(x), self.down(y));
         self.put(format_args!("<circle class=dot cx={across:.1} cy={down:.1} r=3 />"));
+    }
+
+    /// A line over the whole height at `x`, with a triangle on top that points up or down.
+    pub fn flag(&mut self, class: &str, x: f64, is_up: bool) {
+        let (across, bottom) = (self.across(x), HEIGHT - BOTTOM);
+        let triangle = if is_up {
+            format!("{:.1}l6 10h-12z", TOP - 11.0)
+        } else {
+            format!("{:.1}l6 -10h-12z", TOP - 1.0)
+        };
+        self.put(format_args!("<path class=\"flag {class}\" d=\"M{across:.1} {TOP}V{bottom}\" />"));
+        self.put(format_args!("<path class=\"sign {class}\" d=\"M{across:.1} {triangle}\" />"));
     }
 
     /// Writes `name` at the first of `places` that is free. Leaves it out if none is.

@@ -3,10 +3,12 @@
 
 mod alerts;
 mod bars;
+mod changes;
 mod chart;
 mod course;
 mod drawing;
 mod frame;
+mod head;
 mod html;
 pub mod json;
 mod label;
@@ -14,3 +16,5 @@ pub mod moment;
 pub mod page;
 pub mod picture;
 pub mod prometheus;
+mod tables;
+mod tiles;

@@ -1,27 +1,24 @@
 //! The live page: one HTML document, and its parts that change, as HTML by the id of their element.
 //! Never computes a number.
 
-use crate::logs::follow::State;
-use crate::stats::summary::{Histogram, Numbers, Over, Summary};
+use crate::alert::verdict::Standing;
+use crate::stats::summary::{Histogram, Over, Summary};
 use crate::view::bars::Mark;
-use crate::view::html::escape;
-use crate::view::moment::{Moment, STALLED};
-use crate::view::{alerts, chart, course};
+use crate::view::changes::changes_table;
+use crate::view::moment::Moment;
+use crate::view::{alerts, chart, course, head, tables, tiles};
 use crate::words::clock;
-use crate::words::number::{self, count, cut, percent, rows, short};
+use crate::words::number::{count, cut, rows};
 use serde_json::Value;
 
 /// Path where the page fetches the parts that change.
 pub const PARTS: &str = "/parts.json";
 
-/// The page warns if more than one in this many lines is not a row.
-const NOTABLE: u64 = 100;
-
 const DOCUMENT: &str = include_str!("page.html");
 
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
-    let mut text = DOCUMENT.to_owned();
+    let mut text = DOCUMENT.replace("<!--gone-icon-->", &head::icon(Standing::Blind));
     for (id, html) in parts(moment, logs, is_stalled) {
         text = text.replace(&format!("<!--{id}-->"), &html);
     }
@@ -34,186 +31,104 @@ pub fn parts_json(moment: &Moment, logs: &str, is_stalled: bool) -> String {
 
 fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, String)> {
     let summary: &Summary = &moment.summary;
-    let empty = match summary.all.n {
-        0 => "<p class=none>No rows yet.</p>",
-        _ => "<p class=none>Not drawn: no axis of round numbers holds these values.</p>",
-    };
-    let chart = |svg: Option<String>| svg.filter(|svg| !svg.is_empty()).unwrap_or_else(|| empty.to_owned());
-    let numbers = &summary.all;
-    let absolute = summary.absolute.as_ref();
-    let signed = summary.signed.as_ref();
-    let mark = |name, value| Mark { name, value };
-    let marks = [mark("median", numbers.p50), mark("p95", numbers.p95)];
-    let mean = [mark("mean", numbers.bias)];
-    vec![
-        ("state", state(moment, logs, is_stalled)),
+    let (state, text) = head::verdict(moment, logs, is_stalled);
+    let mut parts = vec![
+        ("title", head::title(state)),
+        ("icon", head::icon(state)),
+        ("verdict", head::line(state, &text)),
+        // Screen readers read this out at every change.
+        ("told", format!("Verdict: {}.", state.name())),
+        ("state", if is_stalled { String::new() } else { head::following(moment, logs) }),
         ("alerts", alerts::list(&moment.alerts)),
-        ("warning", warning(moment)),
-        ("news", news(moment)),
-        ("tiles", tiles(summary)),
-        ("absolute", chart(absolute.map(|h| chart::histogram(h, "absolute error", &marks)))),
-        ("absolute-cut", absolute.map_or(String::new(), cut_text)),
-        ("absolute-numbers", absolute.map_or(String::new(), histogram_table)),
-        ("signed", chart(signed.map(|h| chart::histogram(h, "error = y_pred − y_true", &mean)))),
-        ("signed-cut", signed.map_or(String::new(), cut_text)),
-        ("signed-numbers", signed.map_or(String::new(), histogram_table)),
-        ("over", chart(Some(course::over(&summary.over)))),
-        ("over-numbers", over_table(&summary.over)),
-        ("rolling", chart(Some(chart::rolling(&summary.rolling, summary.window_rows)))),
-        ("rolling-numbers", rolling_table(&summary.rolling)),
-        ("density", chart(summary.density.as_ref().map(chart::density))),
-        ("density-numbers", density_table(summary)),
-        ("faults", if not_rows(summary) > 0 { faults(summary) } else { "none".to_owned() }),
+        ("warning", head::warning(moment)),
+        ("news", head::news(moment)),
+        ("tiles", tiles::errors(summary)),
+        ("messages", tiles::messages(moment)),
+        ("no-metric", tiles::no_counts(moment).to_owned()),
+        ("faults", head::faults(summary)),
+    ];
+    parts.extend(figures(summary));
+    parts
+}
+
+/// Charts, the notes below them, and their numbers as tables.
+fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
+    let Summary { all, over, rolling, window_rows, changes, delay, .. } = summary;
+    let (absolute, signed, delays) = (&summary.absolute, &summary.signed, &summary.delays);
+    let mark = |name, value| Mark { name, value };
+    let bars = |histogram: &Option<Histogram>, title, marks: &[Mark]| {
+        drawn(all.n, histogram.as_ref().map(|histogram| chart::histogram(histogram, title, marks)))
+    };
+    let numbers = |histogram: &Option<Histogram>, unit| {
+        histogram.as_ref().map_or(String::new(), |histogram| tables::histogram(histogram, unit))
+    };
+    let (unit, title) = ("the unit of y_true", "error = y_pred − y_true");
+    let delay_chart = match delays {
+        None if all.n > 0 => empty("No truth came after its prediction, as far as the log says."),
+        _ => bars(delays, "label delay (s)", &[mark("median", delay.p50_s), mark("p95", delay.p95_s)]),
+    };
+    vec![
+        ("absolute", bars(absolute, "absolute error", &[mark("median", all.p50), mark("p95", all.p95)])),
+        ("absolute-note", bars_note(absolute)),
+        ("absolute-numbers", numbers(absolute, unit)),
+        ("signed", bars(signed, title, &[mark("mean", all.bias)])),
+        ("signed-note", bars_note(signed)),
+        ("signed-numbers", numbers(signed, unit)),
+        ("over", drawn(all.n, Some(course::over(over, changes)))),
+        ("over-note", over_note(over)),
+        ("over-numbers", changes_table(changes) + &tables::over(over)),
+        ("rolling", drawn(all.n, Some(chart::rolling(rolling, *window_rows, changes)))),
+        ("rolling-note", format!("MAE of the last {} up to each row.", rows(*window_rows as u64))),
+        ("rolling-numbers", changes_table(changes) + &tables::rolling(rolling)),
+        ("density", drawn(all.n, summary.density.as_ref().map(chart::density))),
+        ("density-numbers", tables::density(summary)),
+        ("delay", delay_chart),
+        ("delay-note", bars_note(delays) + &truths_first(delay.truths_first)),
+        ("delay-numbers", numbers(delays, "seconds")),
     ]
 }
 
-/// First line of the page: whether it follows the logs, waits, or cannot read.
-fn state(moment: &Moment, logs: &str, is_stalled: bool) -> String {
-    let (n, not_rows) = (moment.summary.all.n, not_rows(&moment.summary));
-    // Not the seconds so far: screen readers read out every change.
-    let stalled_s = STALLED.as_secs();
-    let (class, text) = match &moment.state {
-        _ if is_stalled => (
-            "bad",
-            format!("{logs} was not looked at for more than {stalled_s} s. The page shows old numbers."),
-        ),
-        State::Starting => ("wait", format!("Reading {logs} for the first time.")),
-        State::Trouble(reason) if n == 0 => {
-            ("bad", format!("No rows yet. Some logs cannot be read: {reason}."))
-        }
-        State::Trouble(reason) => {
-            ("bad", format!("Some logs cannot be read: {reason}. The page shows the rest."))
-        }
-        State::Waiting(name) if n == 0 => {
-            ("wait", format!("No rows yet: waiting for {name}, which does not exist."))
-        }
-        State::Waiting(name) => {
-            ("wait", format!("{name} does not exist now. The page shows what was read before."))
-        }
-        State::Following if n > 0 => ("good", format!("Following {logs}.")),
-        State::Following if not_rows > 0 => {
-            let (lines, kinds) = (count(not_rows), faults(&moment.summary));
-            ("bad", format!("No rows yet: {logs} has {lines} lines, and none is a row: {kinds}."))
-        }
-        State::Following => ("wait", format!("No rows yet in {logs}.")),
-    };
-    format!("<p class={class}>{}</p>", escape(&text))
+fn drawn(n: u64, svg: Option<String>) -> String {
+    svg.filter(|svg| !svg.is_empty()).unwrap_or_else(|| match n {
+        0 => empty("No rows yet."),
+        _ => empty("Not drawn: no axis of round numbers holds these values."),
+    })
 }
 
-/// What is wrong although the logs are followed.
-fn warning(moment: &Moment) -> String {
-    let (n, not_rows) = (moment.summary.all.n, not_rows(&moment.summary));
-    let mut warnings = Vec::new();
-    if n > 0 && not_rows * NOTABLE > n + not_rows {
-        let share = percent(not_rows as f64 / (n + not_rows) as f64);
-        warnings.push(format!("{share} of the lines are not rows: {}.", faults(&moment.summary)));
-    }
-    if let Some(reason) = &moment.picture_trouble {
-        warnings.push(format!("The picture cannot be written: {}. The last picture stays.", escape(reason)));
-    }
-    if warnings.is_empty() { String::new() } else { format!("<span class=bad>{}</span>", warnings.join(" ")) }
+fn empty(why: &str) -> String {
+    format!("<p class=none>{why}</p>")
 }
 
-/// Rows so far. Not part of the state: screen readers read that out at every change.
-fn news(moment: &Moment) -> String {
-    match (moment.summary.all.n, moment.last_rows_s) {
-        (n @ 1.., Some(last_s)) => {
-            let at = clock::stamp((last_s * 1000.0) as i64);
-            format!("{}, the last ones read at {at} UTC.", rows(n))
+/// Says what bars, outline and grey bars hold.
+fn bars_note(histogram: &Option<Histogram>) -> String {
+    let Some(Histogram { all, window, .. }) = histogram else { return String::new() };
+    let grey = cut(all.left, all.right, all.total());
+    let grey = grey.map_or(String::new(), |place| format!(" Grey: beyond the {place}."));
+    format!("Bars: all {}. Outline: the last {}.{grey}", rows(all.total()), rows(window.total()))
+}
+
+fn over_note(over: &Over) -> String {
+    match over {
+        Over::Time(slices) => {
+            format!("Mean error of each {}.", clock::duration(slices.width as f64 / 1000.0))
         }
-        _ => String::new(),
+        Over::Rows(slices) if slices.width == 1 => "The error of each row.".to_owned(),
+        Over::Rows(slices) => format!("Mean error of each {}.", rows(slices.width as u64)),
     }
 }
 
-fn tiles(summary: &Summary) -> String {
-    let (all, window) = (&summary.all, &summary.window);
-    let with_error = |numbers: &Numbers| match numbers.mae_standard_error {
-        Some(_) => format!("{} <small>± {}</small>", short(numbers.mae), short(numbers.mae_standard_error)),
-        None => short(numbers.mae),
-    };
-    let tiles = [
-        ("rows", count(all.n), String::new()),
-        ("rows per minute", short(all.rows_per_minute), short(window.rows_per_minute)),
-        ("MAE ± standard error", with_error(all), with_error(window)),
-        ("RMSE", short(all.rmse), short(window.rmse)),
-        ("mean error (bias)", short(all.bias), short(window.bias)),
-        ("R²", short(all.r2), short(window.r2)),
-        ("p50 of |error|", short(all.p50), short(window.p50)),
-        ("p95 of |error|", short(all.p95), short(window.p95)),
-        ("p99 of |error|", short(all.p99), short(window.p99)),
-        ("max of |error|", short(all.max), short(window.max)),
-    ];
-    let n = count(window.n);
-    let tile = |(name, all, window)| {
-        format!(
-            "<div class=tile><dt>{name}</dt><dd>{all}</dd><dd class=last><span>last {n}</span> {window}</dd></div>"
-        )
-    };
-    tiles.map(tile).concat()
-}
-
-fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let head = head.join("</th><th>");
-    let row = |cells: [String; N]| format!("<tr><td>{}</td></tr>", cells.join("</td><td>"));
-    let rows: String = rows.into_iter().map(row).collect();
-    format!("<table><thead><tr><th>{head}</th></tr></thead><tbody>{rows}</tbody></table>")
-}
-
-fn histogram_table(histogram: &Histogram) -> String {
-    let rows = histogram
-        .shares()
-        .into_iter()
-        .map(|bar| [short(bar.from), short(bar.to), count(bar.n), percent(bar.all), percent(bar.window)]);
-    table(["from", "below", "rows", "share", "of the window"], rows)
-}
-
-fn over_table(over: &Over) -> String {
-    let (Over::Time(slices) | Over::Rows(slices)) = over;
-    let is_time = matches!(over, Over::Time(_));
-    let rows = slices.filled().map(|(start, slice)| {
-        let start = if is_time { clock::stamp(start) } else { count(start.max(1) as u64) };
-        [start, count(slice.n), short(Some(slice.mean)), short(Some(slice.deviation()))]
-    });
-    table(["from", "rows", "mean error", "standard deviation"], rows)
-}
-
-/// Every eighth point; `/stats.json` has them all.
-fn rolling_table(points: &[(u64, f64)]) -> String {
-    let rows = points.iter().rev().step_by(8).map(|(n, mae)| [count(*n), short(Some(*mae))]);
-    table(["row", "MAE up to it"], rows)
-}
-
-fn density_table(summary: &Summary) -> String {
-    let Some(density) = &summary.density else { return String::new() };
-    let rows = (0..density.cells).filter_map(|column| {
-        let cells: Vec<_> = density.counts.iter().filter(|(x, _, _)| *x == column).collect();
-        let n: u64 = cells.iter().map(|(_, _, n)| n).sum();
-        let sum: f64 =
-            cells.iter().map(|(_, y, n)| (density.edge(*y) + density.edge(y + 1)) / 2.0 * *n as f64).sum();
-        let row = || [short(Some(density.edge(column))), count(n), short(Some(sum / n as f64))];
-        (n > 0).then(row)
-    });
-    table(["y_true from", "rows of the sample", "mean y_pred, about"], rows)
-}
-
-/// Says what a grey bar holds.
-fn cut_text(histogram: &Histogram) -> String {
-    let all = &histogram.all;
-    let place = cut(all.left, all.right, all.total());
-    place.map_or(String::new(), |place| format!("Grey: beyond the {place}."))
-}
-
-fn not_rows(summary: &Summary) -> u64 {
-    summary.faults.iter().map(|(_, n)| n).sum()
-}
-
-fn faults(summary: &Summary) -> String {
-    number::faults(&summary.faults).replace('_', " ")
+fn truths_first(n: u64) -> String {
+    match n {
+        0 => String::new(),
+        1 => " 1 truth came before its prediction, and is not in the chart.".to_owned(),
+        n => format!(" {} truths came before their prediction, and are not in the chart.", count(n)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::follow::State;
     use crate::logs::lines::{Event, Lines};
     use crate::logs::row::{Faults, Row};
     use crate::stats::statistics::Statistics;
@@ -221,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_document_is_small_and_needs_nothing_from_outside() {
-        assert!(DOCUMENT.len() < 60_000);
+        assert!(DOCUMENT.len() < 70_000);
         let outside = ["http:", "https:", "//cdn", "src=", "@import", "url("];
         for word in outside {
             assert!(!DOCUMENT.contains(word), "{word}");
@@ -231,8 +146,11 @@ mod tests {
     #[test]
     fn a_loop_that_hangs_is_said_first() {
         let moment = Moment::starting(Summary::of(&Statistics::new(10)).into());
-        assert!(!state(&moment, "log.csv", false).contains("looked at"));
-        assert!(state(&moment, "log.csv", true).contains("not looked at for more than 30 s"));
+        assert!(!document(&moment, "log.csv", false).contains("looked at"));
+        let page = document(&moment, "log.csv", true);
+        let (_, page) = page.split_once("id=\"verdict\"").unwrap();
+        let (verdict, _) = page.split_once("</p>").unwrap();
+        assert!(verdict.contains("not looked at for more than 30 s"), "{verdict}");
     }
 
     /// Whether every point of a line is inside its drawing, up to the width of a line.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod alerts;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod disk;
@@ -26,3 +28,5 @@ mod process;
 mod receiver;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod verdict;

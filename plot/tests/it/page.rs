@@ -1,11 +1,10 @@
-//! The page in a real browser: headless Chromium, driven through its DevTools protocol over a pair of pipes.
+//! The page in a real browser: how it follows the log, and how it looks.
 
-use crate::process::{Directory, HEADER, Plot, until};
-use serde_json::{Value, json};
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use crate::browser::Browser;
+use crate::process::{Directory, HEADER, Plot};
+use serde_json::json;
+use std::fs;
 use std::ops::Range;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const LOG: &str = "metric_log.csv";
@@ -13,105 +12,9 @@ const LOG: &str = "metric_log.csv";
 /// All charts are drawn.
 const CHARTS: &str = "document.querySelectorAll('svg[role=img]').length === 5";
 
-struct Browser {
-    child: Child,
-    to: File,
-    from: BufReader<File>,
-    session: Option<String>,
-    number: u64,
-}
+const VERDICT: &str = "document.querySelector('#verdict').textContent";
 
-impl Browser {
-    fn open(directory: &Directory, plot: &Plot) -> Self {
-        let (to, from) = (directory.file("to"), directory.file("from"));
-        let made = Command::new("mkfifo").args([&to, &from]).status().unwrap();
-        assert!(made.success());
-        let known = Command::new("chromium").arg("--version").stdout(Stdio::null()).status();
-        assert!(
-            known.is_ok_and(|status| status.success()),
-            "this test needs `chromium` in PATH (Debian: apt-get install chromium)"
-        );
-        // Chromium reads commands at descriptor 3 and answers at 4.
-        let child = Command::new("sh")
-            .args(["-c", "exec 3<\"$1\" 4>\"$2\"; shift 2; exec chromium \"$@\"", "sh"])
-            .args([&to, &from])
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-            .args(["--disable-dev-shm-usage", "--remote-debugging-pipe"])
-            .arg(format!("--user-data-dir={}", directory.file("profile").display()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let to = File::options().write(true).open(to).unwrap();
-        let from = BufReader::new(File::open(from).unwrap());
-        let mut browser = Browser { child, to, from, session: None, number: 0 };
-        let target = browser
-            .call("Target.createTarget", &json!({ "url": format!("http://{}/", plot.address) }))["targetId"]
-            .clone();
-        let attached = browser.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
-        browser.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
-        browser.until("document.querySelector('#state') !== null");
-        browser
-    }
-
-    fn call(&mut self, method: &str, params: &Value) -> Value {
-        self.number += 1;
-        let mut message = json!({ "id": self.number, "method": method, "params": params });
-        if let Some(session) = &self.session {
-            message["sessionId"] = json!(session);
-        }
-        self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
-        loop {
-            let mut answer = Vec::new();
-            self.from.read_until(0, &mut answer).unwrap();
-            answer.pop();
-            let answer: Value = serde_json::from_slice(&answer).expect("an answer of the browser");
-            if answer["id"] == self.number {
-                assert!(answer["error"].is_null(), "{answer}");
-                return answer["result"].clone();
-            }
-        }
-    }
-
-    fn evaluate(&mut self, expression: &str) -> Value {
-        let params = json!({ "expression": expression, "returnByValue": true });
-        self.call("Runtime.evaluate", &params)["result"]["value"].clone()
-    }
-
-    fn until(&mut self, expression: &str) {
-        until(expression, || self.evaluate(expression) == true);
-    }
-
-    /// Tab, Shift+Tab or Enter.
-    fn press(&mut self, key: &str) {
-        let (shift, key) = key.strip_prefix("Shift+").map_or((0, key), |key| (8, key));
-        let (code, text) = if key == "Enter" { (13, "\r") } else { (9, "") };
-        for kind in ["keyDown", "keyUp"] {
-            let event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code, "modifiers": shift, "text": text });
-            self.call("Input.dispatchKeyEvent", &event);
-        }
-    }
-
-    /// Of the whole page, for a person to look at, where SCREENSHOTS names a directory.
-    fn screenshot(&mut self, name: &str) {
-        let Ok(directory) = std::env::var("SCREENSHOTS") else { return };
-        let answer = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
-        let file = File::create(format!("{directory}/{name}.png")).unwrap();
-        let mut decode = Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(file).spawn().unwrap();
-        decode.stdin.take().unwrap().write_all(answer["data"].as_str().unwrap().as_bytes()).unwrap();
-        assert!(decode.wait().unwrap().success());
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What an operator reads first.
+/// The line below the verdict.
 const STATE: &str = "document.querySelector('#state').textContent";
 
 fn rows(numbers: Range<u32>) -> String {
@@ -126,12 +29,15 @@ fn the_page_says_how_it_goes() {
     let log = directory.file(LOG);
     browser.until(&format!("{STATE}.includes('which does not exist')"));
     directory.write(LOG, HEADER);
-    browser.until(&format!("{STATE}.includes('No rows yet in')"));
+    browser
+        .until(&format!("{STATE}.includes('Following') && {VERDICT}.includes('No rows yet, and no metric')"));
     browser.screenshot("nothing-yet");
     fs::remove_file(&log).unwrap();
     fs::create_dir(&log).unwrap();
-    browser
-        .until(&format!("{STATE}.includes('cannot be read') && {STATE}.includes('is not a regular file')"));
+    let unreadable = "includes('not all logs can be read') && ";
+    browser.until(&format!(
+        "{VERDICT}.{unreadable}{VERDICT}.includes('is not a regular file') && {STATE} === ''"
+    ));
     fs::remove_dir(&log).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(0..500) + "x,1,2,9\n"));
     browser.until(&format!("{STATE}.includes('Following')"));
@@ -142,15 +48,14 @@ fn the_page_says_how_it_goes() {
     fs::remove_file(&log).unwrap();
     browser.until(&format!("{STATE}.includes('does not exist now. The page shows')"));
     fs::create_dir(&log).unwrap();
-    browser.until(&format!("{STATE}.includes('Some logs cannot be read')"));
+    browser.until(&format!("{VERDICT}.{unreadable}{STATE}.includes('shows the rows that could be read')"));
     browser.screenshot("unreadable");
     let tiles = "document.querySelector('#tiles').getBoundingClientRect().top";
     let before = browser.evaluate(tiles);
     drop(plot);
     browser.until("!document.querySelector('#gone').hidden");
     assert_eq!(browser.evaluate(tiles), before);
-    let seen =
-        "['#state', '#gone'].map(id => getComputedStyle(document.querySelector(id)).visibility).join()";
+    let seen = "['#live', '#gone'].map(id => getComputedStyle(document.querySelector(id)).visibility).join()";
     assert_eq!(browser.evaluate(seen), "hidden,visible");
     browser.screenshot("gone");
 }
@@ -161,15 +66,15 @@ fn the_page_says_when_lines_are_not_rows() {
     directory.write(LOG, &(HEADER.to_owned() + &"x,1,2,9\n".repeat(500)));
     let plot = Plot::start(&directory, &[]);
     let mut browser = Browser::open(&directory, &plot);
-    browser.until(&format!("{STATE}.includes('500 lines, and none is a row: 500 contradictory')"));
+    browser.until(&format!("{STATE}.includes('has lines, and none is a row')"));
+    let warning = "document.querySelector('#warning').textContent";
+    browser.until(&format!("{warning}.includes('100.0 % of all lines are not rows: 500 contradictory')"));
     browser.screenshot("no-row");
     directory.append(LOG, rows(0..9_500));
-    browser.until(
-        "document.querySelector('#warning').textContent.includes('5.00 % of the lines are not rows: 500')",
-    );
+    browser.until(&format!("{warning}.includes('5.00 % of all lines are not rows: 500')"));
     browser.screenshot("warning");
     directory.append(LOG, rows(0..50_000));
-    browser.until("document.querySelector('#warning').textContent === ''");
+    browser.until(&format!("{warning} === ''"));
 }
 
 /// Texts that are outside of their chart, or over another one.
@@ -194,9 +99,11 @@ fn words_in_charts_are_whole_and_apart() {
         let row = |i: u32| {
             let (y_true, y_pred) = (y_true(i), y_true(i) + errors(i));
             let time_s = 1_732_341_600 + i * every_s;
-            format!("{i},{y_true},{y_pred},{},{time_s}\n", (y_pred - y_true).abs())
+            let delay_s = 3.0 * even(i + 9000).ln().abs() * f64::from(every_s);
+            format!("{i},{y_true},{y_pred},{},{time_s},{delay_s}\n", (y_pred - y_true).abs())
         };
-        "id,y_true,y_pred,absolute_error,logged_at\n".to_owned() + &(0..n).map(row).collect::<String>()
+        "id,y_true,y_pred,absolute_error,logged_at,label_delay\n".to_owned()
+            + &(0..n).map(row).collect::<String>()
     };
     let spread = |sd: f64, n: u32| log(7, &|i| sd * normal(i), &|i| 3.0 * sd * normal(i + 5000), n);
     let cases = [
@@ -207,6 +114,8 @@ fn words_in_charts_are_whole_and_apart() {
         ("heavy", log(7, &|i| (even(i) - 0.5) / (even(i + 1) + 1e-4), &|i| even(i), 5000)),
         ("far", log(7, &|i| 1000.0 + normal(i), &|i| 1e9 + even(i), 2100)),
         ("seldom", log(5 * 3600, &normal, &even, 30)),
+        // Its changes are close to each other, and some to an edge.
+        ("changes", log(7, &|i| normal(i) * [1.0, 4.0, 1.0, 9.0][i as usize / 60 % 4], &even, 5100)),
         ("years", log(86_400, &|i| -normal(i).exp() * 1e6, &even, 2200)),
     ];
     let directory = Directory::new();
@@ -217,7 +126,8 @@ fn words_in_charts_are_whole_and_apart() {
         directory.write(LOG, &text);
         let n = text.lines().count() as u64 - 1;
         plot.rows(n);
-        browser.until(&format!("document.querySelector('#tiles dd').textContent.replace(',', '') === '{n}'"));
+        browser
+            .until(&format!("document.querySelector('#tiles dd').firstChild.data.replace(',', '') == {n}"));
         for (width, mobile) in [(360, true), (800, false), (1280, false)] {
             let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile });
             browser.call("Emulation.setDeviceMetricsOverride", &size);
@@ -287,34 +197,36 @@ fn the_page_fits_a_phone_and_the_dark() {
 #[test]
 fn the_page_is_whole_for_keyboard_and_screen_reader() {
     let directory = Directory::new();
-    directory.write(LOG, &(HEADER.to_owned() + &rows(0..500)));
+    let log = (HEADER.to_owned() + &rows(0..500)).replace('\n', ",30\n").replacen("30", "label_delay", 1);
+    directory.write(LOG, &log);
     let plot = Plot::start(&directory, &[]);
     let mut browser = Browser::open(&directory, &plot);
-    browser.until(CHARTS);
+    browser.until("document.querySelectorAll('svg[role=img]').length === 6");
     let focused = "(() => { const e = document.activeElement, style = getComputedStyle(e);
         return [e.tagName, e.id || e.textContent, style.outlineStyle, style.outlineWidth].join(' ') })()";
     let mut places = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..9 {
         browser.press("Tab");
         places.push(browser.evaluate(focused).as_str().unwrap().to_owned());
     }
     let tables = [
-        "the absolute error",
-        "the signed error",
         "the error over time",
         "the rolling MAE",
+        "the absolute error",
+        "the signed error",
         "predicted against true",
+        "the label delay",
     ];
     let tables = tables.map(|chart| format!("SUMMARY Numbers of {chart}"));
     let expected = tables.into_iter().chain(["A All numbers", "A PNG", "A SVG"].map(str::to_owned));
     assert_eq!(places, expected.map(|place| format!("{place} solid 2px")).collect::<Vec<_>>());
-    for _ in 0..7 {
+    for _ in 0..8 {
         browser.press("Shift+Tab");
     }
     browser.press("Enter");
     assert_eq!(browser.evaluate("document.querySelector('details').open"), true);
     browser.press("Tab");
-    assert_eq!(browser.evaluate(focused), "DIV absolute-numbers solid 2px");
+    assert_eq!(browser.evaluate(focused), "DIV over-numbers solid 2px");
 
     let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
     let nodes = tree["nodes"].as_array().unwrap();
@@ -324,16 +236,17 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
     };
     let images = [named("image"), named("img")].concat();
     let charts = [
-        "Histogram of absolute error: ",
-        "Histogram of error ",
         "Error over rows: ",
         "Rolling MAE ",
+        "Histogram of absolute error: ",
+        "Histogram of error ",
         "Predicted ",
+        "Histogram of label delay (s): ",
     ];
     assert_eq!(images.len(), charts.len(), "{images:?}");
     for (image, chart) in images.iter().zip(charts) {
         assert!(image.starts_with(chart) && image.chars().any(|c| c.is_ascii_digit()), "{image}");
     }
-    assert_eq!((named("heading").len(), named("status").len()), (6, 1));
-    assert_eq!(named("region"), ["Numbers of the absolute error"]);
+    assert_eq!((named("heading").len(), named("status").len()), (7, 1));
+    assert_eq!(named("region"), ["Numbers of the error over time"]);
 }

@@ -1,0 +1,133 @@
+//! The head of the page: the verdict, its sign in the tab, which logs are followed, and what else is wrong.
+//! Never computes a number.
+
+use crate::{
+    alert::verdict::Standing,
+    logs::follow::State,
+    stats::summary::Summary,
+    view::{
+        html::escape,
+        moment::{Moment, STALLED},
+    },
+    words::{
+        clock,
+        number::{self, percent, rows},
+    },
+};
+
+/// The page warns if more than one in this many lines is not a row.
+const NOTABLE: u64 = 100;
+
+/// How a state looks. Each part differs from that of every other state, so colour is never the only sign.
+struct Sign {
+    character: char,
+    /// As an SVG path, 16 × 16.
+    path: &'static str,
+    /// Of the tab's icon, on light and dark tabs.
+    colour: &'static str,
+}
+
+fn sign(state: Standing) -> Sign {
+    let (character, path, colour) = match state {
+        // A ring, a disc, a triangle up, a triangle down, two bars, a cross.
+        Standing::Learning => {
+            ('○', "M8 1a7 7 0 1 1 0 14a7 7 0 1 1 0-14zM8 4a4 4 0 1 0 0 8a4 4 0 1 0 0-8z", "8a939c")
+        }
+        Standing::Steady => ('●', "M8 1a7 7 0 1 1 0 14a7 7 0 1 1 0-14z", "2e9e4f"),
+        Standing::Worse => ('▲', "M8 1L16 15H0z", "d83a3a"),
+        Standing::Better => ('▼', "M8 15L0 1H16z", "3a86d8"),
+        Standing::Silent => ('‖', "M2 1h4v14h-4zM10 1h4v14h-4z", "d98a1e"),
+        Standing::Blind => ('×', "M3 1L8 6L13 1L15 3L10 8L15 13L13 15L8 10L3 15L1 13L6 8L1 3z", "9b59d0"),
+    };
+    Sign { character, path, colour }
+}
+
+/// Its state, and the sentence. Numbers that are not looked at any more have no verdict.
+pub fn verdict(moment: &Moment, logs: &str, is_stalled: bool) -> (Standing, String) {
+    if is_stalled {
+        let stalled_s = STALLED.as_secs();
+        let text = format!(
+            "Blind: {logs} was not looked at for more than {stalled_s} s; the page shows old numbers"
+        );
+        return (Standing::Blind, text);
+    }
+    (moment.verdict.state, moment.verdict.text.clone())
+}
+
+pub fn line(state: Standing, text: &str) -> String {
+    // A number and its unit stay on one line.
+    let (name, path, text) = (state.name(), sign(state).path, escape(text).replace(" %", "\u{a0}%"));
+    format!(
+        "<p class=\"verdict {name}\"><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path d=\"{path}\" /></svg> <span>{text}.</span></p>"
+    )
+}
+
+/// Of the tab.
+pub fn title(state: Standing) -> String {
+    format!("{} {} – Model error", sign(state).character, state.name())
+}
+
+/// The tab's icon, as an address that holds it.
+pub fn icon(state: Standing) -> String {
+    let Sign { path, colour, .. } = sign(state);
+    format!(
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%23{colour}' d='{path}'/%3E%3C/svg%3E"
+    )
+}
+
+/// Which logs are followed. Holds no number, as screen readers read out every change.
+pub fn following(moment: &Moment, logs: &str) -> String {
+    let (n, not_rows) = (moment.summary.all.n, not_rows(&moment.summary));
+    let (class, text) = match &moment.state {
+        // The verdict says all.
+        State::Starting => return String::new(),
+        State::Trouble(_) if n == 0 => return String::new(),
+        State::Trouble(_) => ("bad", "The page shows the rows that could be read.".to_owned()),
+        State::Waiting(name) if n == 0 => ("wait", format!("Waiting for {name}, which does not exist.")),
+        State::Waiting(name) => {
+            ("wait", format!("{name} does not exist now. The page shows what was read before."))
+        }
+        State::Following if n == 0 && not_rows > 0 => {
+            ("bad", format!("{logs} has lines, and none is a row."))
+        }
+        State::Following if n == 0 => ("wait", format!("Following {logs}.")),
+        State::Following => ("good", format!("Following {logs}.")),
+    };
+    // In the form of `innerHTML`: the script leaves an equal text alone, and so do screen readers.
+    format!("<span class=\"{class}\">{}</span>", escape(&text))
+}
+
+/// What is wrong although the logs are followed.
+pub fn warning(moment: &Moment) -> String {
+    let (n, not_rows) = (moment.summary.all.n, not_rows(&moment.summary));
+    let mut warnings = Vec::new();
+    if not_rows * NOTABLE > n + not_rows {
+        let share = percent(not_rows as f64 / (n + not_rows) as f64);
+        warnings.push(format!("{share} of all lines are not rows: {}.", faults(&moment.summary)));
+    }
+    if let Some(reason) = &moment.picture_trouble {
+        warnings.push(format!("The picture cannot be written: {}. The last picture stays.", escape(reason)));
+    }
+    if warnings.is_empty() { String::new() } else { format!("<span class=bad>{}</span>", warnings.join(" ")) }
+}
+
+/// Rows so far.
+pub fn news(moment: &Moment) -> String {
+    match (moment.summary.all.n, moment.last_rows_s) {
+        (n @ 1.., Some(last_s)) => {
+            let at = clock::stamp((last_s * 1000.0) as i64);
+            format!("{}, the last ones read at {at} UTC.", rows(n))
+        }
+        _ => String::new(),
+    }
+}
+
+fn not_rows(summary: &Summary) -> u64 {
+    summary.faults.iter().map(|(_, n)| n).sum()
+}
+
+/// Lines that are not rows, by kind.
+pub fn faults(summary: &Summary) -> String {
+    let kinds = number::faults(&summary.faults).replace('_', " ");
+    if kinds.is_empty() { "none".to_owned() } else { kinds }
+}

@@ -1,0 +1,55 @@
+//! The numbers of the page's charts as tables, for screen readers and for whoever wants to read them.
+//! Never computes a statistic.
+
+use crate::{
+    stats::summary::{Histogram, Over, Summary},
+    view::html::table,
+    words::{
+        clock,
+        number::{count, percent, rows, short},
+    },
+};
+
+/// `unit`: of the edges.
+pub fn histogram(histogram: &Histogram, unit: &str) -> String {
+    let bars = histogram.shares().into_iter();
+    let bars =
+        bars.map(|bar| [short(bar.from), short(bar.to), count(bar.n), percent(bar.all), percent(bar.window)]);
+    let last = format!("share of the last {}", rows(histogram.window.total()));
+    table(&format!("Bins in {unit}"), ["from", "below", "rows", "share of all rows", &last], bars)
+}
+
+pub fn over(over: &Over) -> String {
+    let (Over::Time(slices) | Over::Rows(slices)) = over;
+    let is_time = matches!(over, Over::Time(_));
+    let rows = slices.filled().map(|(start, slice)| {
+        let start = if is_time { clock::stamp(start) } else { count(start.max(1) as u64) };
+        [start, count(slice.n), short(Some(slice.mean)), short(Some(slice.deviation()))]
+    });
+    let caption = if is_time {
+        "Times in UTC, errors in the unit of y_true"
+    } else {
+        "Numbers of rows, errors in the unit of y_true"
+    };
+    table(caption, ["from", "rows", "mean error", "standard deviation"], rows)
+}
+
+/// Every eighth point; `/stats.json` has them all.
+pub fn rolling(points: &[(u64, f64)]) -> String {
+    let points = points.iter().rev().step_by(8).map(|(n, mae)| [count(*n), short(Some(*mae))]);
+    table("MAE in the unit of y_true, of the window that ends with the row", ["row", "MAE"], points)
+}
+
+pub fn density(summary: &Summary) -> String {
+    let Some(density) = &summary.density else { return String::new() };
+    let columns = (0..density.cells).filter_map(|column| {
+        let cells: Vec<_> = density.counts.iter().filter(|(x, _, _)| *x == column).collect();
+        let n: u64 = cells.iter().map(|(_, _, n)| n).sum();
+        let sum: f64 =
+            cells.iter().map(|(_, y, n)| (density.edge(*y) + density.edge(y + 1)) / 2.0 * *n as f64).sum();
+        let row = || [short(Some(density.edge(column))), count(n), short(Some(sum / n as f64))];
+        (n > 0).then(row)
+    });
+    let caption = "y_true and y_pred in their own unit";
+    table(caption, ["y_true from", "rows of the sample", "mean y_pred, about"], columns)
+}

@@ -1,0 +1,110 @@
+//! The page's tiles: a name, and values, each with what it is of. One group is about errors, one about messages.
+//! Never computes a number.
+
+use crate::{
+    logs::status::Status,
+    stats::summary::{Numbers, Summary},
+    view::{
+        html::escape,
+        moment::{Metric, Moment},
+    },
+    words::{
+        clock,
+        number::{count, percent, rows, short},
+    },
+};
+
+/// The window of `metric`'s counts.
+const SINCE: &str = "since the log directory began";
+
+/// The first value is the large one.
+fn tile<const N: usize>(name: &str, values: [(String, &str); N]) -> String {
+    let values: String =
+        values.iter().map(|(value, of)| format!("<dd>{value} <span>{of}</span></dd>")).collect();
+    format!("<div class=tile><dt>{name}</dt>{values}</div>")
+}
+
+/// Numbers of all rows, and of the last ones.
+pub fn errors(summary: &Summary) -> String {
+    let (all, window) = (&summary.all, &summary.window);
+    let last = last(summary);
+    let with_error = |numbers: &Numbers| match numbers.mae_standard_error {
+        Some(_) => format!("{} <small>± {}</small>", short(numbers.mae), short(numbers.mae_standard_error)),
+        None => short(numbers.mae),
+    };
+    let pairs = [
+        ("rows per minute", short(all.rows_per_minute), short(window.rows_per_minute)),
+        ("MAE ± standard error", with_error(all), with_error(window)),
+        ("RMSE", short(all.rmse), short(window.rmse)),
+        ("mean error (bias)", short(all.bias), short(window.bias)),
+        ("R²", short(all.r2), short(window.r2)),
+        ("p50 of |error|", short(all.p50), short(window.p50)),
+        ("p95 of |error|", short(all.p95), short(window.p95)),
+        ("p99 of |error|", short(all.p99), short(window.p99)),
+        ("max of |error|", short(all.max), short(window.max)),
+    ];
+    let pairs = pairs.map(|(name, all, window)| tile(name, [(all, "all rows"), (window, &last)]));
+    tile("rows", [(count(all.n), "all rows")]) + &pairs.concat()
+}
+
+/// Label delays, and what `metric` counts.
+pub fn messages(moment: &Moment) -> String {
+    let summary: &Summary = &moment.summary;
+    let last = last(summary);
+    let delay = |name, all, window| tile(name, [(duration(all), "all rows"), (duration(window), &last)]);
+    let (all, window) = (&summary.delay, &summary.window_delay);
+    let delays = delay("p50 of label delay", all.p50_s, window.p50_s)
+        + &delay("p95 of label delay", all.p95_s, window.p95_s);
+    delays + &moment.metric.as_ref().map_or(String::new(), counts)
+}
+
+/// One line where `metric` says nothing.
+pub fn no_counts(moment: &Moment) -> &'static str {
+    match moment.metric {
+        Some(_) => "",
+        None => {
+            "No metric_status.json beside the log: nothing is known of coverage, waiting, duplicate and conflicting halves, and rejected messages."
+        }
+    }
+}
+
+fn counts(metric: &Metric) -> String {
+    let Status { waiting, oldest_waiting_s, duplicates, conflicts, .. } = &metric.status;
+    let coverage = metric.coverage.map_or("–".to_owned(), percent);
+    let waits = |name, n, oldest_s: Option<f64>| {
+        let oldest = oldest_s.map_or(String::new(), |at_s| format!("; the oldest since {}", stamp(at_s)));
+        tile(name, [(count(n), &format!("when metric last wrote{oldest}"))])
+    };
+    let tiles = [
+        tile("coverage", [(coverage, &format!("of all predictions have their truth, {SINCE}"))]),
+        waits("predictions that wait", waiting.y_pred, oldest_waiting_s.y_pred),
+        waits("truths that wait", waiting.y_true, oldest_waiting_s.y_true),
+        tile("duplicate halves", [(count(*duplicates), SINCE)]),
+        tile("conflicting halves", [(count(*conflicts), SINCE)]),
+        rejected(metric),
+    ];
+    tiles.concat()
+}
+
+fn rejected(metric: &Metric) -> String {
+    let Status { rejected, last_rejection, .. } = &metric.status;
+    let share = metric.rejected_share.map_or("–".to_owned(), percent);
+    let values = [(count(*rejected), SINCE), (share, "of all messages of the last 10 min")];
+    let last = last_rejection.as_ref().map_or(String::new(), |(at_s, reason)| {
+        let (at, reason) = (stamp(*at_s), escape(reason));
+        format!("<div class=\"tile wide\"><dt>last rejected message</dt><dd>{at}: {reason}</dd></div>")
+    });
+    tile("rejected messages", values) + &last
+}
+
+fn last(summary: &Summary) -> String {
+    format!("last {}", rows(summary.window.n))
+}
+
+fn duration(seconds: Option<f64>) -> String {
+    seconds.map_or("–".to_owned(), clock::duration)
+}
+
+fn stamp(time_s: f64) -> String {
+    format!("{} UTC", clock::stamp((time_s * 1000.0) as i64))
+}
