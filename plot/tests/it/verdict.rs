@@ -194,6 +194,7 @@ fn every_state_has_its_own_sign_and_the_next_step_is_said() {
         ] {
             assert!(html.contains(&part), "{name}: {part} is not in {html}");
         }
+        assert!(html.len() < 70_000, "{name}: {} bytes", html.len());
         browser.looks(name);
     }
     // One of each kind for a state, and no two states share one.
