@@ -19,7 +19,6 @@ mod simulation;
 mod store;
 mod tables;
 mod unmatched;
-mod upgrade;
 
 use crate::{
     clock::{AgeClock, Now},

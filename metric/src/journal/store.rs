@@ -8,7 +8,6 @@ use crate::{
         tables::{
             self, FORMAT_KEY, NUMBERS, QUEUE_PREFIX, TEXTS, Tables, View, forget_old_generation, read_counts,
         },
-        upgrade,
     },
 };
 use anyhow::{Context, Result, bail};
@@ -19,8 +18,6 @@ use std::path::{Path, PathBuf};
 const CACHE_BYTES: usize = 2 << 20;
 /// The format of the tables. A store of another format is refused.
 const FORMAT: u64 = 3;
-/// This one is brought to the present format.
-const FORMAT_BEFORE: u64 = 2;
 
 pub struct Store<D: Disk> {
     disk: D,
@@ -106,7 +103,7 @@ impl<D: Disk> Store<D> {
                 numbers => numbers?,
             };
             let format = numbers.get(FORMAT_KEY)?.map(|format| format.value());
-            if !matches!(format, Some(FORMAT | FORMAT_BEFORE)) {
+            if format != Some(FORMAT) {
                 return Ok((format, String::new()));
             }
             let texts = transaction.open_table(TEXTS)?;
@@ -115,30 +112,19 @@ impl<D: Disk> Store<D> {
         })?;
         match format {
             Some(FORMAT) if prefix == queue_prefix => Ok(()),
-            Some(FORMAT_BEFORE) if prefix == queue_prefix => self.upgrade(),
-            Some(FORMAT | FORMAT_BEFORE) => bail!(
+            Some(FORMAT) => bail!(
                 "{path} belongs to the queues with prefix {prefix:?}, not {queue_prefix:?}; give this metric a log directory of its own"
             ),
-            Some(format) => {
+            Some(format) if format > FORMAT => {
                 bail!("{path} has format {format}, this metric reads {FORMAT}; use the metric that wrote it")
             }
-            None => bail!(
-                "{path} has format 1, of an earlier metric; this one reads format {FORMAT}. Let the earlier one run until \
-                 nothing waits, then delete the file: ids that are done are read from the log, waiting halves would be lost"
+            // The first format had no number.
+            format => bail!(
+                "{path} has format {}, of an earlier metric; this one reads format {FORMAT}. Let the earlier one run until \
+                 nothing waits, then delete the file: ids that are done are read from the log, waiting halves would be lost",
+                format.unwrap_or(1)
             ),
         }
-    }
-
-    /// All of it or nothing: in one synced commit.
-    fn upgrade(&mut self) -> Result<()> {
-        self.with_database(cannot_write, |database| {
-            let transaction = database.begin_write()?;
-            upgrade::from_format_2(&transaction)?;
-            transaction.open_table(NUMBERS)?.insert(FORMAT_KEY, FORMAT)?;
-            Ok(transaction.commit()?)
-        })?;
-        log::info!("{} had format {FORMAT_BEFORE}, and now has {FORMAT}", self.path.display());
-        Ok(())
     }
 
     fn with_database<T>(
@@ -223,12 +209,7 @@ mod tests {
         clock::ClockMark,
         disk::RealDisk,
         join::{Half, Known, Side, Values},
-        journal::{
-            counts::BySide,
-            done::Done,
-            pending::{ARRIVALS, key},
-            tables::{BYTES, COUNTS, NEXT_ARRIVAL},
-        },
+        journal::{counts::BySide, done::Done, tables::NEXT_ARRIVAL},
     };
     use std::{env, fs};
 
@@ -333,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_of_other_queues_and_of_an_earlier_version_are_refused_by_name() {
+    fn the_store_of_other_queues_and_of_other_versions_are_refused_by_name() {
         let place = Place::new();
         drop(place.open("a.").unwrap());
         let error = place.open("b.").err().unwrap().to_string();
@@ -343,48 +324,19 @@ mod tests {
         );
         assert!(place.open("a.").is_ok());
 
-        let place = Place::new();
-        let old = Database::create(&place.0).unwrap();
-        let write = old.begin_write().unwrap();
-        write.open_table(NUMBERS).unwrap().insert(NEXT_ARRIVAL, 1).unwrap();
-        write.commit().unwrap();
-        drop(old);
-        let error = place.open("").err().unwrap().to_string();
-        assert!(error.contains("metric.redb has format 1, of an earlier metric"), "{error}");
-    }
-
-    #[test]
-    fn a_store_of_format_2_is_brought_to_the_present_one() {
-        let place = Place::new();
-        let mut store = place.open("a.").unwrap();
-        let write = store.write(Durability::Immediate, |tables| {
-            (0..10).try_for_each(|n| tables.add_waiting(&n.to_string(), &of_side_in_turn(n)))?;
-            tables.remember_done(&["a", "b"].map(|id| Done { id, values: VALUES }))
-        });
-        write.unwrap();
-        let counts = store.counts.clone();
-        assert_eq!((counts.rows, counts.waiting), (2, BySide { y_true: 4, y_pred: 6 }));
-        assert_eq!(counts.oldest_waiting_ms, BySide { y_true: Some(97), y_pred: Some(100) });
-        drop(store);
-        // As it was: no counts, and arrivals without their side.
-        let old = Database::create(&place.0).unwrap();
-        let write = old.begin_write().unwrap();
-        write.open_table(NUMBERS).unwrap().insert(FORMAT_KEY, FORMAT_BEFORE).unwrap();
-        write.open_table(BYTES).unwrap().remove(COUNTS).unwrap().unwrap();
-        let mut arrivals = write.open_table(ARRIVALS).unwrap();
-        for n in (0..10).filter(|n| of_side_in_turn(*n).side == Side::YPred) {
-            arrivals.remove(key(Side::YPred, n)).unwrap().unwrap();
-            arrivals.insert(n, n.to_string().as_str()).unwrap();
-        }
-        drop(arrivals);
-        write.commit().unwrap();
-        drop(old);
-        assert!(place.open("b.").is_err());
-        for _ in 0..2 {
-            let mut store = place.open("a.").unwrap();
-            assert_eq!(store.counts, counts);
-            let beyond = store.read(|view| view.beyond(0, 0, 99)).unwrap();
-            assert_eq!(beyond.into_iter().map(|(id, _)| id).collect::<String>(), "0123456789");
+        for (key, complaint) in [
+            ((NEXT_ARRIVAL, 1), "metric.redb has format 1, of an earlier metric"),
+            ((FORMAT_KEY, 2), "metric.redb has format 2, of an earlier metric"),
+            ((FORMAT_KEY, 4), "metric.redb has format 4, this metric reads 3"),
+        ] {
+            let place = Place::new();
+            let other = Database::create(&place.0).unwrap();
+            let write = other.begin_write().unwrap();
+            write.open_table(NUMBERS).unwrap().insert(key.0, key.1).unwrap();
+            write.commit().unwrap();
+            drop(other);
+            let error = place.open("").err().unwrap().to_string();
+            assert!(error.contains(complaint), "{error}");
         }
     }
 

@@ -213,6 +213,19 @@ fn the_status_says_that_the_disk_is_full_and_that_there_is_room_again() {
     assert_eq!(service.terminate(), Some(0));
 }
 
+/// Each read takes so long that the test comes in time.
+#[test]
+fn the_status_says_that_a_log_is_read() {
+    let scene = Scene::new();
+    let row = |id: usize| format!("id {id},1,2.5,1.5,1732341600.000\n");
+    scene.directory.write("metric_log.csv", HEADER.to_owned() + &(0..500_000).map(row).collect::<String>());
+    let service = scene.disturbed("read,pread64", "delay_enter=100000", "1+");
+    let reading = wait_for_status(&scene.directory, &json!({"state": "recovering"}));
+    assert!(reading["reason"].as_str().unwrap().contains("metric_log.csv: "), "{reading}");
+    assert_eq!(service.terminate(), Some(0));
+    wait_for_status(&scene.directory, &json!({"state": "stopped", "reason": null}));
+}
+
 type Files = HashMap<OsString, Vec<u8>>;
 
 /// What a killed process left behind, and the prefix of its queues.

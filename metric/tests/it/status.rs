@@ -169,22 +169,12 @@ fn a_failure_is_its_reason() {
 }
 
 #[test]
-fn a_long_log_that_is_read_is_said_and_its_rows_are_counted() {
-    const ROWS: usize = 500_000;
+fn the_rows_of_a_log_that_is_read_are_counted() {
     let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
     let row = |id: usize| format!("id {id},1,2.5,1.5,1732341600.000\n");
-    let text = HEADER.to_owned() + &(0..ROWS).map(row).collect::<String>();
-    fs::write(directory.file("metric_log.csv"), &text).unwrap();
-    let mut service = metric(&url, &prefix, &directory, &[]);
-    let reading = wait_for_status(&directory, &json!({"state": "recovering"}));
-    assert!(reading["reason"].as_str().unwrap().contains("metric_log.csv: "), "{reading}");
-    service.wait_for_line("log-dir");
-    service.signal("TERM");
-    assert_eq!(service.wait().code(), Some(0));
-    let stopped = status(&directory).unwrap();
-    assert_eq!(stopped["state"], "stopped");
+    directory.write("metric_log.csv", HEADER.to_owned() + &(0..1000).map(row).collect::<String>());
     let service = metric(&url, &prefix, &directory, &[]);
-    wait_for_status(&directory, &json!({"state": "consuming", "rows": ROWS}));
+    wait_for_status(&directory, &json!({"state": "consuming", "rows": 1000}));
     assert_eq!(service.terminate(), Some(0));
 }
 
