@@ -14,7 +14,9 @@ use glue::shutdown::Stop;
 use serde::Serialize;
 use std::{
     convert::Infallible,
-    fs, io, mem,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    mem,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -218,13 +220,22 @@ fn write_until_end(
     }
 }
 
-/// Replaces the file whole. Not synced: after a power cut it may be old or empty, until the next start writes it.
+/// Replaces the file whole. Not synced: after a power cut it may be old or empty, until the next start writes it. A disk without room for
+/// another file still takes what goes over the old one, so that a reader learns of it.
 fn replace(path: &Path, content: &str) -> io::Result<()> {
     let unfinished = path.with_extension("json.new");
     let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
-    written.inspect_err(|_| {
+    written.or_else(|error| {
         let _ = fs::remove_file(&unfinished);
+        overwrite(path, content).map_err(|_| error)
     })
+}
+
+/// Writes over the file in one call. Spaces cover the rest of a longer one, so that it is JSON all the time.
+fn overwrite(path: &Path, content: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let len = file.metadata()?.len() as usize;
+    file.write_all(format!("{content:len$}").as_bytes())
 }
 
 #[cfg(test)]
@@ -280,5 +291,20 @@ mod tests {
         assert_eq!(report.wait(None), Duration::ZERO);
         report.counts = None;
         assert_eq!((report.wait(None), report.json(0)), (seconds(50), None), "nothing is known yet");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_is_written_over() {
+        let directory = std::env::temp_dir().join(format!("status-{:016x}", fastrand::u64(..)));
+        let path = directory.join(NAME);
+        // As where the disk has no room for it.
+        fs::create_dir_all(path.with_extension("json.new")).unwrap();
+        assert!(replace(&path, "{}").is_err(), "there is none to write over");
+        fs::write(&path, "{\"rows\": 12}\n").unwrap();
+        for content in ["{}\n", "{\"rows\": 12345}\n", "[1]\n"] {
+            replace(&path, content).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap().trim_end(), content.trim_end());
+        }
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

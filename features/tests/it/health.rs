@@ -45,10 +45,10 @@ fn a_queue_that_confirms_nothing_is_reported_once_and_becomes_the_reason() {
     service.wait_for_line(" sent, ");
     // As one without a leader: it takes no messages, and the connection lives on.
     let queue = "whereis(list_to_atom(\"%2F_features\"))";
-    node.ctl(&["eval", &format!("sys:suspend({queue}).")]);
+    node.eval(&format!("sys:suspend({queue})."));
     service.wait_for_line("a message has been unconfirmed for 1");
     wait_for_health(&node.url, "", "without a leader");
-    node.ctl(&["eval", &format!("sys:resume({queue}).")]);
+    node.eval(&format!("sys:resume({queue})."));
     service.wait_for_line("the broker confirms again");
     wait_for("health", || health(&node.url, "").starts_with("ok: ").then_some(()));
     assert_eq!(service.count_lines("a message has been unconfirmed"), 1);
@@ -60,9 +60,9 @@ fn a_resource_alarm_is_the_reason_when_it_lasts() {
     let node = Node::start();
     let service = features(&node.url, "", &[("interval", "0.05")]);
     service.wait_for_line(" sent, ");
-    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    node.alarm(true);
     wait_for_health(&node.url, "", "the broker has blocked publishing");
-    node.ctl(&["set_vm_memory_high_watermark", "0.4"]);
+    node.alarm(false);
     wait_for("health", || health(&node.url, "").starts_with("ok: ").then_some(()));
     assert_eq!(service.terminate(), Some(0));
 }

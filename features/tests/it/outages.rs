@@ -52,15 +52,15 @@ fn an_alarm_is_reported_and_waited_for() {
     let node = Node::start();
     let service = features(&node.url, "", &[("interval", "0.01")]);
     service.wait_for_line("connected to");
-    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    node.alarm(true);
     service.wait_for_line("the broker has blocked publishing");
-    node.ctl(&["set_vm_memory_high_watermark", "0.4"]);
+    node.alarm(false);
     service.wait_for_line("the broker takes messages again");
     let peer = Peer::connect(&node.url);
     let depth = peer.depth("features");
     wait_for("further samples", || (peer.depth("features") > depth).then_some(()));
     // An end while the broker does not listen must not hang.
-    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    node.alarm(true);
     wait_for("second alarm", || (service.count_lines("has blocked publishing: ") == 2).then_some(()));
     assert_eq!(service.terminate(), Some(0));
 }

@@ -187,7 +187,20 @@ impl Node {
     /// Writes to disk what the node knows of its quorum queues. RabbitMQ 3.10 does so up to seconds after a declaration or a start, and loses
     /// the queue for good (541 on each consume) if it is killed before.
     pub fn sync_queues(&self) {
-        self.ctl(&["eval", "[ok = dets:sync(Table) || Table <- dets:all()], mnesia:sync_log()."]);
+        self.eval("[ok = dets:sync(Table) || Table <- dets:all()], mnesia:sync_log().");
+    }
+
+    /// Raises the memory alarm, or ends it.
+    pub fn alarm(&self, is_raised: bool) {
+        let share = if is_raised { "0.00001" } else { "0.4" };
+        self.eval(&format!("vm_memory_monitor:set_vm_memory_high_watermark({share})."));
+    }
+
+    /// Evaluates Erlang in the node, and returns `{ok, VALUE}`.
+    pub fn eval(&self, text: &str) -> String {
+        let value = script("eval", &self.directory.0, &[text]);
+        assert!(value.starts_with("{ok,"), "{text}: {value}");
+        value
     }
 
     /// Runs rabbitmqctl.

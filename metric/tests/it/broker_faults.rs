@@ -129,14 +129,15 @@ fn an_alarm_does_not_keep_metric_from_its_work() {
     service.wait_for_line("consuming");
     service.kill();
     ledger.publish(&node.url);
-    node.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    node.alarm(true);
     let service = metric(&node.url, ledger.prefix(), &directory, &settings);
     wait_for("rows", || (rows(&directory).len() == ledger.early_rows()).then_some(()));
     wait_for("acknowledgements", || {
-        let listed = node.ctl(&["list_queues", "--silent", "messages"]);
-        listed.lines().all(|messages| messages == "0").then_some(())
+        let listed =
+            node.eval("[rabbit_amqqueue:info(Queue, [messages]) || Queue <- rabbit_amqqueue:list()].");
+        (listed.matches("{messages,0}").count() == listed.matches("{messages,").count()).then_some(())
     });
-    node.ctl(&["set_vm_memory_high_watermark", "0.4"]);
+    node.alarm(false);
     ledger.finish(&node.url, &directory);
     assert_eq!(service.terminate(), Some(0));
     ledger.check(&directory);
