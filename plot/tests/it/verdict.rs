@@ -141,7 +141,7 @@ fn every_state_has_its_own_sign_and_the_next_step_is_said() {
             "",
             status("reconnecting", refused),
             "learning",
-            "No rows yet: metric is reconnecting: connection refused.",
+            "No rows yet: metric waits for the broker: connection refused; see that it runs",
         ),
         (
             "nothing",
