@@ -80,6 +80,13 @@ pub struct Verdict {
     pub text: String,
 }
 
+impl Verdict {
+    /// Of another state, or of another change of the error.
+    pub fn is_another(&self, before: &Verdict) -> bool {
+        (self.state, self.mae_before) != (before.state, before.mae_before)
+    }
+}
+
 /// What the verdict is of.
 pub struct Facts<'a> {
     pub summary: &'a Summary,
@@ -279,6 +286,9 @@ mod tests {
         assert!(worse.text.starts_with("Worse since 06:20 UTC: MAE 3.999 → 6.0"), "{worse:?}");
         assert!(worse.text.ends_with(" (+50 %)"), "{worse:?}");
         assert!((worse.mae_after.unwrap() - 6.0).abs() < 0.05, "{worse:?}");
+        let once_more = errors(4.0, 1200).chain(errors(6.0, 600)).chain(errors(30.0, 200));
+        let once_more = verdict(&summary(once_more), None, 2000.0);
+        assert!(once_more.is_another(&worse) && !worse.is_another(&worse), "{once_more:?}");
         let better = verdict(&summary(errors(4.0, 1200).chain(errors(1.0, 600))), None, 86_400.0 * 2.0);
         assert_eq!(better.state, Standing::Silent, "silence comes first: {better:?}");
         let better = verdict(&summary(errors(4.0, 1200).chain(errors(1.0, 600))), None, 1900.0);
