@@ -247,6 +247,16 @@ mod tests {
     fn several_logs_are_named_with_commas() {
         assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
         assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
+        for (logs, status) in [
+            ("", "/d/metric_status.json"),
+            ("/a/x.csv,/b/y.csv", "/a/metric_status.json"),
+            ("/a/*.csv,/b/y.csv", "/a/metric_status.json"),
+            ("/a/*/x.csv", "/d/metric_status.json"),
+            ("x.csv", "metric_status.json"),
+        ] {
+            let config = run(&["--log-dir", "/d", "--log", logs], &[]).unwrap();
+            assert_eq!(config.status, Path::new(status), "{logs}");
+        }
     }
 
     #[test]

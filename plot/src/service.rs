@@ -85,7 +85,7 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     Ok(())
 }
 
-/// One line for each change of the verdict.
+/// One line for each change of the verdict, and of the error.
 fn say(verdict: &Verdict) {
     match verdict.state {
         Standing::Worse | Standing::Silent | Standing::Blind => warn!("{}", verdict.text),
@@ -213,7 +213,7 @@ impl<'a> Service<'a> {
         if moment.shows_the_same(&shown) {
             return;
         }
-        if moment.verdict.state != shown.verdict.state {
+        if moment.verdict.is_another(&shown.verdict) {
             say(&moment.verdict);
         }
         moment.version += 1;

@@ -5,20 +5,26 @@ use crate::{
     alert::{
         judge::Finding,
         message::{Alert, Phase},
-        rules::Rule,
+        rules::{Rule, Subject},
         verdict::{Facts, Verdict},
     },
     logs::follow::State,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::RangeInclusive};
 
 /// A number has to stay back within its limit for as many rows, or as long, before its rule resolves: otherwise one at its limit would
 /// alert again and again.
 const BACK_ROWS: u64 = 100;
 const BACK_S: f64 = 30.0;
 
-/// What starts together with this process has as long to begin its work before its silence fires.
+/// What starts together with this process has as long to begin its work before its silence or blindness fires.
 const GRACE_S: f64 = 60.0;
+
+/// Blindness that begins this soon after the start is that of a start as well: of `metric`, whose broker starts too.
+const WITH_START_S: f64 = 20.0;
+
+/// Seconds between two looks. Beyond them the machine slept, or its clock was set, and all may need a moment as at a start.
+const BETWEEN_LOOKS_S: RangeInclusive<f64> = -1.0..=15.0;
 
 /// Alerts that have resolved and are shown, the last ones.
 const MOST_RESOLVED: usize = 20;
@@ -29,8 +35,9 @@ pub struct Alarms {
     /// From new to old.
     resolved: VecDeque<Alert>,
     ids: Ids,
-    /// Unix seconds.
+    /// Unix seconds of the start, or of the first look after a sleep; and of the last look.
     started_s: f64,
+    judged_s: f64,
     /// All logs that there are were read at least once: before, much seems to have resolved.
     is_read: bool,
 }
@@ -65,7 +72,7 @@ impl Alarms {
             rules.iter().map(|rule| Alarm::new(Some(rule.clone()), fired(&rule.text))).collect();
         alarms.extend(firing.into_iter().map(|alert| Alarm::new(None, Some(alert))));
         let ids = Ids { prefix, n: 0 };
-        Alarms { alarms, resolved: VecDeque::new(), ids, started_s: now_s, is_read: false }
+        Alarms { alarms, resolved: VecDeque::new(), ids, started_s: now_s, judged_s: now_s, is_read: false }
     }
 
     /// A log was replaced: all are read again.
@@ -76,11 +83,15 @@ impl Alarms {
     /// What has changed, in the order of the rules.
     pub fn judge(&mut self, facts: &Facts, verdict: &Verdict) -> Vec<Alert> {
         self.is_read |= matches!(facts.state, State::Following | State::Waiting(_));
+        if !BETWEEN_LOOKS_S.contains(&(facts.now_s - self.judged_s)) {
+            self.started_s = facts.now_s;
+        }
+        self.judged_s = facts.now_s;
         let is_starting = facts.now_s < self.started_s + GRACE_S;
         let mut changes = Vec::new();
         for alarm in &mut self.alarms {
             let Some(finding) = alarm.find(facts, verdict, self.is_read) else { continue };
-            let is_early = is_starting && alarm.is_of_time() && finding.since_s < self.started_s;
+            let is_early = is_starting && alarm.is_of_start(finding.since_s - self.started_s);
             if alarm.changes(&finding, facts) && !(finding.is_bad && is_early) {
                 let alert = alarm.change(finding, facts, self.ids.next());
                 if alert.phase == Phase::Resolved {
@@ -124,9 +135,13 @@ impl Alarm {
         self.last.as_ref().is_some_and(|last| last.phase == Phase::Firing)
     }
 
-    /// Silence and blindness.
-    fn is_of_time(&self) -> bool {
-        self.rule.as_ref().is_some_and(Rule::is_of_time)
+    /// Whether what began `after_s` seconds after the start came with it.
+    fn is_of_start(&self, after_s: f64) -> bool {
+        match self.rule.as_ref().map(|rule| rule.subject) {
+            Some(Subject::Silence) => after_s < 0.0,
+            Some(Subject::Blind) => after_s < WITH_START_S,
+            _ => false,
+        }
     }
 
     fn find(&self, facts: &Facts, verdict: &Verdict, is_read: bool) -> Option<Finding> {

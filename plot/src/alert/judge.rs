@@ -34,11 +34,6 @@ impl Rule {
         !matches!(self.subject, Subject::Drift | Subject::Silence | Subject::Blind)
     }
 
-    /// It fires by time alone.
-    pub fn is_of_time(&self) -> bool {
-        matches!(self.subject, Subject::Silence | Subject::Blind)
-    }
-
     /// All but whether the monitor works.
     pub fn needs_rows(&self) -> bool {
         self.subject != Subject::Blind

@@ -100,9 +100,10 @@ impl Format {
     }
 }
 
-/// Slack's three characters of control: a reason must not call a whole channel by `<!channel>`.
+/// Slack's three characters of control, and what follows an `@` apart from it: a reason, which may quote a message, must not call a whole
+/// channel by `<!channel>`, or by `@everyone` where the receiver is Mattermost or Discord.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "@\u{200b}")
 }
 
 #[cfg(test)]
@@ -117,14 +118,14 @@ mod tests {
             value: Some(61.5),
             limit: Some(60.0),
             since_s: 1_732_341_600.25,
-            text: "MAE 61.5 of <!channel> & \"more\"".to_owned(),
+            text: "MAE 61.5 of <!channel> & \"@all\"".to_owned(),
         }
     }
 
     #[test]
     fn slack_gets_one_text_that_calls_nobody() {
         let body = Format::Slack.body(&alert(Phase::Firing));
-        assert_eq!(body, r#"{"text":"Alert: MAE 61.5 of &lt;!channel&gt; &amp; \"more\""}"#);
+        assert_eq!(body, "{\"text\":\"Alert: MAE 61.5 of &lt;!channel&gt; &amp; \\\"@\u{200b}all\\\"\"}");
         assert!(Format::Slack.body(&alert(Phase::Resolved)).contains("Resolved: MAE"));
     }
 

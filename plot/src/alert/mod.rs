@@ -4,6 +4,7 @@
 pub mod alarms;
 mod judge;
 pub mod message;
+mod missing;
 pub mod outbox;
 mod retry;
 pub mod rules;

@@ -7,6 +7,7 @@ use crate::{
     logs::follow::plain,
     replace,
 };
+use glue::number::counted;
 use log::{info, warn};
 use serde_json::{Value, json};
 use std::{
@@ -69,7 +70,8 @@ impl Outbox {
             Kept::default()
         });
         if !kept.waiting.is_empty() {
-            info!("{} of before the start not delivered yet", alerts(kept.waiting.len()));
+            let waiting = counted(kept.waiting.len() as u64, "alert", "alerts");
+            info!("{waiting} of before the start not delivered yet");
         }
         Outbox { directory: directory.to_owned(), name, kept: Mutex::new(kept), more: Condvar::new() }
     }
@@ -140,11 +142,6 @@ impl Outbox {
             kept.trouble = trouble;
         }
     }
-}
-
-/// `1 alert`, `2 alerts`.
-pub fn alerts(n: usize) -> String {
-    format!("{n} {}", if n == 1 { "alert" } else { "alerts" })
 }
 
 /// # Errors

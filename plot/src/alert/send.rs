@@ -4,13 +4,14 @@
 use crate::{
     alert::{
         message::{Alert, Format},
-        outbox::{Outbox, alerts},
+        outbox::Outbox,
         retry,
     },
     logs::follow::plain,
     words::clock,
 };
 use anyhow::{Context, Result, ensure};
+use glue::number::counted;
 use log::{info, warn};
 use rustls::CertificateError;
 use std::{
@@ -131,7 +132,7 @@ impl Sender {
                     let wait = asked.map_or(backoff, |asked| asked.max(backoff));
                     if self.trouble.as_ref() != Some(&why) {
                         let wait = clock::duration((wait.as_secs_f64() * 10.0).round() / 10.0);
-                        let waiting = alerts(waiting);
+                        let waiting = counted(waiting as u64, "alert", "alerts");
                         warn!(
                             "alert {id} is not delivered: {why}; {waiting} waiting, trying again in {wait}"
                         );

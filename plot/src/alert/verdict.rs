@@ -2,6 +2,7 @@
 //! Pure. Never reads the clock: what it needs is handed in.
 
 use crate::{
+    alert::missing,
     logs::follow::State,
     stats::{
         backlog::{Backlog, GONE_S},
@@ -22,6 +23,10 @@ const SILENCE_GAPS: f64 = 3.0;
 
 /// More than this share of the messages are rejected: nothing can be said of the model.
 const REJECTED_MOST: f64 = 0.5;
+
+/// What is blind stays so while more than this share are: where all truths are rejected, half of the messages are, now one more, now one
+/// less.
+const REJECTED_STILL: f64 = 0.4;
 
 /// Fewer messages than these have no share.
 pub const REJECTED_LEAST: u64 = 20;
@@ -75,6 +80,13 @@ pub struct Verdict {
     pub text: String,
 }
 
+impl Verdict {
+    /// Of another state, or of another change of the error.
+    pub fn is_another(&self, before: &Verdict) -> bool {
+        (self.state, self.mae_before) != (before.state, before.mae_before)
+    }
+}
+
 /// What the verdict is of.
 pub struct Facts<'a> {
     pub summary: &'a Summary,
@@ -89,9 +101,9 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// `before`: the verdict until now, whose time goes on while its state does.
     pub fn verdict(&self, before: Option<&Verdict>) -> Verdict {
-        let blind = self.blindness().map(|(since_s, text)| {
-            let known =
-                before.filter(|before| before.state == Standing::Blind).and_then(|before| before.since_s);
+        let was_blind = before.filter(|before| before.state == Standing::Blind);
+        let blind = self.blindness(was_blind.is_some()).map(|(since_s, text)| {
+            let known = was_blind.and_then(|before| before.since_s);
             let since_s = known.or(since_s).unwrap_or(self.now_s);
             plain(Standing::Blind, Some(since_s), format!("Blind since {}: {text}", self.time(since_s)))
         });
@@ -102,7 +114,7 @@ impl Facts<'_> {
     }
 
     /// Why the monitor sees nothing, and since when, in Unix seconds.
-    fn blindness(&self) -> Option<(Option<f64>, String)> {
+    fn blindness(&self, was_blind: bool) -> Option<(Option<f64>, String)> {
         let Facts { backlog, now_s, .. } = self;
         if let State::Trouble(reason) = self.state {
             return Some((None, format!("not all logs can be read: {reason}")));
@@ -112,28 +124,23 @@ impl Facts<'_> {
         }
         let status = backlog.status.as_ref()?;
         if status.state == "stopped" {
-            return Some((Some(status.at_s), "metric was stopped; start it again".to_owned()));
+            let text = match &status.reason {
+                Some(reason) => format!("metric has failed: {reason}"),
+                None => "metric was stopped; start it again".to_owned(),
+            };
+            return Some((Some(status.at_s), text));
         }
         if backlog.is_gone(*now_s) {
             return Some((Some(status.at_s), "metric is gone; start it again".to_owned()));
         }
         if let Some(since_s) = backlog.idle_since_s.filter(|since_s| now_s - since_s > GONE_S) {
-            let doing = match status.state.as_str() {
-                "reconnecting" => "metric has no connection to the broker",
-                "waiting_for_room" => "metric waits for room on its disk",
-                "recovering" => "metric recovers from its log",
-                _ => "metric does not consume",
-            };
-            let reason = status.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-            return Some((Some(since_s), format!("{doing}{reason}")));
+            return Some((Some(since_s), missing::work(status)));
         }
         let rejections = backlog.rejections();
         let share = rejections.share().filter(|_| rejections.all >= REJECTED_LEAST)?;
-        (share > REJECTED_MOST).then(|| {
-            let last = status
-                .last_rejection
-                .as_ref()
-                .map_or(String::new(), |(_, reason)| format!("; the last: {reason}"));
+        let most = if was_blind { REJECTED_STILL } else { REJECTED_MOST };
+        (share > most).then(|| {
+            let last = missing::last_rejection(status);
             (None, format!("metric rejects {} of the messages{last}", number::percent(share)))
         })
     }
@@ -208,60 +215,7 @@ impl Facts<'_> {
                 );
                 plain(Standing::Learning, None, text)
             }
-            _ => plain(Standing::Learning, None, self.missing()),
-        }
-    }
-
-    /// What is missing where there are no rows, and the next step.
-    fn missing(&self) -> String {
-        if *self.state == State::Starting {
-            return "Reading the logs for the first time".to_owned();
-        }
-        let Some(status) = &self.backlog.status else {
-            return "No rows yet, and no metric has written here: start metric with this log directory"
-                .to_owned();
-        };
-        let waiting = |n: u64, one: &str, many: &str| {
-            format!(
-                "{} {} {}",
-                count(n),
-                if n == 1 { one } else { many },
-                if n == 1 { "waits" } else { "wait" }
-            )
-        };
-        match (status.waiting.y_pred, status.waiting.y_true) {
-            _ if status.state != "consuming" => format!(
-                "No rows yet: metric is {}{}",
-                status.state.replace('_', " "),
-                status.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
-            ),
-            (0, 0) if status.rejected > 0 => format!(
-                "No rows yet: {} rejected{}",
-                if status.rejected == 1 {
-                    "1 message was".to_owned()
-                } else {
-                    format!("{} messages were", count(status.rejected))
-                },
-                status
-                    .last_rejection
-                    .as_ref()
-                    .map_or(String::new(), |(_, reason)| format!("; the last: {reason}"))
-            ),
-            (0, 0) => {
-                "No rows yet: nothing was received; publish to features (or y_pred) and y_true".to_owned()
-            }
-            (n, 0) => {
-                format!("{}, no truth has come: publish to y_true", waiting(n, "prediction", "predictions"))
-            }
-            (0, n) => format!(
-                "{}, no prediction has come: publish to features or y_pred",
-                waiting(n, "truth", "truths")
-            ),
-            (predictions, truths) => format!(
-                "{} and {}, and no two have the same id: publish both with one id",
-                waiting(predictions, "prediction", "predictions"),
-                waiting(truths, "truth", "truths")
-            ),
+            _ => plain(Standing::Learning, None, missing::rows(self.state, self.backlog)),
         }
     }
 
@@ -332,6 +286,9 @@ mod tests {
         assert!(worse.text.starts_with("Worse since 06:20 UTC: MAE 3.999 → 6.0"), "{worse:?}");
         assert!(worse.text.ends_with(" (+50 %)"), "{worse:?}");
         assert!((worse.mae_after.unwrap() - 6.0).abs() < 0.05, "{worse:?}");
+        let once_more = errors(4.0, 1200).chain(errors(6.0, 600)).chain(errors(30.0, 200));
+        let once_more = verdict(&summary(once_more), None, 2000.0);
+        assert!(once_more.is_another(&worse) && !worse.is_another(&worse), "{once_more:?}");
         let better = verdict(&summary(errors(4.0, 1200).chain(errors(1.0, 600))), None, 86_400.0 * 2.0);
         assert_eq!(better.state, Standing::Silent, "silence comes first: {better:?}");
         let better = verdict(&summary(errors(4.0, 1200).chain(errors(1.0, 600))), None, 1900.0);
@@ -359,10 +316,13 @@ mod tests {
         let stopped = with(Status { state: "stopped".to_owned(), ..Status::default() });
         assert!(stopped.text.contains("metric was stopped"), "{stopped:?}");
         let reason = Some("connection refused".to_owned());
+        let failed =
+            with(Status { state: "stopped".to_owned(), reason: reason.clone(), ..Status::default() });
+        assert!(failed.text.contains("metric has failed: connection refused"), "{failed:?}");
         let idle = with(Status { state: "reconnecting".to_owned(), reason, ..Status::default() });
         assert_eq!((idle.state, idle.since_s), (Standing::Blind, Some(START_S + 4970.0)));
         assert!(
-            idle.text.ends_with("metric has no connection to the broker: connection refused"),
+            idle.text.contains("metric waits for the broker: connection refused; see that it runs"),
             "{idle:?}"
         );
         assert_eq!(with(consuming()).state, Standing::Silent);
@@ -375,46 +335,20 @@ mod tests {
         let facts = Facts { summary, state, backlog: &backlog, last_rows_s: None, now_s };
         let blind = facts.verdict(None);
         assert!(blind.text.contains("metric rejects 60.0 % of the messages"), "{blind:?}");
+        // All truths are rejected: half of the messages, now one more, now one less.
+        let mut backlog = Backlog::default();
+        let mut verdict = None;
+        for n in 0..100 {
+            let (rows, waiting) = (0, Halves { y_true: 0, y_pred: 50 + n / 2 });
+            let half = Status { rows, waiting, rejected: 50 + n.div_ceil(2), ..consuming() };
+            backlog.take(Ok(Some(Status { at_s: now_s, ..half })), now_s);
+            verdict = Some(Facts { backlog: &backlog, ..facts }.verdict(verdict.as_ref()));
+            let state = verdict.as_ref().map(|verdict| verdict.state == Standing::Blind);
+            assert_eq!(state, Some(n > 20), "after {n} messages: {verdict:?}");
+        }
         // Its time goes on, whatever the reason is by then.
         let state = &State::Trouble("x".to_owned());
         let later = Facts { state, now_s: now_s + 60.0, ..facts }.verdict(Some(&blind));
         assert_eq!((later.state, later.since_s), (Standing::Blind, Some(now_s)));
-    }
-
-    #[test]
-    fn without_rows_the_next_step_is_said() {
-        let waiting = |y_pred, y_true| Status { waiting: Halves { y_true, y_pred }, ..consuming() };
-        let reconnecting = Status {
-            state: "reconnecting".to_owned(),
-            reason: Some("refused".to_owned()),
-            ..Status::default()
-        };
-        for (status, text) in [
-            (None, "No rows yet, and no metric has written here: start metric with this log directory"),
-            (
-                Some(consuming()),
-                "No rows yet: nothing was received; publish to features (or y_pred) and y_true",
-            ),
-            (Some(waiting(17, 0)), "17 predictions wait, no truth has come: publish to y_true"),
-            (Some(waiting(1, 0)), "1 prediction waits, no truth has come: publish to y_true"),
-            (Some(waiting(0, 2)), "2 truths wait, no prediction has come: publish to features or y_pred"),
-            (
-                Some(waiting(1, 2)),
-                "1 prediction waits and 2 truths wait, and no two have the same id: publish both with one id",
-            ),
-            (Some(Status { rejected: 1, ..consuming() }), "No rows yet: 1 message was rejected"),
-        ] {
-            assert_eq!(verdict(&summary([]), status, 0.0).text, text);
-        }
-        let mut backlog = Backlog::default();
-        backlog.take(Ok(Some(reconnecting)), 0.0);
-        let facts = Facts {
-            summary: &summary([]),
-            state: &State::Following,
-            backlog: &backlog,
-            last_rows_s: None,
-            now_s: 1.0,
-        };
-        assert_eq!(facts.verdict(None).text, "No rows yet: metric is reconnecting: refused");
     }
 }

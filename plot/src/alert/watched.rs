@@ -40,11 +40,25 @@ impl Watched {
         Watched { statistics, alarms, state, verdict, now_s: START_S }
     }
 
-    /// Adds rows of an error, `after_s` later; returns what has changed.
+    /// Looks every 10 s, and `after_s` from now with rows of an error; returns what has changed.
     fn look(&mut self, rows: usize, error: f64, after_s: f64) -> Vec<String> {
-        self.now_s += after_s;
+        let (end_s, mut changes) = (self.now_s + after_s, Vec::new());
+        while self.now_s + 10.0 < end_s {
+            self.now_s += 10.0;
+            changes.extend(self.judge());
+        }
+        self.now_s = end_s;
+        self.add(rows, error);
+        changes.extend(self.judge());
+        changes
+    }
+
+    fn add(&mut self, rows: usize, error: f64) {
         let rows = (0..rows).map(|_| Row::new(0.0, error, Some(self.now_s))).collect();
         self.statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+    }
+
+    fn judge(&mut self) -> Vec<String> {
         let Watched { statistics, alarms, state, verdict, now_s } = self;
         let (summary, backlog) = (Summary::of(statistics), Backlog::default());
         let (last_rows_s, now_s) = (Some(*now_s), *now_s);
@@ -120,14 +134,47 @@ fn time_alone_resolves_at_once() {
 fn what_starts_with_this_process_has_a_minute() {
     let mut watched = Watched::new("silence>10s,blind", Vec::new());
     watched.blind_since(Some(START_S - 500.0));
-    assert_eq!(watched.look(1, 1.0, -400.0), NOTHING);
-    assert_eq!(watched.look(0, 1.0, 459.0), NOTHING);
+    watched.now_s -= 400.0;
+    watched.add(1, 1.0);
+    watched.now_s += 400.0;
+    assert_eq!(watched.look(0, 1.0, 59.0), NOTHING);
     let both = ["5f3a9c01-1 silence>10s Firing", "5f3a9c01-2 blind Firing"];
     assert_eq!(watched.look(0, 1.0, 1.0), both);
-    // What began since the start does not wait.
+    // `metric` waits for a broker that starts as well.
     let mut watched = Watched::new("blind", Vec::new());
-    watched.blind_since(Some(START_S + 1.0));
-    assert_eq!(watched.look(1, 1.0, 2.0), ["5f3a9c01-1 blind Firing"]);
+    watched.blind_since(Some(START_S + 19.0));
+    assert_eq!(watched.look(1, 1.0, 39.5), NOTHING);
+    watched.blind_since(None);
+    assert_eq!(watched.look(1, 1.0, 30.0), NOTHING);
+    // What began later does not wait.
+    let mut watched = Watched::new("silence>10s,blind", Vec::new());
+    assert_eq!(watched.look(1, 1.0, 1.0), NOTHING);
+    assert_eq!(watched.look(0, 1.0, 11.0), ["5f3a9c01-1 silence>10s Firing"]);
+    watched.blind_since(Some(START_S + 20.0));
+    assert_eq!(watched.look(0, 1.0, 10.0), ["5f3a9c01-2 blind Firing"]);
+}
+
+#[test]
+fn a_machine_that_slept_or_whose_clock_was_set_has_a_minute() {
+    for (lasts, slept_s) in [(false, 3600.0), (true, 3600.0), (true, -1e6)] {
+        let mut watched = Watched::new("silence>10s,blind", Vec::new());
+        assert_eq!(watched.look(0, 1.0, 100.0), NOTHING);
+        assert_eq!(watched.look(1, 1.0, 5.0), NOTHING);
+        watched.now_s += slept_s;
+        watched.blind_since(Some(watched.now_s - 20.0));
+        assert_eq!(watched.judge(), NOTHING);
+        if lasts {
+            assert_eq!(watched.look(0, 1.0, 59.0), NOTHING);
+            let fires = watched.look(0, 1.0, 1.0);
+            // By a clock that was set back, the row is yet to come.
+            let silence = (slept_s > 0.0).then_some("silence>10s");
+            let rules = fires.iter().filter_map(|line| line.split(' ').nth(1));
+            assert_eq!(rules.collect::<Vec<_>>(), silence.into_iter().chain(["blind"]).collect::<Vec<_>>());
+        } else {
+            watched.blind_since(None);
+            assert_eq!(watched.look(1, 1.0, 5.0), NOTHING);
+        }
+    }
 }
 
 fn fired_before(rule: &str) -> Alert {
@@ -187,8 +234,8 @@ fn a_receiver_without_room_gets_the_last_state_of_each_rule() {
         });
         queued
     };
-    watched.blind_since(Some(START_S));
-    assert_eq!(watched.look(300, 61.0, 1.0).len(), 2);
+    watched.blind_since(Some(START_S + 30.0));
+    assert_eq!(watched.look(300, 61.0, 31.0).len(), 2);
     assert_eq!(queue(&mut watched, false), ["5f3a9c01-1 Firing", "5f3a9c01-2 Firing"]);
     watched.blind_since(None);
     assert_eq!(watched.look(0, 61.0, 1.0).len(), 1);

@@ -14,20 +14,25 @@ use crate::{
     },
 };
 
+/// Changes in the table, the last ones: the page stays small. `/stats.json` has more.
+const MOST_ROWS: usize = 10;
+
 /// Marks the changes that `place` has a value of the x axis for, and returns them in words. Those outside of the axis are left out.
 pub fn mark(frame: &mut Frame, changes: &[Change], place: impl Fn(&Change) -> Option<f64>) -> String {
     let (first, last) = frame.x;
     let marked = |change| Some((place(change).filter(|x| (first..=last).contains(x))?, change));
     let marked: Vec<(f64, &Change)> = changes.iter().filter_map(marked).collect();
-    for (x, change) in &marked {
-        frame.flag(word(change), *x, change.direction == Direction::Worse);
+    for direction in Direction::ALL {
+        let of_direction = marked.iter().filter(|(_, change)| change.direction == direction);
+        let places: Vec<f64> = of_direction.map(|(x, _)| *x).collect();
+        frame.flags(direction.name(), &places, direction == Direction::Worse);
     }
     // One line of names, the last change's first: it is the one of the verdict.
     for (x, change) in marked.iter().rev() {
         let across = frame.across(*x);
         let after = Place { anchor: Anchor::Start, across: across + 4.0, top: TOP };
         let before = Place { anchor: Anchor::End, across: across - 4.0, top: TOP };
-        frame.name(word(change), &[after, before]);
+        frame.name(change.direction.name(), &[after, before]);
     }
     match marked.as_slice() {
         [] => String::new(),
@@ -41,34 +46,27 @@ pub fn mark(frame: &mut Frame, changes: &[Change], place: impl Fn(&Change) -> Op
             format!(
                 " {} {changes} of the error marked; the last one: {} since {began}, MAE {before}, then {after}.",
                 count(marked.len() as u64),
-                word(last)
+                last.direction.name()
             )
         }
     }
 }
 
-/// All changes, the last one first. Empty if there is none.
+/// The last changes, the last one first. Empty if there is none.
 pub fn changes_table(changes: &[Change]) -> String {
     if changes.is_empty() {
         return String::new();
     }
-    let rows = changes.iter().rev().map(|change| {
+    let rows = changes.iter().rev().take(MOST_ROWS).map(|change| {
         let began = change.time_s.map_or("–".to_owned(), stamp);
         let [before, after] = [change.mae_before, change.mae_after].map(|mae| short(Some(mae)));
-        [began, row(change), word(change).to_owned(), before, after]
+        [began, row(change), change.direction.name().to_owned(), before, after]
     });
     table(
-        "Changes: times in UTC; MAE in the unit of y_true, of all rows between two changes, and of those in which the change was found",
+        "The last changes, 10 at most: times in UTC; MAE in the unit of y_true, of all rows between two changes, and of those in which the change was found",
         ["began", "row", "", "MAE before", "MAE then"],
         rows,
     )
-}
-
-fn word(change: &Change) -> &'static str {
-    match change.direction {
-        Direction::Worse => "worse",
-        Direction::Better => "better",
-    }
 }
 
 fn stamp(time_s: f64) -> String {

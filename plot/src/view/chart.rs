@@ -107,12 +107,13 @@ pub fn density(density: &Density) -> String {
     let mut frame = Frame::new(range, range);
     frame.axes("y_true", "y_pred", numbers(range, false));
     let most = density.counts.iter().map(|(_, _, n)| *n).max().unwrap_or(1) as f64;
-    // In cells from the lower left corner: whole numbers keep the page small.
+    // In cells from the middle of the lower left one, as thick lines: short numbers keep the page small.
     let (left, bottom) = (frame.across(range.0), frame.down(range.0));
     let (width, height) = (frame.across(range.1) - left, frame.down(range.1) - bottom);
     let cells = density.cells as f64;
     let (wide, high) = (width / cells, height / cells);
-    frame.put(format_args!("<g transform=\"translate({left:.1} {bottom:.1}) scale({wide:.4} {high:.4})\">"));
+    let middle = bottom + high / 2.0;
+    frame.put(format_args!("<g transform=\"translate({left:.1} {middle:.1}) scale({wide:.4} {high:.4})\">"));
     for level in 0..5 {
         let is_of_level = |n: u64| ((n as f64).ln_1p() / most.ln_1p() * 4.999) as u32 == level;
         let shaded: Vec<_> = density.counts.iter().filter(|(_, _, n)| is_of_level(*n)).collect();
@@ -120,7 +121,7 @@ pub fn density(density: &Density) -> String {
         for run in shaded.chunk_by(|left, right| left.1 == right.1 && left.0 + 1 == right.0) {
             if let [(x, y, _), ..] = run {
                 let cells = run.len();
-                let _ = write!(path, "M{x} {y}h{cells}v1h-{cells}z");
+                let _ = write!(path, "M{x} {y}h{cells}");
             }
         }
         frame.put(format_args!("<path class=\"cell l{level}\" d=\"{path}\" />"));

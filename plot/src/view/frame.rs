@@ -79,16 +79,20 @@ impl Frame {
         self.put(format_args!("<circle class=dot cx={across:.1} cy={down:.1} r=3 />"));
     }
 
-    /// A line over the whole height at `x`, with a triangle on top that points up or down.
-    pub fn flag(&mut self, class: &str, x: f64, is_up: bool) {
-        let (across, bottom) = (self.across(x), HEIGHT - BOTTOM);
-        let triangle = if is_up {
-            format!("{:.1}l6 10h-12z", TOP - 11.0)
-        } else {
-            format!("{:.1}l6 -10h-12z", TOP - 1.0)
-        };
-        self.put(format_args!("<path class=\"flag {class}\" d=\"M{across:.1} {TOP}V{bottom}\" />"));
-        self.put(format_args!("<path class=\"sign {class}\" d=\"M{across:.1} {triangle}\" />"));
+    /// A line over the whole height at each of `places`, with a triangle on top that points up or down. Two paths keep the page small.
+    pub fn flags(&mut self, class: &str, places: &[f64], is_up: bool) {
+        if places.is_empty() {
+            return;
+        }
+        let (tip, height) = if is_up { (TOP - 11.0, 10) } else { (TOP - 1.0, -10) };
+        let (mut lines, mut triangles) = (String::new(), String::new());
+        for across in places.iter().map(|x| self.across(*x)) {
+            // Writing to a String cannot fail.
+            let _ = write!(lines, "M{across:.1} {TOP}V{}", HEIGHT - BOTTOM);
+            let _ = write!(triangles, "M{across:.1} {tip:.1}l6 {height}h-12z");
+        }
+        self.put(format_args!("<path class=\"flag {class}\" d=\"{lines}\" />"));
+        self.put(format_args!("<path class=\"sign {class}\" d=\"{triangles}\" />"));
     }
 
     /// Writes `name` at the first of `places` that is free. Leaves it out if none is.

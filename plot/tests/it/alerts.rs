@@ -1,7 +1,7 @@
 //! What fires and what resolves: in the log, on the page, in `/stats.json` and at a receiver.
 
-use crate::process::{Directory, Plot, command, until};
-use crate::receiver::{LOG, OK, Receiver, bad_log, log_has, remembered, resolve, start};
+use crate::process::{Directory, HEADER, Plot, command, until};
+use crate::receiver::{LOG, OK, Receiver, bad_log, log_has, remembered, resolve, rows, start, with_receiver};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -50,6 +50,39 @@ fn every_change_is_sent_once_in_order_logged_and_shown() {
     // What was delivered is not sent again.
     until("nothing waits", || remembered(&directory, &plot.address)["waiting"] == json!([]));
     assert_eq!(receiver.changes(6).len(), 6);
+}
+
+#[test]
+fn a_log_that_is_rotated_changes_nothing_until_the_new_one_has_its_rows() {
+    let (directory, receiver) = (bad_log(), Receiver::start(OK));
+    let plot = start(&directory, "mae>60,blind", &receiver);
+    assert_eq!(receiver.changes(1), ["mae>60 firing"]);
+    let fired = plot.rows(200)["alerts"].clone();
+    let rotated = |n: usize, new: &str| {
+        std::fs::rename(directory.file(LOG), directory.file(&format!("metric_log.{n}.csv"))).unwrap();
+        until("the log is missed", || plot.stats()["state"] == "waiting");
+        directory.write(LOG, HEADER.to_owned() + new);
+    };
+    rotated(1, &rows(199, 1.0));
+    assert_eq!(plot.rows(199)["alerts"], fired);
+    // The one after it is as bad as the first: nothing to say.
+    rotated(2, &rows(300, 61.0));
+    assert_eq!(plot.rows(300)["alerts"], fired);
+    resolve(&directory, &plot);
+    assert_eq!(receiver.changes(2)[1..], ["mae>60 resolved"]);
+    plot.end("TERM");
+
+    // Where plot reads the renamed ones as well, a rotation is none, and the counters go on.
+    let url = format!("http://{}/", receiver.address);
+    let mut command = with_receiver(&directory, "mae>60", &url);
+    let pattern = directory.file("metric_log*.csv").display().to_string();
+    let plot = Plot::spawn(&directory, command.args(["--log", &pattern]));
+    plot.rows(200 + 199 + 600);
+    std::fs::rename(directory.file(LOG), directory.file("metric_log.3.csv")).unwrap();
+    directory.write(LOG, HEADER.to_owned() + &rows(1, 1.0));
+    plot.rows(200 + 199 + 600 + 1);
+    assert!(!directory.read("stderr").contains("reading all logs again"));
+    assert_eq!(receiver.changes(2).len(), 2);
 }
 
 #[test]

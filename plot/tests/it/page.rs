@@ -105,6 +105,7 @@ fn words_in_charts_are_whole_and_apart() {
         "id,y_true,y_pred,absolute_error,logged_at,label_delay\n".to_owned()
             + &(0..n).map(row).collect::<String>()
     };
+    let spread_out = |i: u32| 100.0 * normal(i + 5000);
     let spread = |sd: f64, n: u32| log(7, &|i| sd * normal(i), &|i| 3.0 * sd * normal(i + 5000), n);
     let cases = [
         ("50", spread(50.0, 2000)),
@@ -116,6 +117,8 @@ fn words_in_charts_are_whole_and_apart() {
         ("seldom", log(5 * 3600, &normal, &even, 30)),
         // Its changes are close to each other, and some to an edge.
         ("changes", log(7, &|i| normal(i) * [1.0, 4.0, 1.0, 9.0][i as usize / 60 % 4], &even, 5100)),
+        // All that are kept.
+        ("hundred", log(7, &|i| 40.0 * normal(i) * [1.0, 6.0][i as usize / 600 % 2], &spread_out, 66_000)),
         ("years", log(86_400, &|i| -normal(i).exp() * 1e6, &even, 2200)),
     ];
     let directory = Directory::new();
@@ -128,6 +131,8 @@ fn words_in_charts_are_whole_and_apart() {
         plot.rows(n);
         browser
             .until(&format!("document.querySelector('#tiles dd').firstChild.data.replace(',', '') == {n}"));
+        let bytes = plot.ask("GET", "/").2.len();
+        assert!(bytes < 70_000, "{name}: {bytes} bytes");
         for (width, mobile) in [(360, true), (800, false), (1280, false)] {
             let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile });
             browser.call("Emulation.setDeviceMetricsOverride", &size);

@@ -1,7 +1,8 @@
-//! The verdict in a real browser: it turns without a reload, in the tab as well, with marks, tiles and the next step.
+//! The verdict in a real browser: it turns without a reload, in the tab as well, with marks, tiles and the next step, and a receiver is told.
 
 use crate::browser::Browser;
 use crate::process::{Directory, Plot};
+use crate::receiver::{OK, Receiver};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -53,9 +54,10 @@ fn flags(class: &str) -> String {
 
 #[test]
 fn the_page_turns_from_steady_to_worse_and_better_without_a_reload() {
-    let (directory, start_s) = (Directory::new(), now_s() - 600.0);
+    let (directory, start_s, receiver) = (Directory::new(), now_s() - 600.0, Receiver::start(OK));
     directory.write(LOG, &(HEADER.to_owned() + &rows(0..800, 4.0, start_s)));
-    let plot = Plot::start(&directory, &[]);
+    let url = format!("http://{}/", receiver.address);
+    let plot = Plot::start(&directory, &["--alert-url", &url, "--alert-format", "json"]);
     let mut browser = Browser::open(&directory, &plot);
     browser.until(&format!("{TITLE} === '○ learning – Model error'"));
     browser.until(&format!("{VERDICT}.includes('Learning what is usual: 800 of 1,000 rows')"));
@@ -88,8 +90,10 @@ fn the_page_turns_from_steady_to_worse_and_better_without_a_reload() {
     assert_eq!(turn(1500..1600, 4.0, "● steady", steady), (json!("[]"), json!("0,0"), json!("0,0")));
     let worse = "Worse since \\d\\d:\\d\\d UTC: MAE [34][.\\d]* → [78][.\\d]* \\(\\+\\d+\\s%\\)";
     assert_eq!(turn(1600..1900, 8.0, "▲ worse", worse), (said("worse"), json!("1,1"), json!("0,0")));
+    assert_eq!(receiver.changes(1), ["drift firing"]);
     let better = "Better since \\d\\d:\\d\\d UTC: MAE [78][.\\d]* → [12][.\\d]* \\(−\\d+\\s%\\)";
     assert_eq!(turn(1900..2300, 1.0, "▼ better", better), (said("better"), json!("1,1"), json!("1,1")));
+    assert_eq!(receiver.changes(2)[1..], ["drift resolved"]);
     assert_eq!(icons.len(), 4, "{icons:?}");
     assert!(icons.iter().all(|icon| icon.starts_with("\"data:image/svg+xml,")), "{icons:?}");
     // Better and worse differ in shape and stroke, and in words.
@@ -141,7 +145,7 @@ fn every_state_has_its_own_sign_and_the_next_step_is_said() {
             "",
             status("reconnecting", refused),
             "learning",
-            "No rows yet: metric is reconnecting: connection refused.",
+            "No rows yet: metric waits for the broker: connection refused; see that it runs",
         ),
         (
             "nothing",
