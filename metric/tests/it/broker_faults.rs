@@ -135,7 +135,7 @@ fn an_alarm_does_not_keep_metric_from_its_work() {
     wait_for("acknowledgements", || {
         let listed =
             node.eval("[rabbit_amqqueue:info(Queue, [messages]) || Queue <- rabbit_amqqueue:list()].");
-        (listed.matches("{messages,0}").count() == listed.matches("{messages,").count()).then_some(())
+        (listed.matches("{messages, 0}").count() == listed.matches("{messages,").count()).then_some(())
     });
     node.alarm(false);
     ledger.finish(&node.url, &directory);
