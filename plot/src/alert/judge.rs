@@ -143,7 +143,7 @@ mod tests {
         logs::{
             follow::State,
             lines::{Event, Lines},
-            row::{Faults, Row},
+            row::Row,
             status::{Halves, Status},
         },
         stats::{backlog::Backlog, drift::Baseline, statistics::Statistics, summary::Summary},
@@ -160,7 +160,7 @@ mod tests {
             Row::new(0.0, error, Some(START_S + n as f64)).with_label_delay(Some(delay_s))
         };
         let rows = rows.into_iter().enumerate().map(row).collect();
-        statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
         Summary::of(&statistics)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     logs::{
         follow::State,
         lines::{Event, Lines},
-        row::{Faults, Row},
+        row::Row,
     },
     stats::{backlog::Backlog, statistics::Statistics, summary::Summary},
 };
@@ -44,7 +44,7 @@ impl Watched {
     fn look(&mut self, rows: usize, error: f64, after_s: f64) -> Vec<String> {
         self.now_s += after_s;
         let rows = (0..rows).map(|_| Row::new(0.0, error, Some(self.now_s))).collect();
-        self.statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        self.statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
         let Watched { statistics, alarms, state, verdict, now_s } = self;
         let (summary, backlog) = (Summary::of(statistics), Backlog::default());
         let (last_rows_s, now_s) = (Some(*now_s), *now_s);

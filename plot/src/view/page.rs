@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::logs::follow::State;
     use crate::logs::lines::{Event, Lines};
-    use crate::logs::row::{Faults, Row};
+    use crate::logs::row::Row;
     use crate::stats::statistics::Statistics;
     use crate::view::{json, picture};
 
@@ -182,7 +182,7 @@ mod tests {
             let rows = case.iter().enumerate().map(row).filter(|row| row.error().is_finite());
             let rows: Vec<Row> = rows.collect();
             let n = rows.len();
-            statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+            statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
             let summary = Summary::of(&statistics).into();
             let moment = Moment { state: State::Following, ..Moment::starting(summary) };
             let page = document(&moment, "log.csv", false);
