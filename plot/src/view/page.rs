@@ -6,7 +6,7 @@ use crate::stats::summary::{Histogram, Over, Summary};
 use crate::view::bars::Mark;
 use crate::view::changes::changes_table;
 use crate::view::moment::Moment;
-use crate::view::{alerts, chart, course, head, tables, tiles};
+use crate::view::{alerts, chart, course, groups, head, tables, tiles};
 use crate::words::clock;
 use crate::words::number::{count, cut, rows};
 use serde_json::Value;
@@ -45,6 +45,7 @@ fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, St
         ("tiles", tiles::errors(summary)),
         ("messages", tiles::messages(moment)),
         ("no-metric", tiles::no_counts(moment).to_owned()),
+        ("groups", groups::part(summary)),
         ("faults", head::faults(summary)),
     ];
     parts.extend(figures(summary));

@@ -1,5 +1,6 @@
-//! Groups of rows: in `/stats.json` and in `/metrics`.
+//! Groups of rows: in `/stats.json`, on the page in a real browser and in `/metrics`.
 
+use crate::browser::Browser;
 use crate::process::{Directory, Plot};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -100,6 +101,7 @@ fn logs_are_merged_by_group_and_a_new_log_has_groups_of_its_own() {
     directory.write("new", "y_true,y_pred,absolute_error\n1,2,1\n");
     fs::rename(directory.file("new"), directory.file("b.csv")).unwrap();
     assert_eq!(counts(2), BTreeSet::new());
+    assert!(!text(&plot, "/").contains("<h2>Groups"));
     assert!(!text(&plot, "/metrics").contains("_group_"));
 }
 
@@ -123,6 +125,7 @@ fn a_million_groups_are_pooled_in_little_memory() {
     for name in ["rows_total", "mae", "mean_error"] {
         assert_eq!(metrics.matches(&format!("model_monitor_group_{name}{{")).count(), 50, "{name}");
     }
+    assert!(text(&plot, "/").len() < 70_000);
     let status = fs::read_to_string(format!("/proc/{}/status", plot.pid())).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     let peak_kb: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
@@ -158,4 +161,57 @@ fn metrics_have_a_series_for_each_group() {
     for name in ["rows_total", "mae", "mae_standard_error", "mean_error", "z"] {
         assert!(documents.contains(&format!("| `group_{name}{{group}}` |")), "{name}");
     }
+}
+
+#[test]
+fn the_page_shows_them_to_everybody() {
+    let directory = Directory::new();
+    directory.write(LOG, HEADER.to_owned() + &rows("", 300, 2.0));
+    let plot = Plot::start(&directory, &[]);
+    plot.rows(300);
+    let mut browser = Browser::open(&directory, &plot);
+    browser.until("document.querySelectorAll('svg[role=img]').length === 6");
+    assert_eq!(browser.evaluate("getComputedStyle(document.querySelector('#groups')).display"), "none");
+    // The largest names there can be: each character of markup takes six, and there is none to break a line at.
+    let wide = |i: usize| format!("\"{}\"", "\"\"".repeat(60) + &format!("{i:04}"));
+    let log: String = (0..60).map(|i| rows(&wide(i), 40 + i, 2.0 + 0.01 * i as f64)).collect();
+    directory.append(LOG, log + &rows("v1 <b>", 500, 1.0) + &rows("v2", 500, 8.0) + &rows("שלום", 90, 2.0));
+    let n = 300 + (0..60).map(|i| 40 + i).sum::<usize>() as u64 + 1090;
+    plot.rows(n);
+    browser.until("document.querySelectorAll('#groups tbody tr').length === 50");
+    let page = text(&plot, "/");
+    assert!(page.len() < 70_000, "{} bytes", page.len());
+    let cells =
+        |row: &str| format!("[...document.querySelectorAll('#groups {row} > *')].map(e => e.textContent)");
+    let first = browser.evaluate(&format!("{}.join('|')", cells("tbody tr:first-child")));
+    let first = first.as_str().unwrap();
+    assert!(first.starts_with("v2|500|8 ± 0.") && first.ends_with(" ▲ worse"), "{first}");
+    let last = browser.evaluate(&format!("{}.join('|')", cells("tbody tr:last-child")));
+    let last = last.as_str().unwrap();
+    assert!(last.starts_with("v1 <b>|500|1 ± 0.") && last.ends_with(" ▼ better"), "{last}");
+    let note = browser.evaluate("document.querySelector('#groups p').textContent");
+    assert!(note.as_str().unwrap().contains("14 more have "), "{note}");
+    for name in ["no group", "שלום"] {
+        assert!(page.contains(name), "{name}");
+    }
+    let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
+    let nodes = tree["nodes"].as_array().unwrap();
+    let named = |role: &str| -> Vec<&str> {
+        let nodes = nodes.iter().filter(|node| node["ignored"] == false && node["role"]["value"] == role);
+        nodes.map(|node| node["name"]["value"].as_str().unwrap()).collect()
+    };
+    assert!(named("region").contains(&"Groups") && named("heading").contains(&"Groups"));
+    let heads = ["group", "rows", "MAE ± standard error", "mean error", "z"];
+    assert!(heads.iter().all(|head| named("columnheader").contains(head)), "{:?}", named("columnheader"));
+    // New rows leave it where it was scrolled to.
+    browser.evaluate("document.querySelector('#groups').scrollTop = 60");
+    directory.append(LOG, rows("v2", 7, 8.0));
+    browser.until("document.querySelector('#groups td:nth-child(2)').textContent === '507'");
+    assert_eq!(browser.evaluate("document.querySelector('#groups').scrollTop"), 60);
+    browser.evaluate("document.querySelector('#groups').scrollTop = 0");
+    let phone = json!({ "width": 360, "height": 640, "deviceScaleFactor": 2, "mobile": true });
+    browser.call("Emulation.setDeviceMetricsOverride", &phone);
+    let beyond = "(e => e.scrollWidth - e.clientWidth)(document.querySelector('#groups'))";
+    assert_eq!(browser.evaluate(beyond), 0);
+    browser.looks("groups");
 }
