@@ -1,7 +1,7 @@
-//! Groups of rows: in `/stats.json`, on the page in a real browser and in `/metrics`.
+//! Groups of rows: in `/stats.json`, on the page in a real browser, in `/metrics`, and in alerts.
 
 use crate::browser::Browser;
-use crate::process::{Directory, Plot};
+use crate::process::{Directory, Plot, until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -161,6 +161,32 @@ fn metrics_have_a_series_for_each_group() {
     for name in ["rows_total", "mae", "mae_standard_error", "mean_error", "z"] {
         assert!(documents.contains(&format!("| `group_{name}{{group}}` |")), "{name}");
     }
+}
+
+#[test]
+fn a_group_that_is_worse_alerts_until_it_is_not() {
+    let directory = Directory::new();
+    directory.write(LOG, HEADER.to_owned() + &rows("v1", 1000, 4.0) + &rows("v2", 199, 6.0));
+    let plot = Plot::start(&directory, &["--alert", "group z > 5"]);
+    assert_eq!(plot.rows(1199)["alerts"], json!([]));
+    directory.append(LOG, rows("v2", 1, 6.0));
+    plot.rows(1200);
+    let alert = || plot.stats()["alerts"][0].clone();
+    until("it fires", || alert()["state"] == "firing");
+    let (fired, z) = (alert(), plot.stats()["groups"][0]["z"].as_f64().unwrap());
+    assert_eq!(
+        (&fired["rule"], &fired["limit"], &fired["value"]),
+        (&json!("group z>5"), &json!(5.0), &json!(z))
+    );
+    let text_of = fired["text"].as_str().unwrap();
+    assert!(text_of.starts_with("group \"v2\": MAE 5.9") && text_of.ends_with(", above 5"), "{text_of}");
+    assert!(text(&plot, "/").contains("Alert group z&gt;5 fires since "));
+    // As many good rows as it takes, and a hundred more that are still good.
+    directory.append(LOG, rows("v2", 3000, 4.0));
+    plot.rows(4200);
+    directory.append(LOG, rows("v2", 100, 4.0));
+    until("it resolves", || alert()["state"] == "resolved");
+    assert!(alert()["text"].as_str().unwrap().contains(", not above 5; fired at "), "{}", alert());
 }
 
 #[test]
