@@ -2,7 +2,7 @@
 //! Never reads a line without its newline, and never decides what to do about a replaced file.
 
 use crate::logs::columns::{Columns, is_blank};
-use crate::logs::groups::Groups;
+use crate::logs::groups::GroupColumn;
 use crate::logs::lines::{Lines, Unread, first_line, without_end};
 use crate::logs::row::{Fault, Faults, Row, add_faults};
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ pub struct LogFile {
     /// Rows that were read, for the caller to take.
     pub rows: VecDeque<Row>,
     /// Of these rows.
-    pub groups: Groups,
+    pub groups: GroupColumn,
     pub faults: Faults,
     /// Lines after those rows, for another thread to read.
     pub unread: Option<Unread>,
@@ -71,7 +71,7 @@ impl LogFile {
             skipping: false,
             settled: None,
             rows: VecDeque::new(),
-            groups: Groups::default(),
+            groups: GroupColumn::default(),
             faults: Faults::default(),
             unread: None,
         })

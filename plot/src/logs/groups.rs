@@ -1,5 +1,5 @@
-//! The groups of rows, as their lines have them: every field once, and for each row which of them it has.
-//! Never counts a row, and never knows the groups of other rows.
+//! The column `group` of some rows: every field once, and for each row which of them it has. And what a field means.
+//! Never counts a row.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,9 +9,9 @@ use std::{
 /// Limit of a group, as in messages.
 const MOST_BYTES: usize = 64;
 
-/// Column `group` of some rows. Bounded by the lines that the rows were read from.
+/// Bounded by the lines that the rows were read from.
 #[derive(Default)]
-pub struct Groups {
+pub struct GroupColumn {
     /// Each field once, in the order of the rows; see [`name`].
     pub fields: Vec<Arc<[u8]>>,
     /// For each row its field's place in `fields`, counted from 1; 0 without a group. Rows beyond the end have none.
@@ -24,7 +24,7 @@ pub struct Groups {
 /// How many rough hashes there are.
 const HASHES: usize = 1 << 10;
 
-impl Groups {
+impl GroupColumn {
     /// Sets the group of row number `row`, counted from 0, which is behind all rows that have one.
     pub fn add(&mut self, row: usize, field: &[u8]) {
         if !field.is_empty() {
@@ -99,7 +99,7 @@ mod tests {
         // The long ones have one rough hash.
         let rows =
             ["", "a", "", "version-1-of-model", "version-2-of-model", "a", "version-1-of-model", "", ""];
-        let mut groups = Groups::default();
+        let mut groups = GroupColumn::default();
         rows.iter().enumerate().for_each(|(row, field)| groups.add(row, field.as_bytes()));
         let fields: Vec<&[u8]> = groups.fields.iter().map(|field| &**field).collect();
         assert_eq!(fields, [&b"a"[..], b"version-1-of-model", b"version-2-of-model"]);

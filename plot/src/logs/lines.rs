@@ -2,7 +2,7 @@
 //! Never knows where the lines come from.
 
 use crate::logs::columns::{Columns, Fields, is_blank};
-use crate::logs::groups::Groups;
+use crate::logs::groups::GroupColumn;
 use crate::logs::row::{Faults, Row};
 use memchr::memchr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const LINE_BYTES: usize = 64;
 #[derive(Default)]
 pub struct Lines {
     pub rows: Vec<Row>,
-    pub groups: Groups,
+    pub groups: GroupColumn,
     pub faults: Faults,
 }
 

@@ -86,10 +86,10 @@ pub struct Part {
 impl Part {
     /// Both sets together (Chan, Golub, LeVeque 1979). All terms are positive, so nothing cancels.
     pub fn with(self, other: Part) -> Part {
-        let n = self.n + other.n;
-        if n == 0.0 {
-            return self;
+        if self.n == 0.0 || other.n == 0.0 {
+            return if self.n == 0.0 { other } else { self };
         }
+        let n = self.n + other.n;
         let mean = self.mean * (self.n / n) + other.mean * (other.n / n);
         let between = (other.mean - self.mean).powi(2) * (self.n / n * other.n);
         Part { n, mean, squares: self.squares + other.squares + between }
