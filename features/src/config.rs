@@ -25,6 +25,13 @@ pub const TABLE: &[Setting] = &[
     setting("dataset", "FEATURES_DATASET", "", "FILE", "CSV of numbers with a header; none: diabetes data"),
     setting("target", "FEATURES_TARGET", "", "COLUMN", "column of the true values; none: the last one"),
     setting(
+        "group",
+        "FEATURES_GROUP",
+        "",
+        "COLUMN",
+        "column whose text is each sample's group; none: no groups",
+    ),
+    setting(
         "shift-after",
         "FEATURES_SHIFT_AFTER",
         "",
@@ -69,6 +76,8 @@ pub struct Config {
     pub dataset: Option<PathBuf>,
     /// `None`: the last column.
     pub target: Option<String>,
+    /// The column that holds groups.
+    pub group: Option<String>,
     /// `None`: true values are those of the data set.
     pub shift: Option<Shift>,
     /// All settings as they were given, without secrets.
@@ -98,6 +107,7 @@ impl Config {
             batch: values.parse("batch", "1 to 10000", batch)?,
             dataset: values.optional("dataset").map(PathBuf::from),
             target: values.optional("target").map(str::to_owned),
+            group: values.optional("group").map(str::to_owned),
             shift: shift(values, whole_number("shift-after")?)?,
             line: values.to_string(),
         })

@@ -38,7 +38,8 @@ impl Program for Config {
 
     fn run(self) -> Result<(), Failure> {
         let stop = shutdown::on_signal()?;
-        let mut dataset = dataset::Dataset::load(self.dataset.as_deref(), self.target.as_deref())?;
+        let (path, target, group) = (self.dataset.as_deref(), self.target.as_deref(), self.group.as_deref());
+        let mut dataset = dataset::Dataset::load(path, target, group)?;
         if let Some(shift) = self.shift {
             dataset.set_shift(shift.deviations).map_err(Failure::Setting)?;
         }

@@ -208,8 +208,13 @@ impl<'a> Publisher<'a> {
             let row = rows.get(index).context("the data set has no such row")?;
             chosen.push((self.ids.next(unix_time_us()), self.y_true(number, row), row));
         }
-        let y_true = encode(chosen.iter().map(|(id, y, _)| Sample { id, body: y }))?;
-        let features = encode(chosen.iter().map(|(id, _, row)| Sample { id, body: &row.x }))?;
+        let y_true =
+            encode(chosen.iter().map(|(id, y, row)| Sample { id, body: y, group: row.group.as_deref() }))?;
+        let features = encode(chosen.iter().map(|(id, _, row)| Sample {
+            id,
+            body: &row.x,
+            group: row.group.as_deref(),
+        }))?;
         let message_id = if samples == 1 { chosen.pop().map(|(id, ..)| id) } else { None };
         self.outbox.push(samples, y_true, features, message_id);
         Ok(())

@@ -48,7 +48,7 @@ mod tests {
     fn events_are_applied_in_order_however_many() {
         for n in [3, BACKLOG_ROWS as u32 * 7 + 1] {
             let mut statistics = Statistics::new(10);
-            let lines = |rows: Vec<Row>, faults| Event::Lines(Lines { rows, faults });
+            let lines = |rows: Vec<Row>, faults| Event::Lines(Lines { rows, faults, ..Lines::default() });
             let row = |error: f64| Row::new(0.0, error, None);
             count(&mut statistics, |send| {
                 send(lines(vec![row(1e6)], Faults::default()));

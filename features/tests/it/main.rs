@@ -3,6 +3,7 @@
 
 mod bounds;
 mod command_line;
+mod groups;
 mod health;
 mod kills;
 mod outages;
@@ -10,6 +11,7 @@ mod samples;
 mod shift;
 
 use glue::testing::{Peer, Service};
+use std::path::{Path, PathBuf};
 
 /// Starts `features` with a queue prefix and further settings.
 fn features(url: &str, prefix: &str, more: &[(&str, &str)]) -> Service {
@@ -27,4 +29,11 @@ fn drain(peer: &Peer, queue: &str) -> Vec<(String, serde_json::Value)> {
         samples.extend(batch.into_iter().map(|s| (s["id"].as_str().unwrap().to_owned(), s["body"].clone())));
     }
     samples
+}
+
+/// A sibling of this crate's binary; `cargo test --workspace` builds all of them.
+fn binary(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_features")).with_file_name(name);
+    assert!(path.exists(), "{} is not built: run the tests with `make test`", path.display());
+    path
 }

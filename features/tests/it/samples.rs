@@ -112,7 +112,10 @@ fn any_csv_of_numbers_will_do() {
     assert_eq!((&y_true[0].1, &x[0].1), (&json!(2.0), &json!([1.0, 3.0])));
 
     let url = shared_broker();
-    let mut service = features(&url, "", &[("dataset", file), ("target", "z")]);
-    assert_eq!(service.wait().code(), Some(1));
-    service.wait_for_line("no column \"z\"; there are a, y, b");
+    for setting in ["target", "group"] {
+        let mut service = features(&url, "", &[("dataset", file), (setting, "z")]);
+        assert_eq!(service.wait().code(), Some(1));
+        let line = service.wait_for_line("no column \"z\"; there are a, y, b");
+        assert!(line.contains(&format!("--{setting} ")), "{line}");
+    }
 }

@@ -1,15 +1,7 @@
 //! All three programs together: true values shift, and the verdict turns.
 
-use crate::features;
+use crate::{binary, features};
 use glue::testing::{Directory, Service, prefix, shared_broker};
-use std::path::{Path, PathBuf};
-
-/// A sibling of this crate's binary; `cargo test --workspace` builds all of them.
-fn binary(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_features")).with_file_name(name);
-    assert!(path.exists(), "{} is not built: run the tests with `make test`", path.display());
-    path
-}
 
 #[test]
 fn a_shift_of_the_truth_turns_the_verdict_from_steady_to_worse() {

@@ -49,7 +49,7 @@ impl Rule {
         }
     }
 
-    /// Of the window's rows, of all predictions, or of the messages of the last minutes.
+    /// Of the window's rows, of all rows of a group, of all predictions, or of the messages of the last minutes.
     fn number(&self, facts: &Facts) -> Option<Finding> {
         let (summary, backlog) = (facts.summary, facts.backlog);
         let window = &summary.window;
@@ -67,6 +67,15 @@ impl Rule {
             Subject::Rmse => of_rows("RMSE", window.rmse)?,
             Subject::Bias => of_rows("mean error (bias)", window.bias)?,
             Subject::P95 => of_rows("p95 of the absolute error", window.p95)?,
+            Subject::GroupZ => {
+                // They are sorted. The others must be as many, as z is of two sides.
+                let enough = |n: u64| n >= LEAST_ROWS && summary.all.n - n >= LEAST_ROWS;
+                let worst = summary.groups.all.iter().find(|group| enough(group.n))?;
+                let name =
+                    worst.group.as_ref().map_or("no group".to_owned(), |name| format!("group \"{name}\""));
+                let (mae, z) = (short(Some(worst.mae)), worst.z?);
+                (z, format!("{name}: MAE {mae} over its {}, z {}", rows(worst.n), short(Some(z))))
+            }
             Subject::Coverage => {
                 let share = backlog.coverage()?;
                 (share, format!("{} of the predictions have their truth", percent(share)))
@@ -138,7 +147,7 @@ mod tests {
         logs::{
             follow::State,
             lines::{Event, Lines},
-            row::{Faults, Row},
+            row::Row,
             status::{Halves, Status},
         },
         stats::{backlog::Backlog, drift::Baseline, statistics::Statistics, summary::Summary},
@@ -155,7 +164,19 @@ mod tests {
             Row::new(0.0, error, Some(START_S + n as f64)).with_label_delay(Some(delay_s))
         };
         let rows = rows.into_iter().enumerate().map(row).collect();
-        statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
+        Summary::of(&statistics)
+    }
+
+    /// Rows of groups: each its name, how many, and its MAE.
+    fn grouped(groups: &[(&str, usize, f64)]) -> Summary {
+        let mut lines = Lines::default();
+        for (group, n, mae) in groups {
+            let wave = [0.5, 1.5, 1.0, 0.75, 1.25].into_iter().cycle().take(*n);
+            wave.for_each(|part| lines.push(Row::new(0.0, part * mae, Some(START_S)), group.as_bytes()));
+        }
+        let mut statistics = Statistics::new(1000);
+        statistics.apply(&Event::Lines(lines));
         Summary::of(&statistics)
     }
 
@@ -219,6 +240,27 @@ mod tests {
         // Truths that came first have no delay.
         let first = summary((0..1500).map(|n| (1.0, if n < 199 { 5.0 } else { -5.0 })));
         assert_eq!(judge("delay_p95>1s", &first, &[], now_s), None);
+    }
+
+    #[test]
+    fn the_worst_group_of_two_hundred_rows_is_judged() {
+        let judge = |groups: &[(&str, usize, f64)]| judge("group z>5", &grouped(groups), &[], START_S);
+        let bad = judge(&[("v1", 1000, 4.0), ("v2", 200, 6.0), ("v3", 199, 90.0)]).unwrap();
+        // v3 is too small to be judged, and one of the others all the same.
+        assert!(!bad.is_bad && bad.text.starts_with("group \"v2\": MAE 6 over its 200 rows, z −"), "{bad:?}");
+        let bad = judge(&[("v1", 1000, 4.0), ("v2", 200, 6.0), ("", 300, 4.0)]).unwrap();
+        let z = bad.value.unwrap();
+        assert!(bad.is_bad && z > 5.0 && bad.limit == Some(5.0), "{bad:?}");
+        assert_eq!(bad.text, format!("group \"v2\": MAE 6 over its 200 rows, z {}, above 5", short(Some(z))));
+        let good = judge(&[("v1", 1000, 4.0), ("v2", 200, 4.1)]).unwrap();
+        assert!(!good.is_bad && good.text.ends_with(", not above 5"), "{good:?}");
+        let none = judge(&[("v1", 1000, 4.0), ("", 500, 8.0)]).unwrap();
+        assert!(none.is_bad && none.text.starts_with("no group: MAE 8 over its 500 rows, z "), "{none:?}");
+        for too_few in
+            [&[][..], &[("", 1000, 4.0)], &[("v1", 1000, 4.0)], &[("v1", 1000, 4.0), ("v2", 199, 9.0)]]
+        {
+            assert_eq!(judge(too_few), None, "{too_few:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub enum Subject {
     Rmse,
     Bias,
     P95,
+    GroupZ,
     DelayP95,
     Coverage,
     Rejected,
@@ -21,6 +22,7 @@ pub enum Subject {
 
 /// How a rule on a subject is written.
 struct Form {
+    /// With its spaces, which may be left out.
     name: &'static str,
     subject: Subject,
     /// None: the subject takes no limit.
@@ -34,9 +36,10 @@ struct Form {
 }
 
 const NUMBER: &str = "a number of 0 or more, in the unit of y_true";
+const Z: &str = "a number of 0 or more, in standard errors";
 const DURATION: &str = "a time from 1s to 365d, such as 90s, 15m, 2h or 3d";
 
-const FORMS: [Form; 10] = [
+const FORMS: [Form; 11] = [
     word("drift", Subject::Drift),
     Form { is_word: true, ..form("silence", Subject::Silence, '>', DURATION, seconds) },
     word("blind", Subject::Blind),
@@ -44,6 +47,7 @@ const FORMS: [Form; 10] = [
     form("rmse", Subject::Rmse, '>', NUMBER, number),
     form("bias", Subject::Bias, '>', NUMBER, number),
     form("p95", Subject::P95, '>', NUMBER, number),
+    form("group z", Subject::GroupZ, '>', Z, number),
     form("delay_p95", Subject::DelayP95, '>', DURATION, seconds),
     form("coverage", Subject::Coverage, '<', "a share above 0, to 1 or 100%, such as 0.9 or 90%", |text| {
         share(text).filter(|share| *share > 0.0)
@@ -70,7 +74,7 @@ const fn form(
 /// One rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// As it was given, without spaces.
+    /// As it was given, with no space but those of its name.
     pub text: String,
     pub subject: Subject,
     /// None for a rule without one. In the unit of y_true, in seconds, or a share from 0 to 1.
@@ -110,17 +114,17 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, String> {
 fn rule(text: &str) -> Result<Rule, String> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
-    let Some(form) = FORMS.iter().find(|form| form.name == name) else {
+    let Some(form) = FORMS.iter().find(|form| form.name.replace(' ', "") == name) else {
         return Err(format!("{}, with commas between them, or none; {text:?} is none of them", every_form()));
     };
     let limit = form.operator.and_then(|operator| (form.limit)(rest.strip_prefix(operator)?));
     if limit.is_none() && !(form.is_word && rest.is_empty()) {
         return Err(match form.operator {
-            None => format!("{name} without a limit; {text:?} is not"),
-            Some(operator) => format!("{name}{operator} with {}; {text:?} is not", form.allowed),
+            None => format!("{} without a limit; {text:?} is not", form.name),
+            Some(operator) => format!("{}{operator} with {}; {text:?} is not", form.name, form.allowed),
         });
     }
-    Ok(Rule { text: text.to_owned(), subject: form.subject, limit })
+    Ok(Rule { text: form.name.to_owned() + rest, subject: form.subject, limit })
 }
 
 /// `drift, silence, silence>…, blind, mae>…`
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn rules_are_read_with_their_limits_in_one_unit() {
         use Subject::*;
-        let cases: [(&str, Subject, Option<f64>); 18] = [
+        let cases: [(&str, Subject, Option<f64>); 19] = [
             ("drift", Drift, None),
             ("silence", Silence, None),
             ("silence>15m", Silence, Some(900.0)),
@@ -182,6 +186,7 @@ mod tests {
             ("rmse>.5", Rmse, Some(0.5)),
             ("bias>1e3", Bias, Some(1000.0)),
             ("p95>120.5", P95, Some(120.5)),
+            ("group z>5", GroupZ, Some(5.0)),
             ("delay_p95>2h", DelayP95, Some(7200.0)),
             ("coverage<0.9", Coverage, Some(0.9)),
             ("coverage<90%", Coverage, Some(0.9)),
@@ -193,9 +198,9 @@ mod tests {
         for (text, subject, limit) in cases {
             assert_eq!(parse(text), Ok(vec![Rule { text: text.to_owned(), subject, limit }]));
         }
-        let rules = parse(" drift, mae > 60 ,silence,silence>15m,mae>70 ").unwrap();
+        let rules = parse(" drift, mae > 60 ,silence,silence>15m,mae>70, group  z >5,groupz>6").unwrap();
         let texts: Vec<&str> = rules.iter().map(|rule| rule.text.as_str()).collect();
-        assert_eq!(texts, ["drift", "mae>60", "silence", "silence>15m", "mae>70"]);
+        assert_eq!(texts, ["drift", "mae>60", "silence", "silence>15m", "mae>70", "group z>5", "group z>6"]);
         assert_eq!((rules[1].limit_text(), rules[0].limit_text()), ("60", ""));
         for nothing in ["", "none", " "] {
             assert_eq!(parse(nothing), Ok(Vec::new()), "{nothing:?}");
@@ -232,6 +237,10 @@ mod tests {
             ("rejected>1", "rejected>1", "below 1 or 100%"),
             ("rejected>100%", "rejected>100%", "below 1 or 100%"),
             ("rejected<1%", "rejected<1%", "rejected> with"),
+            ("group z", "groupz", "group z> with a number of 0 or more, in standard errors"),
+            ("group z>-1", "groupz>-1", "group z> with"),
+            ("group>5", "group>5", "group z>…"),
+            ("group z>5,group z>5.0", "groupz>5.0", "once"),
             ("drift,drift", "drift", "once"),
             ("mae>60,mae>60.0", "mae>60.0", "once"),
         ] {

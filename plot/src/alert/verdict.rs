@@ -235,7 +235,7 @@ mod tests {
     use crate::{
         logs::{
             lines::{Event, Lines},
-            row::{Faults, Row},
+            row::Row,
             status::{Halves, Status},
         },
         stats::{drift::Baseline, statistics::Statistics},
@@ -249,7 +249,7 @@ mod tests {
         let mut statistics = Statistics::new(50).with_baseline(baseline);
         let row = |(n, error): (usize, f64)| Row::new(0.0, error, Some(START_S + n as f64));
         let rows = errors.into_iter().enumerate().map(row).collect();
-        statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
         Summary::of(&statistics)
     }
 

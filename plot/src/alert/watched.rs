@@ -10,7 +10,7 @@ use crate::{
     logs::{
         follow::State,
         lines::{Event, Lines},
-        row::{Faults, Row},
+        row::Row,
     },
     stats::{backlog::Backlog, statistics::Statistics, summary::Summary},
 };
@@ -55,7 +55,7 @@ impl Watched {
 
     fn add(&mut self, rows: usize, error: f64) {
         let rows = (0..rows).map(|_| Row::new(0.0, error, Some(self.now_s))).collect();
-        self.statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        self.statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
     }
 
     fn judge(&mut self) -> Vec<String> {

@@ -15,9 +15,20 @@ pub struct Columns {
     needed: usize,
 }
 
-/// The columns that are read; a log needs the first three.
-const READ: [&str; 5] = ["y_true", "y_pred", "absolute_error", "logged_at", "label_delay"];
+/// The columns that are read: numbers, and at last a text. A log needs the first three.
+const READ: [&str; NUMBERS + 1] = ["y_true", "y_pred", "absolute_error", "logged_at", "label_delay", "group"];
 const NEEDED: usize = 3;
+const NUMBERS: usize = 5;
+const GROUP: usize = NUMBERS;
+
+/// Buffers of [`Columns::row`], which the caller reuses.
+#[derive(Default)]
+pub struct Fields {
+    /// A field in quotes.
+    unquoted: Vec<u8>,
+    /// Field `group` of the last line that was a row, without its quotes; empty if there is none.
+    pub group: Vec<u8>,
+}
 
 /// Limit of a quoted header.
 const QUOTED_CHARS: usize = 200;
@@ -45,23 +56,32 @@ impl Columns {
         Ok(Columns { needed: last.map_or(0, |last| last + 1), all })
     }
 
-    /// Fast path for the usual line: no quotes, plain decimals, nothing wrong. Returns the row that `bytes` begins with, and the length
-    /// of its line with the newline. On None, use [`Columns::row`].
+    /// Fast path for the usual line: no quotes, plain decimals, nothing wrong. Returns the row that `bytes` begins with, its field `group`,
+    /// and the length of its line with the newline. On None, use [`Columns::row`].
     // Not inlined: in its caller it runs out of registers.
     #[inline(never)]
-    pub fn plain_row(&self, bytes: &[u8]) -> Option<(Row, usize)> {
-        let mut numbers = [None; READ.len()];
+    pub fn plain_row<'a>(&self, bytes: &'a [u8]) -> Option<(Row, &'a [u8], usize)> {
+        let mut numbers = [None; NUMBERS];
+        let mut group: &[u8] = &[];
         let mut end = 0;
         let mut columns = self.all.iter();
         while let Some(column) = columns.next() {
             let rest = bytes.get(end..)?;
             end += match column {
-                Some(number) => {
+                Some(number @ 0..NUMBERS) => {
                     let (decimal, length) = Decimal::read(rest)?;
                     *numbers.get_mut(*number)? = Some(decimal);
                     length
                 }
-                None => memchr3(b',', b'\n', b'"', rest)?,
+                text => {
+                    let length = memchr3(b',', b'\n', b'"', rest)?;
+                    if text.is_some() {
+                        let field = rest.get(..length)?;
+                        let ends_line = rest.get(length) == Some(&b'\n');
+                        group = field.strip_suffix(b"\r").filter(|_| ends_line).unwrap_or(field);
+                    }
+                    length
+                }
             };
             let is_last = columns.len() == 0;
             end += usize::from(is_last && bytes.get(end) == Some(&b'\r'));
@@ -79,20 +99,24 @@ impl Columns {
             |number: Decimal| Written { value: number.rough_value(), decimals: number.decimals as i32 };
         let row =
             Row::of(exact(y_true?), exact(y_pred?), rough(absolute_error?), logged_at.map(Decimal::value));
-        Some((row.ok()?.with_label_delay(label_delay.map(Decimal::value)), end))
+        Some((row.ok()?.with_label_delay(label_delay.map(Decimal::value)), group, end))
     }
 
-    /// Reads a line (without its newline). `unquoted` is a buffer for fields in quotes, which the caller reuses.
+    /// Reads a line (without its newline).
     ///
     /// # Errors
     /// Why the line is not a row.
-    pub fn row(&self, line: &[u8], unquoted: &mut Vec<u8>) -> Result<Row, Fault> {
-        let mut numbers = [Err(Fault::Malformed); READ.len()];
+    pub fn row(&self, line: &[u8], fields: &mut Fields) -> Result<Row, Fault> {
+        let Fields { unquoted, group } = fields;
+        group.clear();
+        let mut numbers = [Err(Fault::Malformed); NUMBERS];
         let mut columns = self.all.iter();
-        let count = split(line, unquoted, |field| {
-            let number = columns.next().copied().flatten().and_then(|number| numbers.get_mut(number));
-            if let Some(number) = number {
-                *number = written(field);
+        let count = split(line, unquoted, |field| match columns.next().copied().flatten() {
+            Some(GROUP) => group.extend(field),
+            column => {
+                if let Some(number) = column.and_then(|column| numbers.get_mut(column)) {
+                    *number = written(field);
+                }
             }
         });
         if !count.is_some_and(|count| (self.needed..=self.all.len()).contains(&count)) {
@@ -143,21 +167,24 @@ fn written(field: &[u8]) -> Result<Written, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::groups;
 
     const HEADER: &[u8] = b"id,y_true,y_pred,absolute_error,logged_at";
 
     /// Both ways to read a line must agree, whatever follows it.
     fn read(header: &[u8], line: &[u8]) -> Result<Row, Fault> {
         let columns = Columns::from_header(header).unwrap();
-        let row = columns.row(line, &mut Vec::new());
+        let mut fields = Fields::default();
+        let row = columns.row(line, &mut fields);
         for end in ["\n", "\r\n", "\nx,1,2,1,1732341600\n", "\r\nx,1,2,1,1732341600\n"] {
             let bytes = [line, end.as_bytes()].concat();
-            if let Some((plain, length)) = columns.plain_row(&bytes) {
+            if let Some((plain, group, length)) = columns.plain_row(&bytes) {
                 assert_eq!(
                     (Ok(plain.y_true), Ok(plain.y_pred)),
                     (row.map(|r| r.y_true), row.map(|r| r.y_pred))
                 );
                 assert_eq!(Ok(plain.time_s()), row.map(|r| r.time_s()));
+                assert_eq!(group, fields.group);
                 assert_eq!(length, line.len() + end.find('\n').unwrap() + 1);
             }
         }
@@ -177,12 +204,13 @@ mod tests {
         assert_eq!(rows.lines().count(), values.lines().count());
         for (line, value) in rows.lines().zip(values.lines()) {
             let value: serde_json::Value = serde_json::from_str(value).unwrap();
-            let row =
-                columns.row(line.as_bytes(), &mut Vec::new()).unwrap_or_else(|e| panic!("{line}: {e:?}"));
+            let mut fields = Fields::default();
+            let row = columns.row(line.as_bytes(), &mut fields).unwrap_or_else(|e| panic!("{line}: {e:?}"));
             assert_eq!(Some(row.y_true), value["y_true"].as_f64(), "{line}");
             assert_eq!(Some(row.y_pred), value["y_pred"].as_f64(), "{line}");
             assert_eq!(Some(row.error().abs()), value["absolute_error"].as_f64(), "{line}");
             assert_eq!(row.time_s(), value["logged_at"].as_f64(), "{line}");
+            assert_eq!(groups::name(&fields.group), Some(value["group"].as_str().unwrap_or("")), "{line}");
         }
     }
 
@@ -215,8 +243,29 @@ mod tests {
         assert!(read(header, b"1,a,3,,2").is_ok());
         // A short row is not joined with the row after it.
         let columns = Columns::from_header(HEADER).unwrap();
-        let (row, length) = columns.plain_row(b"x,1,3,2\ny,5,6,1,1732341600\n12345678").unwrap();
+        let (row, _, length) = columns.plain_row(b"x,1,3,2\ny,5,6,1,1732341600\n12345678").unwrap();
         assert_eq!((row.y_true, row.time_s(), length), (1.0, None, 8));
+    }
+
+    #[test]
+    fn a_group_is_read_quoted_or_plain_wherever_its_column_is() {
+        let group = |header: &str, line: &str| {
+            read(header.as_bytes(), line.as_bytes()).unwrap();
+            let (columns, mut fields) = (Columns::from_header(header.as_bytes()).unwrap(), Fields::default());
+            columns.row(line.as_bytes(), &mut fields).unwrap();
+            String::from_utf8(fields.group).unwrap()
+        };
+        let last = "y_true,y_pred,absolute_error,group";
+        for (field, expected) in
+            [("v2", "v2"), ("", ""), ("\"a,b\"", "a,b"), ("\"say \"\"hi\"\"\"", "say \"hi\""), ("5\"", "5\"")]
+        {
+            assert_eq!(group(last, &format!("1,3,2,{field}")), expected, "{field}");
+            let first = group("group,y_true,y_pred,absolute_error,note", &format!("{field},1,3,2,"));
+            assert_eq!(first, expected, "{field}");
+        }
+        assert_eq!(group("group,y_true,y_pred,absolute_error,group", "a,1,3,2,b"), "a");
+        // A carriage return is text, but at the end of a line.
+        assert_eq!(group("y_true,y_pred,absolute_error,group,note", "1,3,2,a\r,x"), "a\r");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Never reads a line without its newline, and never decides what to do about a replaced file.
 
 use crate::logs::columns::{Columns, is_blank};
+use crate::logs::groups::GroupColumn;
 use crate::logs::lines::{Lines, Unread, first_line, without_end};
 use crate::logs::row::{Fault, Faults, Row, add_faults};
 use std::collections::VecDeque;
@@ -39,6 +40,8 @@ pub struct LogFile {
     settled: Option<((u64, SystemTime), Vec<u8>)>,
     /// Rows that were read, for the caller to take.
     pub rows: VecDeque<Row>,
+    /// Of these rows.
+    pub groups: GroupColumn,
     pub faults: Faults,
     /// Lines after those rows, for another thread to read.
     pub unread: Option<Unread>,
@@ -68,6 +71,7 @@ impl LogFile {
             skipping: false,
             settled: None,
             rows: VecDeque::new(),
+            groups: GroupColumn::default(),
             faults: Faults::default(),
             unread: None,
         })
@@ -146,7 +150,7 @@ impl LogFile {
         }
         let (here, elsewhere) = if share { share_of(lines) } else { (lines, [].as_slice()) };
         let read = Lines::read(columns, here);
-        self.rows = read.rows.into();
+        (self.rows, self.groups) = (read.rows.into(), read.groups);
         let (columns, bytes) = (Arc::clone(columns), elsewhere.to_vec());
         self.unread = (!bytes.is_empty()).then_some(Unread { columns, bytes });
         add_faults(&mut self.faults, &read.faults);

@@ -148,10 +148,10 @@ impl Logs {
             }
             add_faults(&mut faults, &mem::take(&mut file.faults));
         }
-        let rows = self.oldest_rows();
-        any |= !rows.is_empty();
-        if !rows.is_empty() || faults != Faults::default() {
-            report(Event::Lines(Lines { rows, faults }));
+        let lines = Lines { faults, ..self.oldest_rows() };
+        any |= !lines.rows.is_empty();
+        if !lines.rows.is_empty() || lines.faults != Faults::default() {
+            report(Event::Lines(lines));
         }
         for unread in self.files.iter_mut().filter_map(|file| file.unread.take()) {
             report(Event::Unread(unread));
@@ -161,20 +161,24 @@ impl Logs {
 
     /// Takes the waiting rows of all logs in order of time, until one log has none left. A row without a time follows the row before it
     /// in its log.
-    fn oldest_rows(&mut self) -> Vec<Row> {
+    fn oldest_rows(&mut self) -> Lines {
         let mut waiting: Vec<&mut LogFile> = self.files.iter_mut().filter(|f| !f.rows.is_empty()).collect();
         if let [only] = waiting.as_mut_slice() {
-            return mem::take(&mut only.rows).into();
+            let (rows, groups) = (mem::take(&mut only.rows).into(), mem::take(&mut only.groups));
+            return Lines { rows, groups, ..Lines::default() };
         }
         let time = |file: &LogFile| file.rows.front().and_then(Row::time_s).unwrap_or(f64::NEG_INFINITY);
-        let mut rows = Vec::new();
+        let mut lines = Lines::default();
         while let Some(oldest) = waiting.iter_mut().min_by(|a, b| time(a).total_cmp(&time(b))) {
-            rows.extend(oldest.rows.pop_front());
-            if oldest.rows.is_empty() || rows.len() == MERGED_ROWS {
+            let group = oldest.groups.pop();
+            if let Some(row) = oldest.rows.pop_front() {
+                lines.push(row, group);
+            }
+            if oldest.rows.is_empty() || lines.rows.len() == MERGED_ROWS {
                 break;
             }
         }
-        rows
+        lines
     }
 }
 
@@ -241,6 +245,32 @@ mod tests {
             },
         );
         assert_eq!(found, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn rows_of_several_logs_keep_their_groups() {
+        let directory = Directory::new();
+        let log = |rows: &[(i32, &str)]| {
+            let rows = rows.iter().map(|(n, group)| format!("{n},{n},0,{},{group}\n", 1_732_341_600 + n));
+            "y_true,y_pred,absolute_error,logged_at,group\n".to_owned() + &rows.collect::<String>()
+        };
+        // The rest of the first one comes by itself.
+        directory.write("a.csv", log(&[(0, "x"), (2, ""), (4, "y"), (7, ""), (8, "x"), (9, "")]));
+        directory.write("b.csv", log(&[(1, "y"), (3, "x"), (5, ""), (6, "z")]));
+        let mut found = Vec::new();
+        logs(&directory).follow(
+            || false,
+            |event| match event {
+                Event::Lines(mut lines) => found.extend(
+                    lines
+                        .rows
+                        .iter()
+                        .map(|row| format!("{}{}", row.y_true, str::from_utf8(lines.groups.pop()).unwrap())),
+                ),
+                _ => panic!("rows only"),
+            },
+        );
+        assert_eq!(found, ["0x", "1y", "2", "3x", "4y", "5", "6z", "7", "8x", "9"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Reads complete lines of a log into rows.
 //! Never knows where the lines come from.
 
-use crate::logs::columns::{Columns, is_blank};
+use crate::logs::columns::{Columns, Fields, is_blank};
+use crate::logs::groups::GroupColumn;
 use crate::logs::row::{Faults, Row};
 use memchr::memchr;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use std::sync::Arc;
 const LINE_BYTES: usize = 64;
 
 /// The rows of some lines, and the faults of the others.
+#[derive(Default)]
 pub struct Lines {
     pub rows: Vec<Row>,
+    pub groups: GroupColumn,
     pub faults: Faults,
 }
 
@@ -19,17 +22,17 @@ impl Lines {
     /// Reads `bytes`, which end with a newline or are empty.
     pub fn read(columns: &Columns, mut bytes: &[u8]) -> Lines {
         let rows = Vec::with_capacity(bytes.len() / LINE_BYTES);
-        let mut lines = Lines { rows, faults: Faults::default() };
-        let mut unquoted = Vec::new();
+        let mut lines = Lines { rows, ..Lines::default() };
+        let mut fields = Fields::default();
         while !bytes.is_empty() {
             let length = match columns.plain_row(bytes) {
-                Some((row, length)) => {
-                    lines.rows.push(row);
+                Some((row, group, length)) => {
+                    lines.push(row, group);
                     length
                 }
                 None => {
                     let line = first_line(bytes);
-                    lines.take(columns, without_end(line), &mut unquoted);
+                    lines.take(columns, without_end(line), &mut fields);
                     line.len()
                 }
             };
@@ -38,11 +41,17 @@ impl Lines {
         lines
     }
 
+    /// `group`: the row's field, empty without one.
+    pub fn push(&mut self, row: Row, group: &[u8]) {
+        self.groups.add(self.rows.len(), group);
+        self.rows.push(row);
+    }
+
     /// Handles a line that [`Columns::plain_row`] did not read.
     #[cold]
-    fn take(&mut self, columns: &Columns, line: &[u8], unquoted: &mut Vec<u8>) {
-        match columns.row(line, unquoted) {
-            Ok(row) => self.rows.push(row),
+    fn take(&mut self, columns: &Columns, line: &[u8], fields: &mut Fields) {
+        match columns.row(line, fields) {
+            Ok(row) => self.push(row, &fields.group),
             Err(_) if is_blank(line) => {}
             Err(fault) => fault.count(&mut self.faults),
         }

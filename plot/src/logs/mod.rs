@@ -5,6 +5,7 @@ mod columns;
 mod decimal;
 mod file;
 pub mod follow;
+pub mod groups;
 pub mod lines;
 mod record;
 pub mod row;

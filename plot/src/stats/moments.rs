@@ -35,7 +35,13 @@ struct Spread {
 }
 
 impl Spread {
-    fn add(&mut self, value: f64) {
+    /// `before`: how many values there were before this one.
+    fn add(&mut self, value: f64, before: u64) {
+        if before == 0 {
+            self.reference = value;
+        } else if before.is_power_of_two() {
+            self.centre(before as f64);
+        }
         let deviation = value - self.reference;
         self.deviations.add(deviation);
         self.squares.add(deviation * deviation);
@@ -56,10 +62,69 @@ impl Spread {
         }
     }
 
+    /// Of `n` values, 1 at least.
+    fn part(&self, n: f64) -> Part {
+        Part { n, mean: self.reference + self.deviations.value() / n, squares: self.squares(n) }
+    }
+
     /// Sum of squared deviations from the mean of the `n` values. Infinite where it overflows.
     fn squares(&self, n: f64) -> f64 {
         let (squares, deviations) = (self.squares.value(), self.deviations.value());
         if squares.is_finite() { (squares - deviations * deviations / n).max(0.0) } else { f64::INFINITY }
+    }
+}
+
+/// A set of values of 0 or more: what is left of it to be put together with others.
+#[derive(Clone, Copy, Default)]
+pub struct Part {
+    pub n: f64,
+    pub mean: f64,
+    /// Sum of squared deviations from the mean. Infinite where it overflows.
+    squares: f64,
+}
+
+impl Part {
+    /// Both sets together (Chan, Golub, LeVeque 1979). All terms are positive, so nothing cancels.
+    pub fn with(self, other: Part) -> Part {
+        if self.n == 0.0 || other.n == 0.0 {
+            return if self.n == 0.0 { other } else { self };
+        }
+        let n = self.n + other.n;
+        let mean = self.mean * (self.n / n) + other.mean * (other.n / n);
+        let between = (other.mean - self.mean).powi(2) * (self.n / n * other.n);
+        Part { n, mean, squares: self.squares + other.squares + between }
+    }
+
+    /// Standard error of the mean: sample standard deviation over √n. None below two values.
+    pub fn standard_error(&self) -> Option<f64> {
+        (self.n >= 2.0).then(|| (self.squares / (self.n - 1.0) / self.n).sqrt())
+    }
+}
+
+/// Sums over errors, as few as a group needs. All memory is in this struct.
+#[derive(Clone, Copy, Default)]
+pub struct Errors {
+    pub n: u64,
+    error: Sum,
+    absolute: Spread,
+}
+
+impl Errors {
+    pub fn add(&mut self, error: f64) {
+        self.error.add(error);
+        self.absolute.add(error.abs(), self.n);
+        self.n += 1;
+    }
+
+    /// Mean error. None without errors.
+    pub fn mean(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.error.value() / self.n as f64)
+    }
+
+    /// The absolute errors.
+    pub fn absolute(&self) -> Part {
+        let n = self.n as f64;
+        if self.n == 0 { Part::default() } else { self.absolute.part(n) }
     }
 }
 
@@ -99,18 +164,12 @@ impl Moments {
     pub fn add(&mut self, row: &Row) {
         let error = row.error();
         let absolute = error.abs();
-        if self.n == 0 {
-            (self.y_true_spread.reference, self.absolute_spread.reference) = (row.y_true, absolute);
-        } else if self.n.is_power_of_two() {
-            self.y_true_spread.centre(self.n as f64);
-            self.absolute_spread.centre(self.n as f64);
-        }
-        self.n += 1;
         self.error.add(error);
         self.squared_error.add(error * error);
         self.absolute_error.add(absolute);
-        self.absolute_spread.add(absolute);
-        self.y_true_spread.add(row.y_true);
+        self.absolute_spread.add(absolute, self.n);
+        self.y_true_spread.add(row.y_true, self.n);
+        self.n += 1;
         self.absolute_error_least = self.absolute_error_least.min(absolute);
         self.absolute_error_most = self.absolute_error_most.max(absolute);
         if let Some(time_s) = row.time_s() {
@@ -118,6 +177,11 @@ impl Moments {
             self.first_s = self.first_s.min(time_s);
             self.last_s = self.last_s.max(time_s);
         }
+    }
+
+    /// What a group of all these rows would have.
+    pub fn errors(&self) -> Errors {
+        Errors { n: self.n, error: self.error, absolute: self.absolute_spread }
     }
 
     /// Never falls, as a mean times its number might.
@@ -132,8 +196,7 @@ impl Moments {
 
     /// Standard error of the MAE: sample standard deviation of the absolute error over √n. None below two rows.
     pub fn mae_standard_error(&self) -> Option<f64> {
-        let n = self.n as f64;
-        (self.n >= 2).then(|| (self.absolute_spread.squares(n) / (n - 1.0) / n).sqrt())
+        self.errors().absolute().standard_error()
     }
 
     /// Square root of the mean squared error.
@@ -189,6 +252,28 @@ mod tests {
         let mut overflowing = Sum::default();
         [f64::MAX, f64::MAX, 1.0].iter().for_each(|&value| overflowing.add(value));
         assert_eq!(overflowing.value(), f64::INFINITY);
+    }
+
+    #[test]
+    fn sets_that_are_put_together_keep_what_one_pass_over_all_has() {
+        // Of whole numbers, so that i128 has the exact values: a million small ones beside one that is huge.
+        let values: Vec<i64> =
+            (0..1_000_000_i64).map(|i| if i == 0 { 1 << 40 } else { i * 7919 % 1001 }).collect();
+        let part = |values: &[i64]| {
+            let mut errors = Errors::default();
+            values.iter().for_each(|&value| errors.add(value as f64));
+            errors.absolute()
+        };
+        let (n, sum) = (values.len() as i128, values.iter().map(|&value| i128::from(value)).sum::<i128>());
+        let squares = values.iter().map(|&value| i128::from(value).pow(2)).sum::<i128>();
+        let exact = (squares * n - sum * sum) as f64 / n as f64;
+        for cut in [0, 1, 2, 1000, 999_999, 1_000_000] {
+            let (left, right) = values.split_at(cut);
+            let both = part(left).with(part(right));
+            assert_eq!(both.n, n as f64);
+            assert!((both.mean / (sum as f64 / n as f64) - 1.0).abs() < 1e-14, "{cut}");
+            assert!((both.squares / exact - 1.0).abs() < 1e-14, "{cut}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
         density::Sample,
         drift::{Baseline, Drift},
         gaps::Gaps,
+        groups::Groups,
         rolling::Rolling,
         slices::{self, Slices},
         tally::Tally,
@@ -31,6 +32,7 @@ pub struct Statistics {
     pub drift: Drift,
     pub delays: Delays,
     pub gaps: Gaps,
+    pub groups: Groups,
     faults: Faults,
 }
 
@@ -47,6 +49,7 @@ impl Statistics {
             drift: Drift::new(Baseline::default()),
             delays: Delays::default(),
             gaps: Gaps::new(),
+            groups: Groups::default(),
             faults: Faults::default(),
         }
     }
@@ -67,6 +70,7 @@ impl Statistics {
     }
 
     fn add_lines(&mut self, lines: &Lines) {
+        self.groups.add(&lines.rows, &lines.groups, self.all.moments.errors());
         lines.rows.iter().for_each(|row| self.add(row));
         add_faults(&mut self.faults, &lines.faults);
     }

@@ -7,6 +7,7 @@ use crate::{
         delay::DelayNumbers,
         density::Density,
         drift::{Change, Direction},
+        groups::GroupSummary,
         histogram::{Bins, Counts},
         slices::Slices,
         statistics::Statistics,
@@ -147,6 +148,7 @@ pub struct Summary {
     pub last_row_s: Option<f64>,
     /// The longest gap between rows of the last 7 days, in seconds; 0 without two rows.
     pub longest_gap_s: f64,
+    pub groups: GroupSummary,
     pub faults: [(Fault, u64); Fault::ALL.len()],
 }
 
@@ -182,6 +184,7 @@ impl Summary {
             delay_cumulative: statistics.delays.cumulative(),
             last_row_s: statistics.gaps.last_s,
             longest_gap_s: statistics.gaps.longest_s(),
+            groups: statistics.groups.summary(),
             faults: statistics.faults(),
         }
     }

@@ -137,14 +137,14 @@ impl Tail {
 mod tests {
     use super::*;
     use crate::logs::lines::{Event, Lines};
-    use crate::logs::row::{Faults, Row};
+    use crate::logs::row::Row;
     use crate::stats::statistics::Statistics;
     use crate::stats::summary::Summary;
 
     fn bars(errors: impl IntoIterator<Item = f64>) -> Bars {
         let mut statistics = Statistics::new(10);
         let rows = errors.into_iter().map(|error| Row::new(0.0, error, None)).collect();
-        statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+        statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
         let summary = Summary::of(&statistics);
         let marks =
             [Mark { name: "mean", value: summary.all.bias }, Mark { name: "most", value: summary.all.max }];

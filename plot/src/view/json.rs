@@ -7,6 +7,7 @@ use crate::{
     stats::{
         delay::DelayNumbers,
         drift::Change,
+        groups::GroupNumbers,
         histogram::Counts,
         slices::Slices,
         summary::{Histogram, Numbers, Over, Summary},
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 pub fn stats(moment: &Moment) -> Value {
     let summary: &Summary = &moment.summary;
     let Summary { all, window, window_rows, absolute, signed, over, rolling, density, .. } = summary;
-    let Summary { baseline_mae, changes, faults, delay, window_delay, delays, .. } = summary;
+    let Summary { baseline_mae, changes, faults, delay, window_delay, delays, groups, .. } = summary;
     let verdict = &moment.verdict;
     let faults: Map<_, _> =
         faults.iter().map(|(fault, n)| (Fault::name(*fault).to_owned(), json!(n))).collect();
@@ -61,6 +62,9 @@ pub fn stats(moment: &Moment) -> Value {
             "window": delay_numbers(window_delay),
             "histogram": delays.as_ref().map(histogram),
         },
+        "groups": groups.large().map(group).collect::<Vec<_>>(),
+        "groups_pooled": { "groups": groups.pooled_groups, "rows": groups.pooled_rows },
+        "groups_dropped": groups.dropped_rows,
         "metric": moment.metric.as_ref().map(metric),
         "drift": { "baseline_mae": baseline_mae, "changes": changes.iter().map(change).collect::<Vec<_>>() },
         "not_rows": faults,
@@ -101,6 +105,17 @@ fn delay_numbers(delay: &DelayNumbers) -> Value {
     json!({ "n": delay.n, "truths_first": delay.truths_first, "p50": delay.p50_s, "p95": delay.p95_s })
 }
 
+fn group(numbers: &GroupNumbers) -> Value {
+    json!({
+        "group": numbers.group.as_deref(),
+        "n": numbers.n,
+        "mae": numbers.mae,
+        "mae_standard_error": numbers.mae_standard_error,
+        "mean_error": numbers.mean_error,
+        "z": numbers.z,
+    })
+}
+
 fn metric(metric: &Metric) -> Value {
     let Metric { status, coverage, rejected_share } = metric;
     let halves = |halves: &Halves| json!({ "y_true": halves.y_true, "y_pred": halves.y_pred });
@@ -139,7 +154,7 @@ mod tests {
     use super::*;
     use crate::alert::message::Phase;
     use crate::logs::lines::{Event, Lines};
-    use crate::logs::row::{Faults, Row};
+    use crate::logs::row::Row;
     use crate::logs::status::Status;
     use crate::stats::statistics::Statistics;
     use std::collections::BTreeSet;
@@ -165,7 +180,9 @@ mod tests {
             let error = |n| if n < 1500 { 1.0 } else { 5.0 };
             let row = |n| Row::new(f64::from(n % 7), f64::from(n % 7) + error(n), time_s);
             let rows = (0..2000).map(|n| row(n).with_label_delay(Some(f64::from(n)))).collect();
-            statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+            let mut lines = Lines { rows, ..Lines::default() };
+            lines.groups.add(0, b"v2");
+            statistics.apply(&Event::Lines(lines));
             let mut moment = Moment::starting(Summary::of(&statistics).into());
             moment.metric = Some(Metric { status: Status::default(), coverage: None, rejected_share: None });
             let (id, rule, text) = (String::new(), String::new(), String::new());
@@ -173,7 +190,7 @@ mod tests {
             moment.alerts = vec![Alert { id, rule, phase, value, limit, since_s, text }];
             keys(&stats(&moment), &mut all);
         }
-        assert!(all.len() > 40 && all.contains("mae_after"), "{all:?}");
+        assert!(all.len() > 40 && all.contains("mae_after") && all.contains("z"), "{all:?}");
         let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

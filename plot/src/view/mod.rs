@@ -8,6 +8,7 @@ mod chart;
 mod course;
 mod drawing;
 mod frame;
+mod groups;
 mod head;
 mod html;
 pub mod json;

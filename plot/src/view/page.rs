@@ -6,7 +6,7 @@ use crate::stats::summary::{Histogram, Over, Summary};
 use crate::view::bars::Mark;
 use crate::view::changes::changes_table;
 use crate::view::moment::Moment;
-use crate::view::{alerts, chart, course, head, tables, tiles};
+use crate::view::{alerts, chart, course, groups, head, tables, tiles};
 use crate::words::clock;
 use crate::words::number::{count, cut, rows};
 use serde_json::Value;
@@ -45,6 +45,7 @@ fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, St
         ("tiles", tiles::errors(summary)),
         ("messages", tiles::messages(moment)),
         ("no-metric", tiles::no_counts(moment).to_owned()),
+        ("groups", groups::part(summary)),
         ("faults", head::faults(summary)),
     ];
     parts.extend(figures(summary));
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
     use crate::logs::follow::State;
     use crate::logs::lines::{Event, Lines};
-    use crate::logs::row::{Faults, Row};
+    use crate::logs::row::Row;
     use crate::stats::statistics::Statistics;
     use crate::view::{json, picture};
 
@@ -182,7 +183,7 @@ mod tests {
             let rows = case.iter().enumerate().map(row).filter(|row| row.error().is_finite());
             let rows: Vec<Row> = rows.collect();
             let n = rows.len();
-            statistics.apply(&Event::Lines(Lines { rows, faults: Faults::default() }));
+            statistics.apply(&Event::Lines(Lines { rows, ..Lines::default() }));
             let summary = Summary::of(&statistics).into();
             let moment = Moment { state: State::Following, ..Moment::starting(summary) };
             let page = document(&moment, "log.csv", false);

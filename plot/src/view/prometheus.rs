@@ -4,7 +4,10 @@
 use crate::{
     alert::verdict::Standing,
     logs::{follow::State, row::Fault, status::Halves},
-    stats::summary::{Numbers, Summary},
+    stats::{
+        groups::GroupNumbers,
+        summary::{Numbers, Summary},
+    },
     view::moment::{Metric, Moment},
 };
 use std::fmt::Write;
@@ -29,6 +32,7 @@ pub fn metrics(moment: &Moment, is_stalled: bool) -> String {
     text.family("verdict", Kind::Gauge, help, verdicts);
     errors(&mut text, &moment.summary);
     delays(&mut text, &moment.summary);
+    groups(&mut text, &moment.summary);
     if let Some(metric) = &moment.metric {
         of_metric(&mut text, metric);
     }
@@ -60,6 +64,30 @@ fn delays(text: &mut Text, summary: &Summary) {
     let help = "Time from a prediction to its truth, where the truth came later";
     text.histogram("label_delay_seconds", help, delay_cumulative, delay.n, delay.sum_s);
     text.counter("truths_first_total", "Truths that came before their prediction", delay.truths_first);
+}
+
+/// At most 50 groups, which change seldom. Rows without a group have an empty label, which Prometheus takes for none.
+fn groups(text: &mut Text, summary: &Summary) {
+    let exposed: Vec<&GroupNumbers> = summary.groups.all.iter().filter(|group| group.is_exposed).collect();
+    let mut family = |name, kind, help, value: fn(&GroupNumbers) -> Option<f64>| {
+        let samples = exposed.iter().filter_map(|group| {
+            let value = value(group).filter(|value| value.is_finite())?;
+            Some((Some(("group", group.group.as_deref().unwrap_or(""))), value))
+        });
+        let samples: Vec<_> = samples.collect();
+        if !samples.is_empty() {
+            text.family(name, kind, help, samples);
+        }
+    };
+    family("group_rows_total", Kind::Counter, "Rows of the group", |group| Some(group.n as f64));
+    let help = "Mean absolute error of all rows of the group, in the unit of y_true";
+    family("group_mae", Kind::Gauge, help, |group| Some(group.mae));
+    let help = "Standard error of group_mae, in the unit of y_true";
+    family("group_mae_standard_error", Kind::Gauge, help, |group| group.mae_standard_error);
+    let help = "Mean of y_pred - y_true of all rows of the group, in the unit of y_true";
+    family("group_mean_error", Kind::Gauge, help, |group| group.mean_error);
+    let help = "How far group_mae is above the MAE of all other rows, in standard errors";
+    family("group_z", Kind::Gauge, help, |group| group.z);
 }
 
 /// What `metric` says of its log directory.

@@ -15,6 +15,8 @@ mod follow;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod metrics;
