@@ -1,4 +1,4 @@
-//! From numbers to what an operator is told: how it stands, what fires, and who hears of it.
+//! From numbers to the verdict and the alerts: which rules fire, and how their alerts reach a receiver.
 //! Never counts a row.
 
 pub mod alarms;
