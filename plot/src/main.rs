@@ -12,6 +12,7 @@ mod replace;
 mod service;
 mod settings;
 mod stats;
+mod unix_time;
 mod view;
 mod words;
 

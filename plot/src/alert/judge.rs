@@ -4,7 +4,7 @@
 use crate::{
     alert::{
         rules::{Rule, Subject},
-        verdict::{Facts, REJECTED_LEAST, Standing, Verdict},
+        verdict::{Facts, Standing, Verdict},
     },
     stats::drift::Direction,
     words::{
@@ -58,8 +58,7 @@ impl Rule {
             |name: &str, value: Option<f64>| Some((value?, format!("{name} {} {over}", short(value))));
         let (value, text) = match self.subject {
             Subject::Rejected => {
-                let rejections = backlog.rejections();
-                let share = rejections.share().filter(|_| rejections.all >= REJECTED_LEAST)?;
+                let share = backlog.rejections().share_of_many()?;
                 (share, format!("{} of the messages of the last 10 min were rejected", percent(share)))
             }
             _ if summary.all.n < LEAST_ROWS => return None,

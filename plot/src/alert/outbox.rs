@@ -4,7 +4,7 @@
 
 use crate::{
     alert::message::{Alert, Phase},
-    logs::follow::plain,
+    logs::{follow::plain, small_file},
     replace,
 };
 use glue::number::counted;
@@ -12,8 +12,6 @@ use log::{info, warn};
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
-    fs::File,
-    io::{self, ErrorKind, Read},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -147,16 +145,7 @@ impl Outbox {
 /// # Errors
 /// What is wrong with the file. None is no error.
 fn read(path: &Path) -> Result<Kept, String> {
-    let mut text = String::new();
-    let file = match File::open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Kept::default()),
-        other => other,
-    };
-    let read = file.and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
-    let length = read.map_err(|e: io::Error| plain(&e))?;
-    if length as u64 > MOST_BYTES {
-        return Err(format!("it has more than {MOST_BYTES} bytes"));
-    }
+    let Some(text) = small_file::read(path, MOST_BYTES)? else { return Ok(Kept::default()) };
     let value: Value = serde_json::from_str(&text).map_err(|_| "it is not JSON".to_owned())?;
     match value.get("version").and_then(Value::as_u64) {
         Some(VERSION) => Kept::from_json(&value).ok_or_else(|| "it does not hold alerts".to_owned()),

@@ -8,6 +8,7 @@ use crate::{
         retry,
     },
     logs::follow::plain,
+    unix_time::now_s,
     words::clock,
 };
 use anyhow::{Context, Result, ensure};
@@ -21,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use ureq::{
     Agent, Error, Timeout,
@@ -170,10 +171,6 @@ impl Sender {
             _ => Answer::Refused(why),
         }
     }
-}
-
-fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// What is wrong, without anything of the URL.

@@ -28,9 +28,6 @@ const REJECTED_MOST: f64 = 0.5;
 /// less.
 const REJECTED_STILL: f64 = 0.4;
 
-/// Fewer messages than these have no share.
-pub const REJECTED_LEAST: u64 = 20;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The baseline does not have its rows yet.
@@ -137,7 +134,7 @@ impl Facts<'_> {
             return Some((Some(since_s), missing::work(status)));
         }
         let rejections = backlog.rejections();
-        let share = rejections.share().filter(|_| rejections.all >= REJECTED_LEAST)?;
+        let share = rejections.share_of_many()?;
         let most = if was_blind { REJECTED_STILL } else { REJECTED_MOST };
         (share > most).then(|| {
             let last = missing::last_rejection(status);
@@ -181,7 +178,7 @@ impl Facts<'_> {
         let after = self.summary.mae_since_change.unwrap_or(change.mae_after);
         let since = change
             .time_s
-            .map_or_else(|| format!("row {}", count(change.row + 1)), |time_s| self.time(time_s));
+            .map_or_else(|| format!("row {}", count(change.number())), |time_s| self.time(time_s));
         let ratio = after / change.mae_before;
         let share = match (ratio - 1.0) * 100.0 {
             share if !share.is_finite() => String::new(),

@@ -3,11 +3,11 @@
 
 use crate::logs::follow::State;
 use crate::stats::summary::Summary;
+use crate::unix_time::now_s;
 use crate::view::moment::{Moment, STALLED};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Shared between the loop and the server.
 pub struct Live {
@@ -75,8 +75,4 @@ impl Live {
             State::Trouble(reason) => Err(format!("cannot read all logs: {reason}")),
         }
     }
-}
-
-pub fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -56,10 +56,10 @@ impl Rendered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::live::now_s;
     use crate::logs::follow::State;
     use crate::stats::statistics::Statistics;
     use crate::stats::summary::Summary;
+    use crate::unix_time::now_s;
     use crate::view::moment::Moment;
 
     #[test]

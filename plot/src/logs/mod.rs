@@ -9,4 +9,5 @@ pub mod groups;
 pub mod lines;
 mod record;
 pub mod row;
+pub mod small_file;
 pub mod status;

@@ -1,13 +1,9 @@
 //! Reads `metric_status.json`, in which `metric` says how it is (CONTRACT.md).
 //! Never judges what it says.
 
-use crate::logs::follow::plain;
+use crate::logs::small_file;
 use serde_json::Value;
-use std::{
-    fs::File,
-    io::{ErrorKind, Read},
-    path::Path,
-};
+use std::path::Path;
 
 pub const NAME: &str = "metric_status.json";
 
@@ -47,16 +43,10 @@ pub struct Status {
 /// Why it cannot be read, or what is wrong with it.
 pub fn read(path: &Path) -> Result<Option<Status>, String> {
     let name = path.display();
-    let mut text = String::new();
-    let file = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text));
-    match file {
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        Err(e) => return Err(format!("{name}: {}", plain(&e))),
-        Ok(bytes) if bytes as u64 > BYTES_MAX => {
-            return Err(format!("{name} has more than {BYTES_MAX} bytes"));
-        }
-        Ok(_) => {}
-    }
+    let Some(text) = small_file::read(path, BYTES_MAX).map_err(|trouble| format!("{name}: {trouble}"))?
+    else {
+        return Ok(None);
+    };
     let value: Value = serde_json::from_str(&text).map_err(|e| format!("{name} is not JSON: {e}"))?;
     match value.get("version").and_then(Value::as_u64) {
         Some(VERSION) => Ok(Some(status(&value))),

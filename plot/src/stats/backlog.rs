@@ -13,6 +13,9 @@ pub const REJECTED_WINDOW_S: f64 = 600.0;
 /// Least distance of two readings that are kept for it.
 const STEP_S: f64 = 10.0;
 
+/// Fewer messages than these are too few to judge by their share.
+const MANY: u64 = 20;
+
 /// Counts of one reading.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Counts {
@@ -33,6 +36,11 @@ impl Rejections {
     /// From 0 to 1. None before anything came.
     pub fn share(&self) -> Option<f64> {
         (self.all > 0).then(|| self.rejected as f64 / self.all as f64)
+    }
+
+    /// The same where there are enough of them to judge by.
+    pub fn share_of_many(&self) -> Option<f64> {
+        self.share().filter(|_| self.all >= MANY)
     }
 }
 

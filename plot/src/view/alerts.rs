@@ -19,7 +19,7 @@ pub fn list(alerts: &[Alert]) -> String {
 }
 
 fn item(alert: &Alert) -> String {
-    let at = clock::stamp((alert.since_s * 1000.0) as i64);
+    let at = clock::stamp_s(alert.since_s);
     let (class, what) = match alert.phase {
         Phase::Firing => ("bad", format!("fires since {at} UTC")),
         Phase::Resolved => ("dim", format!("has resolved at {at} UTC")),

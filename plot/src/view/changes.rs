@@ -38,7 +38,7 @@ pub fn mark(frame: &mut Frame, changes: &[Change], place: impl Fn(&Change) -> Op
         [] => String::new(),
         [.., (_, last)] => {
             let began = match last.time_s {
-                Some(time_s) => format!("{} UTC", stamp(time_s)),
+                Some(time_s) => format!("{} UTC", clock::stamp_s(time_s)),
                 None => format!("row {}", row(last)),
             };
             let (before, after) = (short(Some(last.mae_before)), short(Some(last.mae_after)));
@@ -58,7 +58,7 @@ pub fn changes_table(changes: &[Change]) -> String {
         return String::new();
     }
     let rows = changes.iter().rev().take(MOST_ROWS).map(|change| {
-        let began = change.time_s.map_or("–".to_owned(), stamp);
+        let began = change.time_s.map_or("–".to_owned(), clock::stamp_s);
         let [before, after] = [change.mae_before, change.mae_after].map(|mae| short(Some(mae)));
         [began, row(change), change.direction.name().to_owned(), before, after]
     });
@@ -69,15 +69,6 @@ pub fn changes_table(changes: &[Change]) -> String {
     )
 }
 
-fn stamp(time_s: f64) -> String {
-    clock::stamp((time_s * 1000.0) as i64)
-}
-
-/// The page counts rows from 1.
-pub fn number(change: &Change) -> u64 {
-    change.row + 1
-}
-
 fn row(change: &Change) -> String {
-    count(number(change))
+    count(change.number())
 }

@@ -90,7 +90,7 @@ pub fn rolling(points: &[(u64, f64)], window_rows: usize, changes: &[Change]) ->
         [(n, mae)] => frame.dot((*n as f64, *mae)),
         _ => frame.line("line", points.iter().map(|(n, mae)| (*n as f64, *mae))),
     }
-    let changes = changes::mark(&mut frame, changes, |change| Some(changes::number(change) as f64));
+    let changes = changes::mark(&mut frame, changes, |change| Some(change.number() as f64));
     let lowest = points.iter().map(|(_, mae)| *mae).fold(f64::INFINITY, f64::min);
     frame.finish(&format!(
         "Rolling MAE over {}: now {}, between {} and {}.{changes}",

@@ -59,7 +59,7 @@ pub fn over(over: &Over, changes: &[Change]) -> String {
     }
     let changes = changes::mark(&mut frame, changes, |change| match is_time {
         true => change.time_s.map(|time_s| time_s * 1000.0),
-        false => Some(changes::number(change) as f64),
+        false => Some(change.number() as f64),
     });
     let last = points.last().map(|(_, slice)| *slice).unwrap_or_default();
     frame.finish(&format!(

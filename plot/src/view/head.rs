@@ -115,7 +115,7 @@ pub fn warning(moment: &Moment) -> String {
 pub fn news(moment: &Moment) -> String {
     match (moment.summary.all.n, moment.last_rows_s) {
         (n @ 1.., Some(last_s)) => {
-            let at = clock::stamp((last_s * 1000.0) as i64);
+            let at = clock::stamp_s(last_s);
             format!("{}, the last ones read at {at} UTC.", rows(n))
         }
         _ => String::new(),

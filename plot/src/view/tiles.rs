@@ -106,5 +106,5 @@ fn duration(seconds: Option<f64>) -> String {
 }
 
 fn stamp(time_s: f64) -> String {
-    format!("{} UTC", clock::stamp((time_s * 1000.0) as i64))
+    format!("{} UTC", clock::stamp_s(time_s))
 }

@@ -95,6 +95,11 @@ pub fn stamp(time_ms: i64) -> String {
     format!("{} {hour:02}:{minute:02}:{second:02}", iso(time_ms))
 }
 
+/// [`stamp`] of Unix seconds.
+pub fn stamp_s(time_s: f64) -> String {
+    stamp((time_s * 1000.0) as i64)
+}
+
 /// A time as seen from `now_ms`: `02:13 UTC` on the same day, else `2024-11-22 02:13 UTC`.
 pub fn since(time_ms: i64, now_ms: i64) -> String {
     let (hour, minute, _) = time_of_day(time_ms);

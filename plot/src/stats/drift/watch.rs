@@ -60,6 +60,13 @@ pub struct Change {
     pub mae_after: f64,
 }
 
+impl Change {
+    /// The number of its row as people are shown it, counted from 1.
+    pub fn number(&self) -> u64 {
+        self.row + 1
+    }
+}
+
 /// Sums over rows of errors as [`Watch::clipped`] has them.
 #[derive(Clone, Copy, Default)]
 struct Sums {
