@@ -1,12 +1,12 @@
 //! A column of the data set is each sample's group: in both its messages, and on the page.
 
 use crate::{binary, features};
-use glue::testing::{Directory, Peer, Service, prefix, shared_broker, wait_for};
+use glue::testing::{Directory, Peer, Service, free_address, prefix, shared_broker, wait_for};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 /// How many rows of the data set each value of its column `sex` has.
@@ -43,7 +43,7 @@ fn both_halves_have_the_group_and_the_column_stays_a_feature() {
 #[test]
 fn metric_and_plot_keep_the_groups_apart() {
     let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = free_address();
     let log_dir = directory.0.to_str().unwrap();
     let broker = [("amqp-url", url.as_str()), ("queue-prefix", &prefix), ("log-dir", log_dir)];
     let _metric = Service::start(binary("metric"), &broker);

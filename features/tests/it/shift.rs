@@ -1,7 +1,7 @@
-//! All three programs together: true values shift, the verdict turns in a browser, and a receiver is told.
+//! All three programs together: true values shift, a browser shows the new verdict, and a receiver gets the alert.
 
 use crate::{binary, features};
-use glue::testing::{Directory, Service, prefix, shared_broker, wait_for};
+use glue::testing::{Directory, Service, free_address, prefix, shared_broker, wait_for};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
@@ -17,8 +17,7 @@ fn a_shift_of_the_truth_turns_the_verdict_from_steady_to_worse() {
     let broker = [("amqp-url", url.as_str()), ("queue-prefix", &prefix), ("log-dir", log_dir)];
     let _metric = Service::start(binary("metric"), &broker);
     let (receiver, alerts) = receive();
-    // Free a moment ago, and nobody else asks for it by number.
-    let page = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let page = free_address();
     let alerting = [("alert", "drift"), ("alert-format", "json"), ("alert-url", receiver.as_str())];
     let settings = [("log-dir", log_dir), ("listen", page.as_str()), ("interval", "0.2")];
     let plot = Service::start(binary("plot"), &[settings, alerting].concat());

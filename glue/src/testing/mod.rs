@@ -24,6 +24,7 @@ pub use service::Service;
 use std::{
     env, fs,
     io::{self, Read, Seek, SeekFrom, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{self, Command},
     sync::Once,
@@ -221,10 +222,20 @@ fn script(command: &str, directory: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// A local address that was free a moment ago, and for which nobody else asks by number.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
 /// The line that `binary --healthcheck` prints with these settings. Checks that the exit code agrees.
 pub fn healthcheck(binary: &str, settings: &[(&str, &str)]) -> String {
     let flags = settings.iter().flat_map(|(flag, value)| [format!("--{flag}"), value.to_string()]);
-    let output = Command::new(binary).env_clear().arg("--healthcheck").args(flags).output().unwrap();
+    healthcheck_of(Command::new(binary).env_clear().args(flags))
+}
+
+/// [`healthcheck`] of a command, which lacks that flag.
+pub fn healthcheck_of(command: &mut Command) -> String {
+    let output = command.arg("--healthcheck").output().unwrap();
     let line = String::from_utf8(output.stdout).unwrap();
     assert_eq!(line.lines().count(), 1, "{line:?}");
     assert_eq!(output.status.code(), Some(i32::from(!line.starts_with("ok: "))), "{line:?}");

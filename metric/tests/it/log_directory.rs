@@ -1,37 +1,10 @@
 //! What people and other processes do to the log directory.
 
-use crate::{HEADER, metric, rows};
-use glue::testing::{Direction, Directory, Peer, Proxy, prefix, shared_broker, wait_for};
+use crate::{HEADER, metric, rows, scene::Scene};
+use glue::testing::{Direction, Directory, Proxy, prefix, wait_for};
 use std::{fs, io::Write, os::unix::fs::PermissionsExt};
 
-struct Scene {
-    url: String,
-    prefix: String,
-    directory: Directory,
-    peer: Peer,
-}
-
 impl Scene {
-    fn new() -> Scene {
-        let (url, prefix) = (shared_broker(), prefix());
-        let peer = Peer::connect(&url);
-        Scene { url, prefix, directory: Directory::new(), peer }
-    }
-
-    fn metric(&self) -> crate::Service {
-        let service = metric(&self.url, &self.prefix, &self.directory, &[("predictions", "y_pred")]);
-        service.wait_for_line("consuming");
-        service
-    }
-
-    fn pair(&mut self, id: &str) {
-        for queue in ["y_true", "y_pred"] {
-            let body = serde_json::json!({"id": id, "body": 1}).to_string();
-            self.peer.publish(&format!("{}{queue}", self.prefix), body.as_bytes());
-        }
-        self.peer.confirmed();
-    }
-
     fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.directory.file("metric_log.csv")).unwrap_or_default())
             .into_owned()
@@ -46,11 +19,11 @@ impl Scene {
 #[test]
 fn rows_survive_a_restart_and_repeats_are_not_logged_again() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.wait_for_ids(&["a"]);
     assert_eq!(service.terminate(), Some(0));
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.pair("b");
     scene.wait_for_ids(&["a", "b"]);
@@ -60,7 +33,7 @@ fn rows_survive_a_restart_and_repeats_are_not_logged_again() {
 #[test]
 fn after_an_orderly_end_no_message_of_a_row_comes_again() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     // So many that the prefetch grows and few deliveries are kept to be acknowledged.
     let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -74,12 +47,12 @@ fn after_an_orderly_end_no_message_of_a_row_comes_again() {
 #[test]
 fn without_its_store_the_log_is_read_again() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.wait_for_ids(&["a"]);
     assert_eq!(service.terminate(), Some(0));
     fs::remove_file(scene.directory.file("metric.redb")).unwrap();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.pair("b");
     scene.wait_for_ids(&["a", "b"]);
@@ -90,7 +63,7 @@ fn without_its_store_the_log_is_read_again() {
 #[test]
 fn a_log_that_is_renamed_or_deleted_while_running_is_begun_anew() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     let log = scene.directory.file("metric_log.csv");
     scene.pair("a");
     scene.wait_for_ids(&["a"]);
@@ -113,7 +86,7 @@ fn a_log_that_is_renamed_or_deleted_while_running_is_begun_anew() {
 #[test]
 fn rows_that_a_person_appends_count_and_other_text_stays() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.wait_for_ids(&["a"]);
     let mut log = fs::OpenOptions::new().append(true).open(scene.directory.file("metric_log.csv")).unwrap();
@@ -131,7 +104,7 @@ fn rows_that_a_person_appends_count_and_other_text_stays() {
 #[test]
 fn unfinished_rows_are_cut_and_known_ones_are_kept() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.wait_for_ids(&["a"]);
     assert_eq!(service.terminate(), Some(0));
@@ -140,7 +113,7 @@ fn unfinished_rows_are_cut_and_known_ones_are_kept() {
     // As a spreadsheet saves it: a byte order mark, CRLF, and no line break at the end.
     let text = format!("\u{feff}{}", String::from_utf8(whole.clone()).unwrap().replace('\n', "\r\n"));
     fs::write(&log, text.trim_end()).unwrap();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     scene.pair("a");
     scene.pair("b");
     wait_for("row b", || scene.directory.read("metric_log.csv").contains("\nb,").then_some(()));
@@ -150,7 +123,7 @@ fn unfinished_rows_are_cut_and_known_ones_are_kept() {
     // Whatever follows the last line break, as long as it likes.
     for torn in [&b"c,1,1"[..], b"c,1,1,0,1732341600.0", &[0; 5000], &[b'x'; 300_000]] {
         fs::write(&log, [&whole[..], torn].concat()).unwrap();
-        let service = scene.metric();
+        let service = scene.metric(&[]);
         service.wait_for_line("of an unfinished row off the log");
         assert_eq!(fs::read(&log).unwrap(), whole);
         assert_eq!(service.terminate(), Some(0));
@@ -177,7 +150,7 @@ fn no_bytes_inside_a_log_cost_a_row_or_make_one_up() {
         let mut scene = Scene::new();
         let text = [HEADER.as_bytes(), rows(0..5).as_bytes(), bytes, b"\n", rows(6..100).as_bytes()].concat();
         fs::write(scene.directory.file("metric_log.csv"), &text).unwrap();
-        let service = scene.metric();
+        let service = scene.metric(&[]);
         service.wait_for_line("recovered 99 rows from the log");
         service.wait_for_line("ignored 1 line of the log");
         // A row behind the line is known, and what stands in the line is not.
@@ -208,7 +181,7 @@ fn a_log_of_another_program_is_continued_with_its_own_columns() {
     ] {
         let mut scene = Scene::new();
         fs::write(scene.directory.file("metric_log.csv"), begin).unwrap();
-        let service = scene.metric();
+        let service = scene.metric(&[]);
         if begin.contains("old") {
             scene.pair("old");
         }
@@ -251,7 +224,7 @@ fn ids_of_a_log_that_is_renamed_before_a_kill_stay_done() {
         wait_for("rows", || (rows(&scene.directory).len() == ids.len()).then_some(()));
         fs::rename(scene.directory.file("metric_log.csv"), scene.directory.file(rename)).unwrap();
         service.kill();
-        let service = scene.metric();
+        let service = scene.metric(&[]);
         scene.pair("last");
         wait_for("last row", || scene.log().contains("\nlast,").then_some(()));
         assert_eq!(scene.log().lines().count(), 2, "{}", scene.log());
@@ -264,7 +237,7 @@ fn ids_of_a_log_that_is_renamed_before_a_kill_stay_done() {
 #[test]
 fn an_id_that_is_used_again_is_a_conflict_and_a_repeat_is_not() {
     let mut scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     let half = |scene: &mut Scene, queue: &str, id: u32, value: f64| {
         let body = serde_json::json!({"id": id, "body": value}).to_string();
         scene.peer.publish(&format!("{}{queue}", scene.prefix), body.as_bytes());
@@ -290,7 +263,7 @@ fn an_id_that_is_used_again_is_a_conflict_and_a_repeat_is_not() {
     assert_eq!(service.terminate(), Some(0));
     // Also when all that is known comes from the log.
     fs::remove_file(scene.directory.file("metric.redb")).unwrap();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     half(&mut scene, "y_true", 1, 1.5);
     half(&mut scene, "y_true", 2, -3.0);
     wait_for("another conflict", || {
@@ -332,7 +305,7 @@ fn a_lock_or_a_store_that_is_taken_away_ends_the_process_before_the_next_acknowl
         [("metric.lock", false), ("metric.redb", false), ("metric.lock", true), ("metric.redb", true)]
     {
         let mut scene = Scene::new();
-        let mut service = scene.metric();
+        let mut service = scene.metric(&[]);
         scene.pair("a");
         scene.wait_for_ids(&["a"]);
         fs::remove_file(scene.directory.file(file)).unwrap();
@@ -352,7 +325,7 @@ fn a_lock_or_a_store_that_is_taken_away_ends_the_process_before_the_next_acknowl
         if file == "metric.redb" && replaces {
             fs::remove_file(scene.directory.file(file)).unwrap();
         }
-        let service = scene.metric();
+        let service = scene.metric(&[]);
         wait_for("acknowledgement", || (scene.peer.depth(&y_true) == 0).then_some(()));
         service.wait_for_line("halves waiting");
         scene.pair("half 99");
@@ -364,18 +337,18 @@ fn a_lock_or_a_store_that_is_taken_away_ends_the_process_before_the_next_acknowl
 #[test]
 fn a_directory_of_other_queues_is_refused_by_name() {
     let scene = Scene::new();
-    assert_eq!(scene.metric().terminate(), Some(0));
+    assert_eq!(scene.metric(&[]).terminate(), Some(0));
     let mut service = metric(&scene.url, "other.", &scene.directory, &[]);
     assert_eq!(service.wait().code(), Some(1));
     let line = service.wait_for_line("belongs to the queues with prefix");
     assert!(line.contains(&format!("{:?}, not \"other.\"", scene.prefix)), "{line}");
-    assert_eq!(scene.metric().terminate(), Some(0));
+    assert_eq!(scene.metric(&[]).terminate(), Some(0));
 }
 
 #[test]
 fn a_second_instance_is_told_who_holds_the_directory() {
     let scene = Scene::new();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     let mut second = metric(&scene.url, &scene.prefix, &scene.directory, &[]);
     assert_eq!(second.wait().code(), Some(1));
     second.wait_for_line("is held by another metric: process ");
@@ -395,14 +368,14 @@ fn files_that_cannot_be_written_are_named_and_nothing_is_acknowledged() {
     std::mem::forget(below);
 
     // A directory in the place of a file makes a write fail in the middle of the work.
-    let mut service = scene.metric();
+    let mut service = scene.metric(&[]);
     fs::remove_file(scene.directory.file("rejected.jsonl")).unwrap();
     fs::create_dir(scene.directory.file("rejected.jsonl")).unwrap();
     scene.peer.publish(&format!("{}y_true", scene.prefix), b"not JSON");
     assert_eq!(service.wait().code(), Some(1));
     service.wait_for_line("rejected.jsonl: Is a directory");
     fs::remove_dir(scene.directory.file("rejected.jsonl")).unwrap();
-    let service = scene.metric();
+    let service = scene.metric(&[]);
     wait_for("rejected message", || {
         scene.directory.read("rejected.jsonl").contains("not JSON").then_some(())
     });

@@ -21,6 +21,7 @@ mod log_directory;
 mod memory;
 mod outages;
 mod pipeline;
+mod scene;
 mod status;
 
 use glue::testing::{Directory, Service};

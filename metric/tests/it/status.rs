@@ -1,44 +1,9 @@
 //! `metric_status.json`, and the columns of the log that say how late the truth came and to which group a sample belongs.
 
-use crate::{HEADER, all_logs, metric, records_of, rows, status};
-use glue::testing::{Directory, Node, Peer, Service, prefix, shared_broker, wait_for};
+use crate::{HEADER, all_logs, metric, records_of, rows, scene::Scene, status};
+use glue::testing::{Directory, Node, prefix, shared_broker, wait_for};
 use serde_json::{Value, json};
 use std::{fs, net::TcpListener};
-
-struct Scene {
-    url: String,
-    prefix: String,
-    directory: Directory,
-    peer: Peer,
-}
-
-impl Scene {
-    fn new() -> Scene {
-        let (url, prefix) = (shared_broker(), prefix());
-        let peer = Peer::connect(&url);
-        Scene { url, prefix, directory: Directory::new(), peer }
-    }
-
-    fn metric(&self, more: &[(&str, &str)]) -> Service {
-        let more = [&[("predictions", "y_pred")], more].concat();
-        let service = metric(&self.url, &self.prefix, &self.directory, &more);
-        service.wait_for_line("consuming");
-        service
-    }
-
-    fn publish(&mut self, queue: &str, body: &Value) {
-        self.peer.publish(&format!("{}{queue}", self.prefix), body.to_string().as_bytes());
-        self.peer.confirmed();
-    }
-
-    fn half(&mut self, queue: &str, id: &str) {
-        self.publish(queue, &json!({"id": id, "body": 1}));
-    }
-
-    fn pair(&mut self, id: &str) {
-        ["y_true", "y_pred"].into_iter().for_each(|queue| self.half(queue, id));
-    }
-}
 
 /// Waits until the status has what `expected` has.
 pub fn wait_for_status(directory: &Directory, expected: &Value) -> Value {

@@ -207,15 +207,8 @@ mod tests {
 
     #[test]
     fn no_line_costs_a_row_of_another_one_or_makes_one() {
-        use std::hash::{BuildHasher, Hasher, RandomState};
-        let seed = std::env::var("TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed: u64 = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        println!("TEST_SEED={seed}");
-        let mut state = seed | 1;
-        let mut random = |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % below
-        };
+        let (mut rng, _) = glue::testing::random();
+        let mut random = |below: usize| rng.usize(..below);
         // No number that this makes is the difference of two others.
         let junk = b"\"\",,,7\0\r\xff\xc3\xef\xbb\xbf x";
         for _ in 0..20 {

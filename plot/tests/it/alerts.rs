@@ -1,13 +1,8 @@
 //! What fires and what resolves: in the log, on the page, in `/stats.json` and at a receiver.
 
-use crate::process::{Directory, HEADER, Plot, command, until};
+use crate::process::{Directory, HEADER, Plot, command, now_s, until};
 use crate::receiver::{LOG, OK, Receiver, bad_log, log_has, remembered, resolve, rows, start, with_receiver};
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
-}
 
 #[test]
 fn every_change_is_sent_once_in_order_logged_and_shown() {

@@ -1,14 +1,14 @@
 //! Starts the real binary in a directory of its own, asks it, and ends it.
 
-pub use glue::testing::Directory;
-use glue::testing::{signal, wait_for};
+pub use glue::testing::{Directory, free_address};
+use glue::testing::{healthcheck_of, signal, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error\n";
 
@@ -32,13 +32,14 @@ pub fn command(directory: &Directory) -> Command {
     command
 }
 
-/// The line that `plot --healthcheck` says. Its exit code agrees with it.
+/// The line that `plot --healthcheck` prints.
 pub fn healthcheck(directory: &Directory, args: &[&str]) -> String {
-    let output = command(directory).arg("--healthcheck").args(args).output().unwrap();
-    let line = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(line.lines().count(), 1, "{line:?}");
-    assert_eq!(output.status.code(), Some(i32::from(!line.starts_with("ok: "))), "{line:?}");
-    line.trim().to_owned()
+    healthcheck_of(command(directory).args(args))
+}
+
+/// Unix seconds.
+pub fn now_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 impl Plot {
@@ -102,11 +103,6 @@ impl Drop for Plot {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Free a moment ago, and nobody else asks for it by number.
-pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 pub fn exchange(address: &str, request: &[u8]) -> (u16, String, Vec<u8>) {

@@ -1,12 +1,11 @@
-//! The verdict in a real browser: it turns without a reload, in the tab as well, with marks, tiles and the next step, and a receiver is told.
+//! The verdict in a real browser: page and tab change without a reload, with marks, tiles and the next step; a receiver gets the alert.
 
 use crate::browser::Browser;
-use crate::process::{Directory, Plot};
+use crate::process::{Directory, Plot, now_s};
 use crate::receiver::{OK, Receiver};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const LOG: &str = "metric_log.csv";
 const STATUS: &str = "metric_status.json";
@@ -15,10 +14,6 @@ const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at,label_delay\n";
 const TITLE: &str = "document.title";
 const ICON: &str = "document.querySelector('#icon').href";
 const VERDICT: &str = "document.querySelector('#verdict').textContent";
-
-fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
-}
 
 /// Ten rows a second from `start_s` on, with absolute errors around `mae`, either sign in turn. Every tenth truth comes first.
 fn rows(numbers: Range<u32>, mae: f64, start_s: f64) -> String {
