@@ -1,6 +1,9 @@
 //! Brokers that are absent, die in the middle, refuse messages or were set up by somebody else.
 
-use crate::{drain, features};
+use crate::{
+    drain, features,
+    health::{health, wait_for_health},
+};
 use glue::testing::{Node, Peer, Service, prefix, shared_broker, wait_for};
 use std::collections::BTreeSet;
 
@@ -38,8 +41,7 @@ fn a_broker_that_dies_in_the_middle_gets_the_unconfirmed_again_under_their_ids()
 
 #[test]
 fn a_broker_that_is_not_there_yet_is_waited_for() {
-    let node = Node::start();
-    node.command("stop");
+    let node = Node::prepare();
     let mut service = features(&node.url, "", &[("interval", "0"), ("count", "3")]);
     service.wait_for_line("no connection to");
     node.command("start");
@@ -48,14 +50,16 @@ fn a_broker_that_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
-fn an_alarm_is_reported_and_waited_for() {
+fn an_alarm_is_reported_becomes_the_reason_and_is_waited_for() {
     let node = Node::start();
     let service = features(&node.url, "", &[("interval", "0.01")]);
     service.wait_for_line("connected to");
     node.alarm(true);
     service.wait_for_line("the broker has blocked publishing");
+    wait_for_health(&node.url, "", "the broker has blocked publishing");
     node.alarm(false);
     service.wait_for_line("the broker takes messages again");
+    wait_for("health", || health(&node.url, "").starts_with("ok: ").then_some(()));
     let peer = Peer::connect(&node.url);
     let depth = peer.depth("features");
     wait_for("further samples", || (peer.depth("features") > depth).then_some(()));

@@ -1,6 +1,6 @@
 //! Tests of the command line that `features` and `metric` share, whatever their settings mean.
 
-use super::{Node, Service, healthcheck, wait_for};
+use super::{Node, Service, healthcheck, prefix, wait_for};
 use std::{
     ffi::OsStr,
     fs::File,
@@ -89,12 +89,13 @@ pub fn without_a_broker_tests_say_what_to_run(filters: &[&str]) {
 
 /// Reads the log of a whole run, from the handshake to the end, and of one whose password the broker refuses.
 pub fn no_log_holds_the_password(binary: &str, settings: &[(&str, &str)]) {
-    let node = Node::start();
-    node.ctl(&["add_user", "monitor", PASSWORD]);
-    node.ctl(&["set_permissions", "monitor", ".*", ".*", ".*"]);
-    let url = node.url.replace("guest:guest@", &format!("monitor:{PASSWORD_IN_URL}@"));
+    let (node, prefix) = (Node::shared(), prefix());
+    let user = format!("{prefix}monitor");
+    node.ctl(&["add_user", &user, PASSWORD]);
+    node.ctl(&["set_permissions", &user, ".*", ".*", ".*"]);
+    let url = node.url.replace("guest:guest@", &format!("{user}:{PASSWORD_IN_URL}@"));
     let mut settings = settings.to_vec();
-    settings.push(("amqp-url", &url));
+    settings.extend([("amqp-url", url.as_str()), ("queue-prefix", &prefix)]);
     let start =
         |filter: &str| Service::start_with_variables(binary, &[("RUST_LOG", OsStr::new(filter))], &settings);
     for filter in [
@@ -113,7 +114,7 @@ pub fn no_log_holds_the_password(binary: &str, settings: &[(&str, &str)]) {
         let logs_itself = !filter.starts_with("amiquip");
         assert_eq!(service.count_lines("connected to") > 0, logs_itself, "{filter}: {:?}", service.lines());
     }
-    node.ctl(&["change_password", "monitor", "another"]);
+    node.ctl(&["change_password", &user, "another"]);
     let mut service = start("trace");
     service.wait_for_line("no connection to");
     service.signal("TERM");

@@ -163,26 +163,45 @@ pub fn prefix() -> String {
     format!("t{:012x}.", fastrand::u64(..1 << 48))
 }
 
-/// A broker of the test's own, which the test may stop and kill.
+/// A broker. It takes five seconds of a processor to start one: where a test neither stops it nor disturbs other tests, it takes the shared one.
 pub struct Node {
-    directory: Directory,
+    path: PathBuf,
+    /// None: it is shared.
+    own: Option<Directory>,
     /// With user and password, as the services take it.
     pub url: String,
 }
 
 impl Node {
-    /// Starts one and waits until it takes connections.
+    /// Starts one of the test's own and waits until it takes connections.
     pub fn start() -> Node {
+        Node::own("start")
+    }
+
+    /// One of the test's own that is not started yet. Nothing listens at its URL.
+    pub fn prepare() -> Node {
+        Node::own("prepare")
+    }
+
+    fn own(command: &str) -> Node {
         // Only `make test` stops the nodes of tests that were interrupted.
         shared_broker();
         let directory = Directory::new();
-        let url = script("start", &directory.0, &[]);
-        Node { directory, url }
+        let path = directory.0.clone();
+        let url = script(command, &path, &[]);
+        Node { path, own: Some(directory), url }
+    }
+
+    /// That of [`shared_broker`], for what only its administrator may do.
+    pub fn shared() -> Node {
+        let url = shared_broker();
+        Node { path: env::var_os("TEST_BROKER_DIR").unwrap().into(), own: None, url }
     }
 
     /// `start`, `stop`, `kill` or `restart`.
     pub fn command(&self, command: &str) {
-        script(command, &self.directory.0, &[]);
+        assert!(self.own.is_some(), "{command} of the shared broker");
+        script(command, &self.path, &[]);
     }
 
     /// Writes to disk what the node knows of its quorum queues. RabbitMQ 3.10 does so up to seconds after a declaration or a start, and loses
@@ -199,20 +218,22 @@ impl Node {
 
     /// Evaluates Erlang in the node, and returns `{ok, VALUE}`.
     pub fn eval(&self, text: &str) -> String {
-        let value = script("eval", &self.directory.0, &[text]);
+        let value = script("eval", &self.path, &[text]);
         assert!(value.starts_with("{ok,"), "{text}: {value}");
         value
     }
 
     /// Runs rabbitmqctl.
     pub fn ctl(&self, args: &[&str]) -> String {
-        script("ctl", &self.directory.0, args)
+        script("ctl", &self.path, args)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.command("kill");
+        if self.own.is_some() {
+            self.command("kill");
+        }
     }
 }
 

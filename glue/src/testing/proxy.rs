@@ -38,6 +38,8 @@ struct Shared {
     left: [AtomicI64; 2],
     swallows_acks: [AtomicBool; 2],
     is_frozen: AtomicBool,
+    is_away: AtomicBool,
+    clients: Mutex<Vec<TcpStream>>,
     connections: AtomicUsize,
     cuts: AtomicUsize,
     keeps: bool,
@@ -56,6 +58,8 @@ impl Proxy {
             left: [i64::MAX, i64::MAX].map(AtomicI64::new),
             swallows_acks: [false, false].map(AtomicBool::new),
             is_frozen: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
+            clients: Mutex::default(),
             connections: AtomicUsize::new(0),
             cuts: AtomicUsize::new(0),
             keeps,
@@ -85,6 +89,15 @@ impl Proxy {
         self.shared.is_frozen.store(true, SeqCst);
     }
 
+    /// Ends all connections, and new ones at once, as if there were no broker; or lets them through again.
+    pub fn set_away(&self, is_away: bool) {
+        let clients = self.shared.clients.lock().unwrap();
+        self.shared.is_away.store(is_away, SeqCst);
+        if is_away {
+            clients.iter().for_each(|client| drop(client.shutdown(Shutdown::Both)));
+        }
+    }
+
     /// Connections so far, also those that the broker did not accept.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(SeqCst)
@@ -107,6 +120,12 @@ impl Shared {
         self.said.lock().unwrap().push(Said::default());
         // If there is no broker the client's connection ends at once.
         let Ok(broker) = TcpStream::connect(&self.broker) else { return };
+        let mut clients = self.clients.lock().unwrap();
+        if self.is_away.load(SeqCst) {
+            return;
+        }
+        clients.push(client.try_clone().unwrap());
+        drop(clients);
         for stream in [&client, &broker] {
             stream.set_nodelay(true).unwrap();
         }

@@ -1,7 +1,7 @@
 //! `metric --healthcheck` against a process that works, waits, hangs, or is gone.
 
 use crate::{HEADER, metric};
-use glue::testing::{Directory, Node, Peer, Service, healthcheck, prefix, shared_broker, wait_for};
+use glue::testing::{Directory, Peer, Proxy, Service, healthcheck, prefix, shared_broker, wait_for};
 use std::{fs, os::unix::fs::symlink};
 
 /// What is asked of the `metric` on a directory. It goes by the directory alone.
@@ -22,11 +22,11 @@ fn healthy(url: &str, prefix: &str, directory: &Directory) -> Service {
 
 #[test]
 fn it_is_well_while_connected_and_not_while_the_broker_is_away() {
-    let (node, directory) = (Node::start(), Directory::new());
-    let service = healthy(&node.url, "", &directory);
-    node.command("stop");
+    let (proxy, directory) = (Proxy::start(&shared_broker(), false), Directory::new());
+    let service = healthy(&proxy.url, &prefix(), &directory);
+    proxy.set_away(true);
     wait_for_health(&directory, "unhealthy: no connection to amqp://");
-    node.command("start");
+    proxy.set_away(false);
     wait_for("health", || health(&directory).starts_with("ok: ").then_some(()));
     assert_eq!(service.terminate(), Some(0));
     assert_eq!(health(&directory), "unhealthy: no process with these settings runs");

@@ -98,8 +98,7 @@ fn a_stop_while_the_broker_hangs_leaves_nothing_behind() {
 
 #[test]
 fn a_broker_that_is_not_there_yet_is_waited_for() {
-    let node = Node::start();
-    node.command("stop");
+    let node = Node::prepare();
     let directory = Directory::new();
     let service = metric(&node.url, "", &directory, &[("predictions", "y_pred")]);
     service.wait_for_line("no connection to");
@@ -218,13 +217,15 @@ fn started(url: &str, prefix: &str, directory: &Directory, settings: &[(&str, &s
 /// A lock needs a right on one more queue; without it the rest works.
 #[test]
 fn where_the_lock_is_not_permitted_it_goes_on_with_a_warning() {
-    let (node, directory) = (Node::start(), Directory::new());
-    node.ctl(&["add_user", "narrow", "secret"]);
-    node.ctl(&["set_permissions", "narrow", "^(y_true|y_pred|dead_letters)$", ".*", ".*"]);
-    let url = node.url.replace("guest:guest", "narrow:secret");
-    let service = started(&url, "", &directory, &[("predictions", "y_pred")]);
+    let (node, prefix, directory) = (Node::shared(), prefix(), Directory::new());
+    let user = format!("{prefix}narrow");
+    node.ctl(&["add_user", &user, "secret"]);
+    let queues = format!("^{}(y_true|y_pred|dead_letters)$", prefix.replace('.', "[.]"));
+    node.ctl(&["set_permissions", &user, &queues, ".*", ".*"]);
+    let url = node.url.replace("guest:guest", &format!("{user}:secret"));
+    let service = started(&url, &prefix, &directory, &[("predictions", "y_pred")]);
     service.wait_for_line("is not permitted, so a second metric");
-    publish_pairs(&mut Peer::connect(&node.url), "", 0..10);
+    publish_pairs(&mut Peer::connect(&node.url), &prefix, 0..10);
     wait_for_rows(&directory, 10);
     assert_eq!(service.terminate(), Some(0));
 }
@@ -261,18 +262,18 @@ fn a_queue_deleted_under_the_consumer_is_declared_again() {
 
 #[test]
 fn wrong_credentials_a_missing_vhost_and_permissions_are_named_and_not_asked_for_in_a_busy_loop() {
-    let node = Node::start();
+    let (node, prefix, directory) = (Node::shared(), prefix(), Directory::new());
     let proxy = Proxy::start(&node.url, false);
-    let directory = Directory::new();
-    node.ctl(&["add_user", "watcher", "secret"]);
-    let url = proxy.url.replace("guest:guest", "watcher:secret");
+    let user = format!("{prefix}watcher");
+    node.ctl(&["add_user", &user, "secret"]);
+    let url = proxy.url.replace("guest:guest", &format!("{user}:secret"));
     for (url, part) in [
-        (proxy.url.replace("guest:guest", "watcher:wrong"), "invalid credentials"),
+        (url.replace(":secret@", ":wrong@"), "invalid credentials"),
         (proxy.url.replace("%2f", "nowhere"), "vhost nowhere not found"),
         (url.clone(), "access to vhost"),
     ] {
         let (before, begun) = (proxy.connections(), Instant::now());
-        let service = metric(&url, "", &directory, &[]);
+        let service = metric(&url, &prefix, &directory, &[]);
         service.wait_for_line(part);
         wait_for("further attempts", || (proxy.connections() >= before + 5).then_some(()));
         // What the backoff waits at least before the second to the fifth: 125, 250, 500 and 1000 ms.
@@ -281,18 +282,18 @@ fn wrong_credentials_a_missing_vhost_and_permissions_are_named_and_not_asked_for
         assert_eq!(service.count_lines("secret") + service.count_lines("wrong"), 0);
         assert_eq!(service.terminate(), Some(0));
     }
-    node.ctl(&["set_permissions", "watcher", ".*", ".*", "none"]);
-    let service = metric(&url, "", &directory, &[("predictions", "y_pred")]);
+    node.ctl(&["set_permissions", &user, ".*", ".*", "none"]);
+    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
     service.wait_for_line("ACCESS_REFUSED");
-    node.ctl(&["set_permissions", "watcher", ".*", ".*", ".*"]);
+    node.ctl(&["set_permissions", &user, ".*", ".*", ".*"]);
     service.wait_for_line("consuming");
     // Taken away from a consumer at work: RabbitMQ asks for them when it connects again.
-    node.ctl(&["clear_permissions", "watcher"]);
-    node.ctl(&["close_all_connections", "--global", "maintenance"]);
+    node.ctl(&["clear_permissions", &user]);
+    node.ctl(&["close_all_user_connections", &user, "maintenance"]);
     service.wait_for_line("access to vhost");
-    node.ctl(&["set_permissions", "watcher", ".*", ".*", ".*"]);
+    node.ctl(&["set_permissions", &user, ".*", ".*", ".*"]);
     wait_for("reconnection", || (service.count_lines("connected to") > 1).then_some(()));
-    publish_pairs(&mut Peer::connect(&node.url), "", 0..10);
+    publish_pairs(&mut Peer::connect(&node.url), &prefix, 0..10);
     wait_for_rows(&directory, 10);
     assert_eq!(service.count_lines("secret"), 0);
     assert_eq!(service.terminate(), Some(0));

@@ -1,7 +1,7 @@
 //! `metric_status.json`, and the columns of the log that say how late the truth came and to which group a sample belongs.
 
 use crate::{HEADER, all_logs, metric, records_of, rows, scene::Scene, status};
-use glue::testing::{Directory, Node, prefix, shared_broker, wait_for};
+use glue::testing::{Directory, Proxy, prefix, shared_broker, wait_for};
 use serde_json::{Value, json};
 use std::{fs, net::TcpListener};
 
@@ -86,8 +86,8 @@ fn halves_that_expire_are_counted_by_their_kind() {
 
 #[test]
 fn it_is_written_anew_while_nothing_happens_and_while_the_broker_is_away() {
-    let (node, directory) = (Node::start(), Directory::new());
-    let service = metric(&node.url, "", &directory, &[("predictions", "y_pred")]);
+    let (proxy, directory) = (Proxy::start(&shared_broker(), false), Directory::new());
+    let service = metric(&proxy.url, &prefix(), &directory, &[("predictions", "y_pred")]);
     let mut before = wait_for_status(&directory, &json!({"state": "consuming", "reason": null}));
     let is_newer = |before: &Value| {
         let before = before["at"].as_f64();
@@ -95,12 +95,12 @@ fn it_is_written_anew_while_nothing_happens_and_while_the_broker_is_away() {
     };
     before = is_newer(&before);
     assert_eq!(before["state"], "consuming");
-    node.command("stop");
+    proxy.set_away(true);
     before = wait_for_status(&directory, &json!({"state": "reconnecting"}));
     before = is_newer(&before);
     assert!(before["reason"].as_str().unwrap().contains("no connection to amqp://"), "{before}");
     assert!(!before["reason"].as_str().unwrap().contains("guest:guest"), "{before}");
-    node.command("start");
+    proxy.set_away(false);
     wait_for_status(&directory, &json!({"state": "consuming", "reason": null}));
     assert_eq!(service.terminate(), Some(0));
     assert_eq!(status(&directory).unwrap()["state"], "stopped");
