@@ -17,7 +17,7 @@ pub fn gzip(text: &str) -> Vec<u8> {
 fn rows(text: &str, truth: impl Fn(&str) -> Value) -> Vec<(Value, Value)> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let row = |row: csv::StringRecord| {
-        let (x, y) = (row.iter().take(row.len() - 1), row.iter().last().unwrap());
+        let (x, y) = (row.iter().take(row.len() - 1), row.iter().next_back().unwrap());
         (truth(y), x.map(|field| field.parse::<f64>().unwrap()).collect())
     };
     reader.records().map(|record| row(record.unwrap())).collect()
