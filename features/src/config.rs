@@ -1,6 +1,9 @@
 //! The settings of `features` and their limits.
 
-use crate::message::{MESSAGE_MAX_BYTES, batch_max};
+use crate::{
+    dataset::{Columns, TASKS, Task},
+    message::{MESSAGE_MAX_BYTES, batch_max},
+};
 use glue::amqp::{self, Broker};
 use glue::settings::{Setting, Values, setting};
 use std::{path::PathBuf, time::Duration};
@@ -22,7 +25,20 @@ pub const TABLE: &[Setting] = &[
     setting("order", "FEATURES_ORDER", "random", "ORDER", "of the rows: random, or sequential"),
     setting("seed", "FEATURES_SEED", "", "N", "makes the random order repeatable"),
     setting("batch", "FEATURES_BATCH", "1", "N", "samples per message, 1 to 10000, at most 1 MiB in all"),
-    setting("dataset", "FEATURES_DATASET", "", "FILE", "CSV of numbers with a header; none: diabetes data"),
+    setting(
+        "task",
+        "TASK",
+        "regression",
+        "TASK",
+        "what true values are: regression: numbers; binary: 0 or 1; classes: names",
+    ),
+    setting(
+        "dataset",
+        "FEATURES_DATASET",
+        "",
+        "FILE",
+        "CSV with a header, or .csv.gz; none: the task's embedded one",
+    ),
     setting("target", "FEATURES_TARGET", "", "COLUMN", "column of the true values; none: the last one"),
     setting(
         "group",
@@ -30,6 +46,13 @@ pub const TABLE: &[Setting] = &[
         "",
         "COLUMN",
         "column whose text is each sample's group; none: no groups",
+    ),
+    setting(
+        "drop-index",
+        "FEATURES_DROP_INDEX",
+        "no",
+        "YES|NO",
+        "yes: leave out columns without a name, as an index of pandas has none",
     ),
     setting(
         "shift-after",
@@ -72,12 +95,10 @@ pub struct Config {
     pub order: Order,
     pub seed: Option<u64>,
     pub batch: u64,
-    /// `None`: the embedded one.
+    pub task: Task,
+    /// `None`: the embedded one of the task.
     pub dataset: Option<PathBuf>,
-    /// `None`: the last column.
-    pub target: Option<String>,
-    /// The column that holds groups.
-    pub group: Option<String>,
+    pub columns: Columns,
     /// `None`: true values are those of the data set.
     pub shift: Option<Shift>,
     /// All settings as they were given, without secrets.
@@ -93,6 +114,7 @@ impl Config {
             Some(_) => values.parse(flag, "a whole number", |text| text.parse::<u64>().ok()).map(Some),
         };
         let batch = |text: &str| text.parse().ok().filter(|n| (1..=10_000).contains(n));
+        let task = values.choose("task", &TASKS)?;
         Ok(Config {
             log_dir: values.text("log-dir").into(),
             broker: Broker::read(values)?,
@@ -105,10 +127,14 @@ impl Config {
             order: values.choose("order", &[("random", Order::Random), ("sequential", Order::Sequential)])?,
             seed: whole_number("seed")?,
             batch: values.parse("batch", "1 to 10000", batch)?,
+            task,
             dataset: values.optional("dataset").map(PathBuf::from),
-            target: values.optional("target").map(str::to_owned),
-            group: values.optional("group").map(str::to_owned),
-            shift: shift(values, whole_number("shift-after")?)?,
+            columns: Columns {
+                target: values.optional("target").map(str::to_owned),
+                group: values.optional("group").map(str::to_owned),
+                drop_index: values.choose("drop-index", &[("yes", true), ("no", false)])?,
+            },
+            shift: shift(values, whole_number("shift-after")?, task)?,
             line: values.to_string(),
         })
     }
@@ -131,7 +157,7 @@ impl Config {
     }
 }
 
-fn shift(values: &Values, after: Option<u64>) -> Result<Option<Shift>, String> {
+fn shift(values: &Values, after: Option<u64>, task: Task) -> Result<Option<Shift>, String> {
     let finite = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
     let deviations = match values.optional("shift") {
         None => None,
@@ -142,6 +168,11 @@ fn shift(values: &Values, after: Option<u64>) -> Result<Option<Shift>, String> {
     };
     let (after_name, name) = ("--shift-after (FEATURES_SHIFT_AFTER)", "--shift (FEATURES_SHIFT)");
     match (after, deviations) {
+        (Some(_), Some(_)) if task != Task::Regression => Err(format!(
+            "{name} is {:?}, and --task (TASK) is {:?}; allowed: a shift with the task regression",
+            values.text("shift"),
+            values.text("task")
+        )),
         (Some(after), Some(deviations)) => Ok(Some(Shift { after, deviations })),
         (Some(_), None) => alone(after_name, values.text("shift-after"), name),
         (None, Some(_)) => alone(name, values.text("shift"), after_name),
@@ -173,7 +204,16 @@ mod tests {
         let config = config(&["--order", "sequential", "--count=9"], &env).unwrap();
         assert_eq!((config.interval, config.count), (Duration::from_millis(500), Some(9)));
         assert_eq!((config.order, config.seed, config.batch), (Order::Sequential, None, 1));
-        assert_eq!(config.shift, None);
+        assert_eq!((config.shift, config.task, config.columns.drop_index), (None, Task::Regression, false));
+    }
+
+    #[test]
+    fn a_task_and_the_columns_are_read() {
+        let env = [("TASK", "classes"), ("FEATURES_DROP_INDEX", "yes"), ("FEATURES_TARGET", "species")];
+        let config = config(&["--group", "site"], &env).unwrap();
+        assert_eq!((config.task, config.columns.drop_index), (Task::Classes, true));
+        assert_eq!(config.columns.target.as_deref(), Some("species"));
+        assert_eq!(config.columns.group.as_deref(), Some("site"));
     }
 
     #[test]
@@ -201,6 +241,13 @@ mod tests {
                 &["--shift", "-1.5"],
                 "--shift (FEATURES_SHIFT) is \"-1.5\", and --shift-after (FEATURES_SHIFT_AFTER) is not",
             ),
+            (&["--task", "both"], "--task is \"both\"; allowed: regression or binary or classes"),
+            (&["--drop-index", "1"], "--drop-index is \"1\"; allowed: yes or no"),
+            (
+                &["--task", "binary", "--shift", "1", "--shift-after", "0"],
+                "--shift (FEATURES_SHIFT) is \"1\", and --task (TASK) is \"binary\"; allowed: a shift with",
+            ),
+            (&["--task", "classes", "--shift", "1"], "--shift-after (FEATURES_SHIFT_AFTER) is not"),
             (&["--sede", "1"], "--sede"),
         ] {
             let error = config(args, &[]).err().unwrap();

@@ -38,13 +38,13 @@ impl Program for Config {
 
     fn run(self) -> Result<(), Failure> {
         let stop = shutdown::on_signal()?;
-        let (path, target, group) = (self.dataset.as_deref(), self.target.as_deref(), self.group.as_deref());
-        let mut dataset = dataset::Dataset::load(path, target, group)?;
+        let mut dataset = dataset::Dataset::load(self.dataset.as_deref(), self.task, &self.columns)?;
         if let Some(shift) = self.shift {
             dataset.set_shift(shift.deviations).map_err(Failure::Setting)?;
         }
         self.check_batch(dataset.sample_bytes_max()?).map_err(Failure::Setting)?;
         log::info!("broker {}, {}", self.broker.url, self.line);
+        log::info!("{}", dataset.about);
         let health = Health::answer(&self.health_name());
         publisher::Publisher::new(&self, dataset, health, &stop).run();
         Ok(())

@@ -198,35 +198,31 @@ impl<'a> Publisher<'a> {
         let made = self.outbox.made;
         let left = self.config.count.map_or(u64::MAX, |count| count - made);
         let samples = self.config.batch.min(left);
-        let rows = &self.dataset.rows;
-        let mut chosen: Vec<(String, f64, &Row)> = Vec::with_capacity(samples as usize);
+        let rows = self.dataset.len();
+        let mut chosen: Vec<(String, Row<'_>)> = Vec::with_capacity(samples as usize);
         for number in made..made + samples {
             let index = match self.config.order {
-                Order::Random => self.random.usize(..rows.len()),
-                Order::Sequential => (number % rows.len() as u64) as usize,
+                Order::Random => self.random.usize(..rows),
+                Order::Sequential => (number % rows as u64) as usize,
             };
-            let row = rows.get(index).context("the data set has no such row")?;
-            chosen.push((self.ids.next(unix_time_us()), self.y_true(number, row), row));
+            let row =
+                self.dataset.row(index, self.is_shifted(number)).context("the data set has no such row")?;
+            chosen.push((self.ids.next(unix_time_us()), row));
         }
-        let y_true =
-            encode(chosen.iter().map(|(id, y, row)| Sample { id, body: y, group: row.group.as_deref() }))?;
-        let features = encode(chosen.iter().map(|(id, _, row)| Sample {
-            id,
-            body: &row.x,
-            group: row.group.as_deref(),
-        }))?;
-        let message_id = if samples == 1 { chosen.pop().map(|(id, ..)| id) } else { None };
+        let y_true = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.y, group: row.group }))?;
+        let features = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.x, group: row.group }))?;
+        let message_id = if samples == 1 { chosen.pop().map(|(id, _)| id) } else { None };
         self.outbox.push(samples, y_true, features, message_id);
         Ok(())
     }
 
-    /// The true value of a sample, which has the features of `row`.
-    fn y_true(&self, number: u64, row: &Row) -> f64 {
-        let Some(shift) = self.config.shift.filter(|shift| number >= shift.after) else { return row.y };
+    /// Whether a sample's true value is shifted.
+    fn is_shifted(&self, number: u64) -> bool {
+        let Some(shift) = self.config.shift.filter(|shift| number >= shift.after) else { return false };
         if number == shift.after {
             log::info!("from here on true values are shifted by {:+}", self.dataset.shift);
         }
-        row.y + self.dataset.shift
+        true
     }
 
     fn publish(&mut self, channel: &Channel, [y_true, features]: &[String; 2]) -> Result<()> {

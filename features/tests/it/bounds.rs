@@ -1,6 +1,6 @@
 //! How large messages, and the process, become at most.
 
-use crate::features;
+use crate::{data_sets::gzip, features};
 use glue::testing::{Directory, Peer, Service, prefix, shared_broker, wait_for};
 use std::{fs, path::Path};
 
@@ -34,6 +34,14 @@ fn message_bytes(settings: &[(&str, &str)]) -> Vec<usize> {
     let peer = Peer::connect(&url);
     let queues = ["y_true", "features"].map(|queue| peer.drain(&format!("{prefix}{queue}")));
     queues.iter().flatten().map(|message| message.body.len()).collect()
+}
+
+/// What a test without a count has published would stay.
+fn delete_queues(peer: &Peer, prefix: &str) {
+    for queue in ["y_true", "features"] {
+        let queue = format!("{prefix}{queue}");
+        peer.channel.queue_delete(queue.as_str(), amiquip::QueueDeleteOptions::default()).unwrap();
+    }
 }
 
 #[test]
@@ -87,9 +95,28 @@ fn memory_is_bounded_whatever_is_on_its_way() {
         assert!(peak_bytes <= RESIDENT_MAX_BYTES, "{peak_bytes} with --batch {batch} --interval {interval}");
         println!("peak {peak_bytes} bytes with --batch {batch} --interval {interval}");
         assert_eq!(service.terminate(), Some(0));
-        for queue in ["y_true", "features"] {
-            let queue = format!("{prefix}{queue}");
-            peer.channel.queue_delete(queue.as_str(), amiquip::QueueDeleteOptions::default()).unwrap();
-        }
+        delete_queues(&peer, &prefix);
     }
+}
+
+#[test]
+fn a_data_set_takes_eight_bytes_a_field_on_top() {
+    const ROWS: u64 = 1_000_000;
+    let directory = Directory::new();
+    let file = directory.file("long.csv.gz");
+    fs::write(&file, gzip(&format!("a,y\n{}", "1.25,7\n".repeat(ROWS as usize)))).unwrap();
+    let (url, prefix) = (shared_broker(), prefix());
+    let dataset = ("dataset", file.to_str().unwrap());
+    let settings = [dataset, ("batch", "100"), ("interval", "0"), ("queue-type", "classic")];
+    let service = features(&url, &prefix, &settings);
+    let peer = Peer::connect(&url);
+    service.wait_for_line(" sent, ");
+    let queue = format!("{prefix}features");
+    wait_for("messages", || (peer.depth(&queue) > 2_000).then_some(()));
+    let peak_bytes = service.peak_resident_bytes();
+    assert_eq!(service.terminate(), Some(0));
+    delete_queues(&peer, &prefix);
+    let most = RESIDENT_MAX_BYTES + 2 * 8 * ROWS;
+    assert!(peak_bytes <= most, "{peak_bytes}");
+    println!("peak {peak_bytes} bytes with a data set of {ROWS} rows");
 }

@@ -40,12 +40,25 @@ fn the_answer_to_bad_settings_is_one_line_and_exit_code_2() {
         ("amqp-url", "http://u:secret@h", "--amqp-url"),
         ("batch", "10001", "--batch"),
         ("batch", "5000", "--batch"),
+        ("task", "regresion", "--task is \"regresion\"; allowed: regression or binary or classes"),
+        ("drop-index", "", "--drop-index"),
     ] {
         let mut service = Service::start(BINARY, &[(flag, value)]);
         assert_eq!(service.wait().code(), Some(2));
         let line = service.wait_for_line(part);
         assert!(!line.contains("secret"));
         assert_eq!(service.lines().len(), 1, "{:?}", service.lines());
+    }
+}
+
+#[test]
+fn a_shift_of_labels_or_names_is_refused() {
+    for task in ["binary", "classes"] {
+        let settings = [("task", task), ("shift", "1"), ("shift-after", "0")];
+        let mut service = Service::start(BINARY, &settings);
+        assert_eq!(service.wait().code(), Some(2));
+        let line = service.wait_for_line("--shift (FEATURES_SHIFT) is \"1\", and --task (TASK) is ");
+        assert!(line.contains(task) && service.lines().len() == 1, "{line}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod command_line;
+mod data_sets;
 mod groups;
 mod health;
 mod kills;
@@ -10,7 +11,7 @@ mod outages;
 mod samples;
 mod shift;
 
-use glue::testing::{Peer, Service};
+use glue::testing::{Peer, Service, prefix, shared_broker};
 use std::path::{Path, PathBuf};
 
 /// Starts `features` with a queue prefix and further settings.
@@ -29,6 +30,15 @@ fn drain(peer: &Peer, queue: &str) -> Vec<(String, serde_json::Value)> {
         samples.extend(batch.into_iter().map(|s| (s["id"].as_str().unwrap().to_owned(), s["body"].clone())));
     }
     samples
+}
+
+/// Publishes with `settings` and gives what is in the queues `y_true` and `features` then.
+fn publish(settings: &[(&str, &str)]) -> [Vec<(String, serde_json::Value)>; 2] {
+    let (url, prefix) = (shared_broker(), prefix());
+    let mut service = features(&url, &prefix, settings);
+    assert!(service.wait().success(), "{:?}", service.lines());
+    let peer = Peer::connect(&url);
+    ["y_true", "features"].map(|queue| drain(&peer, &format!("{prefix}{queue}")))
 }
 
 /// A sibling of this crate's binary; `cargo test --workspace` builds all of them.

@@ -1,9 +1,8 @@
 //! What is published, under which settings.
 
-use crate::{drain, features};
-use glue::testing::{Directory, Peer, prefix, shared_broker};
+use crate::{features, publish};
+use glue::testing::{Peer, prefix, shared_broker};
 use serde_json::json;
-use std::fs;
 
 /// The data set's rows as (target, features).
 fn dataset() -> Vec<(f64, Vec<f64>)> {
@@ -15,18 +14,9 @@ fn dataset() -> Vec<(f64, Vec<f64>)> {
     rows.collect()
 }
 
-/// Publishes with `settings` and gives what is in the two queues then.
-fn run(settings: &[(&str, &str)]) -> [Vec<(String, serde_json::Value)>; 2] {
-    let (url, prefix) = (shared_broker(), prefix());
-    let mut service = features(&url, &prefix, settings);
-    assert!(service.wait().success(), "{:?}", service.lines());
-    let peer = Peer::connect(&url);
-    ["y_true", "features"].map(|queue| drain(&peer, &format!("{prefix}{queue}")))
-}
-
 #[test]
 fn each_sample_is_two_messages_with_one_id_and_a_row_of_the_data_set() {
-    let [y_true, x] = run(&[("interval", "0"), ("count", "1500")]);
+    let [y_true, x] = publish(&[("interval", "0"), ("count", "1500")]);
     assert_eq!((y_true.len(), x.len()), (1500, 1500));
     let rows = dataset();
     for ((id, y), (other, x)) in y_true.iter().zip(&x) {
@@ -56,13 +46,13 @@ fn messages_are_persistent_json_with_their_id() {
 
 #[test]
 fn rows_come_in_turn_or_in_a_repeatable_order() {
-    let [sequential, _] = run(&[("interval", "0"), ("count", "450"), ("order", "sequential")]);
+    let [sequential, _] = publish(&[("interval", "0"), ("count", "450"), ("order", "sequential")]);
     let targets: Vec<f64> = sequential.iter().map(|(_, y)| y.as_f64().unwrap()).collect();
     let expected: Vec<f64> = dataset().iter().map(|row| row.0).cycle().take(450).collect();
     assert_eq!(targets, expected);
 
     let bodies = |seed: &str| -> Vec<serde_json::Value> {
-        let [y_true, _] = run(&[("interval", "0"), ("count", "50"), ("seed", seed)]);
+        let [y_true, _] = publish(&[("interval", "0"), ("count", "50"), ("seed", seed)]);
         y_true.into_iter().map(|(_, y)| y).collect()
     };
     let first = bodies("7");
@@ -80,7 +70,7 @@ fn true_values_are_shifted_from_a_sample_on() {
     for (batch, shift) in [("1", 2.0), ("10", -1.5)] {
         let text = format!("{shift}");
         let settings = [("count", "50"), ("shift-after", "25"), ("shift", &text), ("batch", batch)];
-        let [y_true, x] = run(&[&settings[..], &[("interval", "0"), ("order", "sequential")]].concat());
+        let [y_true, x] = publish(&[&settings[..], &[("interval", "0"), ("order", "sequential")]].concat());
         assert_eq!((y_true.len(), x.len()), (50, 50));
         for (number, ((_, y), target)) in y_true.iter().zip(&targets).enumerate() {
             let expected = if number < 25 { *target } else { target + shift * deviation };
@@ -100,22 +90,4 @@ fn batches_hold_so_many_samples_and_the_last_one_the_rest() {
         batch.len()
     });
     assert_eq!(sizes.collect::<Vec<_>>(), [10, 10, 5]);
-}
-
-#[test]
-fn any_csv_of_numbers_will_do() {
-    let directory = Directory::new();
-    let file = directory.file("own.csv");
-    fs::write(&file, "a,y,b\n1,2,3\n").unwrap();
-    let file = file.to_str().unwrap();
-    let [y_true, x] = run(&[("interval", "0"), ("count", "1"), ("dataset", file), ("target", "y")]);
-    assert_eq!((&y_true[0].1, &x[0].1), (&json!(2.0), &json!([1.0, 3.0])));
-
-    let url = shared_broker();
-    for setting in ["target", "group"] {
-        let mut service = features(&url, "", &[("dataset", file), (setting, "z")]);
-        assert_eq!(service.wait().code(), Some(1));
-        let line = service.wait_for_line("no column \"z\"; there are a, y, b");
-        assert!(line.contains(&format!("--{setting} ")), "{line}");
-    }
 }
