@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 const CACHE_BYTES: usize = 2 << 20;
 /// The format of the tables. A store of another format is refused.
 const FORMAT: u64 = 3;
+/// That of another task than a regression: `metric` 0.2.0 knows no task, and refuses it.
+const FORMAT_OF_TASKS: u64 = 4;
 
 pub struct Store<D: Disk> {
     disk: D,
@@ -113,7 +115,7 @@ impl<D: Disk> Store<D> {
                 numbers => numbers?,
             };
             let format = numbers.get(FORMAT_KEY)?.map(|format| format.value());
-            if format != Some(FORMAT) {
+            if !matches!(format, Some(FORMAT | FORMAT_OF_TASKS)) {
                 return Ok((format, String::new(), String::new()));
             }
             let texts = transaction.open_table(TEXTS)?;
@@ -121,21 +123,21 @@ impl<D: Disk> Store<D> {
                 let text = texts.get(key)?;
                 Ok(text.map_or_else(|| otherwise.to_owned(), |text| text.value().to_owned()))
             };
-            // A store that does not name its task is older than the others.
+            // Earlier stores do not name their task.
             Ok((format, text(QUEUE_PREFIX, "")?, text(TASK, Task::Regression.name())?))
         })?;
         match format {
-            Some(FORMAT) if prefix != *queue_prefix => bail!(
+            Some(FORMAT | FORMAT_OF_TASKS) if prefix != *queue_prefix => bail!(
                 "{path} belongs to the queues with prefix {prefix:?}, not {queue_prefix:?}; give this metric a log directory of its own"
             ),
-            Some(FORMAT) if stored_task != task.name() => bail!(
+            Some(FORMAT | FORMAT_OF_TASKS) if stored_task != task.name() => bail!(
                 "{path} belongs to task {stored_task}, not {}; give this metric a log directory of its own, or --task {stored_task}",
                 task.name()
             ),
-            Some(FORMAT) => Ok(()),
-            Some(format) if format > FORMAT => {
-                bail!("{path} has format {format}, this metric reads {FORMAT}; use the metric that wrote it")
-            }
+            Some(FORMAT | FORMAT_OF_TASKS) => Ok(()),
+            Some(format) if format > FORMAT_OF_TASKS => bail!(
+                "{path} has format {format}, this metric reads {FORMAT_OF_TASKS}; use the metric that wrote it"
+            ),
             // The first format had no number.
             format => bail!(
                 "{path} has format {}, of an earlier metric; this one reads format {FORMAT}. Let the earlier one run until \
@@ -218,7 +220,8 @@ fn create<D: Disk>(disk: &D, path: &Path, settings: &Settings) -> Result<()> {
 fn create_tables(file: impl StorageBackend, settings: &Settings) -> tables::Result<()> {
     let database = Database::builder().create_with_backend(file)?;
     let transaction = database.begin_write()?;
-    transaction.open_table(NUMBERS)?.insert(FORMAT_KEY, FORMAT)?;
+    let format = if settings.task == Task::Regression { FORMAT } else { FORMAT_OF_TASKS };
+    transaction.open_table(NUMBERS)?.insert(FORMAT_KEY, format)?;
     transaction.open_table(TEXTS)?.insert(QUEUE_PREFIX, settings.queue_prefix.as_str())?;
     transaction.open_table(TEXTS)?.insert(TASK, settings.task.name())?;
     transaction.open_table(CLASSES)?;

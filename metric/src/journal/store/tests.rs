@@ -135,7 +135,7 @@ fn the_store_of_other_queues_and_of_other_versions_are_refused_by_name() {
     for (key, complaint) in [
         ((NEXT_ARRIVAL, 1), "metric.redb has format 1, of an earlier metric"),
         ((FORMAT_KEY, 2), "metric.redb has format 2, of an earlier metric"),
-        ((FORMAT_KEY, 4), "metric.redb has format 4, this metric reads 3"),
+        ((FORMAT_KEY, 5), "metric.redb has format 5, this metric reads 4"),
     ] {
         let place = Place::new();
         let other = Database::create(&place.0).unwrap();
