@@ -23,9 +23,9 @@ class Ended:
 class Bench:
     """Where the programs, the broker and the files are."""
 
-    def __init__(self, binaries, url, directory, prefix="bench."):
+    def __init__(self, binaries, url, directory, prefix="bench.", queues=("y_true", "features")):
         self.binaries, self.url, self.directory = pathlib.Path(binaries), url, pathlib.Path(directory)
-        self.prefix = prefix
+        self.prefix, self.queues = prefix, queues
         self.settings = ["--amqp-url", url, "--queue-prefix", self.prefix]
         self.connection = None
 
@@ -154,7 +154,7 @@ class Bench:
     def purge(self):
         self.depth("y_true")
         with self.connection.channel() as channel:
-            for queue in ("y_true", "features"):
+            for queue in self.queues:
                 channel.queue_purge(self.prefix + queue)
 
     def check_empty(self):
@@ -163,7 +163,7 @@ class Bench:
 
     def check_ready(self, messages):
         """So many are in each queue."""
-        ready = {queue: self.depth(queue) for queue in ("y_true", "features")}
+        ready = {queue: self.depth(queue) for queue in self.queues}
         assert set(ready.values()) == {messages}, f"messages ready: {ready}, not {messages}\n{self.stderr.read_text()}"
 
 

@@ -2,13 +2,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use metric::wire::{model::Model, oracle, sample::Content};
+use metric::wire::{
+    labels::{Labels, Task},
+    model::Model,
+    oracle,
+    sample::Content,
+};
 use std::sync::LazyLock;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::embedded().unwrap());
+static MODELS: LazyLock<[Model; 3]> =
+    LazyLock::new(|| Task::ALL.map(|(_, task)| Model::embedded(task).unwrap()));
 
 fuzz_target!(|body: &[u8]| {
-    for content in [Content::Number, Content::Features(&MODEL)] {
-        oracle::check(body, &content);
+    for ((_, task), model) in Task::ALL.into_iter().zip(&*MODELS) {
+        for model in [None, Some(model)] {
+            let contents = Content::of_queues(&Labels::new(task), model);
+            contents.iter().for_each(|content| _ = oracle::check(body, content));
+        }
     }
 });

@@ -1,6 +1,6 @@
 //! The settings of `metric` and their limits.
 
-use crate::journal::settings::Settings;
+use crate::{journal::settings::Settings, wire::labels::Task};
 use glue::amqp::{self, Broker};
 use glue::owner;
 use glue::settings::{Setting, Values, setting};
@@ -21,6 +21,7 @@ pub const TABLE: &[Setting] = &[
     amqp::URL,
     amqp::QUEUE_PREFIX,
     amqp::QUEUE_TYPE,
+    setting("task", "TASK", "regression", "TASK", "what is predicted: regression, binary or classes"),
     setting(
         "predictions",
         "METRIC_PREDICTIONS",
@@ -33,7 +34,7 @@ pub const TABLE: &[Setting] = &[
         "METRIC_MODEL",
         "",
         "FILE",
-        "JSON of intercept and coefficients; none: a diabetes model",
+        "JSON of intercept and coefficients; none: an example for the task",
     ),
     setting("prefetch", "METRIC_PREFETCH", PREFETCH, "N", "deliveries in memory per queue, 1 to 65535"),
     setting("pending-max", "METRIC_PENDING_MAX", "10000000", "N", "waiting halves; the oldest expire beyond"),
@@ -57,6 +58,7 @@ pub enum Predictions {
 pub struct Config {
     pub log_dir: PathBuf,
     pub broker: Broker,
+    pub task: Task,
     pub predictions: Predictions,
     /// `None`: the embedded one.
     pub model: Option<PathBuf>,
@@ -82,6 +84,7 @@ impl Config {
         Ok(Config {
             log_dir: values.text("log-dir").into(),
             broker: Broker::read(values)?,
+            task: values.choose("task", &Task::ALL)?,
             predictions,
             model,
             prefetch: values.parse("prefetch", "1 to 65535", |t| t.parse().ok().filter(|&n| n > 0))?,
@@ -107,6 +110,7 @@ impl Config {
 
     pub fn journal(&self) -> Settings {
         Settings {
+            task: self.task,
             queue_prefix: self.broker.queue_prefix.clone(),
             queues: self.queue_names().map(|name| self.broker.queue(name)),
             compares_predictions: self.predictions == Predictions::YPred,
@@ -146,8 +150,9 @@ mod tests {
     #[test]
     fn flags_override_variables_and_empty_variables_count_as_unset() {
         let env = [("METRIC_PREFETCH", "7"), ("LOG_DIR", "/a"), ("QUEUE_TYPE", "")];
-        let config = config(&["--log-dir", "/b"], &env).unwrap();
+        let config = config(&["--log-dir", "/b", "--task", "classes"], &env).unwrap();
         assert_eq!((config.log_dir, config.prefetch), (PathBuf::from("/b"), 7));
+        assert_eq!(config.task, Task::Classes);
         assert_eq!(config.broker.queue_type, QueueType::Quorum);
         assert_eq!((config.pending_max, config.pending_max_age_ms), (10_000_000, 30 * 86_400_000));
     }
@@ -159,6 +164,8 @@ mod tests {
             (&[], &[("METRIC_PREFETCH", "70000")], "METRIC_PREFETCH is \"70000\""),
             (&["--queue-type", "lazy"], &[], "quorum or classic or existing"),
             (&["--pending-max-age", "30"], &[], "--pending-max-age is \"30\""),
+            (&["--task", "ranking"], &[], "--task is \"ranking\"; allowed: regression or binary or classes"),
+            (&[], &[("TASK", "Binary")], "TASK is \"Binary\""),
             (&["--predictions", "both"], &[], "model or y_pred"),
             (&["--predictions", "y_pred", "--model", "m"], &[], "--model"),
             (&["--colour", "red"], &[], "--colour"),

@@ -2,7 +2,12 @@
 
 use crate::{
     clock::ClockMark,
-    wire::{group::Group, id::Id, sample::Sample},
+    wire::{
+        group::Group,
+        id::Id,
+        labels::{Labels, Task},
+        sample::Sample,
+    },
 };
 use foldhash::fast::RandomState;
 use std::{
@@ -23,7 +28,7 @@ impl Side {
     }
 }
 
-/// One of the two numbers that an id needs.
+/// One of the two values that an id needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Half {
     pub side: Side,
@@ -137,6 +142,7 @@ pub struct Join {
     /// Whether a second prediction for an id is compared with the first. A model's prediction is not: the same features may be redelivered to
     /// another model.
     compares_predictions: bool,
+    labels: Labels,
 }
 
 enum State {
@@ -151,8 +157,8 @@ enum State {
 }
 
 impl Join {
-    pub fn new(compares_predictions: bool) -> Join {
-        Join { states: HashMap::default(), compares_predictions }
+    pub fn new(compares_predictions: bool, labels: Labels) -> Join {
+        Join { states: HashMap::default(), compares_predictions, labels }
     }
 
     /// Joins a batch of halves with each other, with those that are held, and with those in the store. `lookup` returns what the store knows of
@@ -185,12 +191,12 @@ impl Join {
                     continue;
                 }
                 Known::Waiting(other) if other.side == side => {
-                    again(value, other.value, compares, "which came first and stays")
+                    again(value, other.value, compares, "which came first and stays", &self.labels)
                 }
-                Known::Waiting(other) => pair(&mut half, other),
+                Known::Waiting(other) => pair(&mut half, other, self.labels.task),
                 Known::Done(Values { y_true, y_pred }) => {
                     let logged = if side == Side::YTrue { y_true } else { y_pred };
-                    again(value, logged, compares, "which is in the log")
+                    again(value, logged, compares, "which is in the log", &self.labels)
                 }
             };
             match outcome {
@@ -263,19 +269,20 @@ enum Outcome {
 }
 
 /// A half that is known with the value `known`.
-fn again(value: f64, known: f64, compares: bool, which: &str) -> Outcome {
+fn again(value: f64, known: f64, compares: bool, which: &str, labels: &Labels) -> Outcome {
     if value == known || !compares {
         return Outcome::Duplicate;
     }
+    let [value, known] = [value, known].map(|value| labels.text(value));
     Outcome::Refused { reason: format!("conflict: {value} differs from {known}, {which}"), is_conflict: true }
 }
 
 /// Makes a row of the two halves of an id. If it cannot, `other` stays.
-fn pair(half: &mut Half, mut other: Half) -> Outcome {
+fn pair(half: &mut Half, mut other: Half, task: Task) -> Outcome {
     let (truth, prediction) = if half.side == Side::YTrue { (half, &mut other) } else { (&mut other, half) };
     let values = Values { y_true: truth.value, y_pred: prediction.value };
     let Values { y_true, y_pred } = values;
-    let absolute_error = (y_pred - y_true).abs();
+    let absolute_error = task.absolute_error(y_true, y_pred);
     if !absolute_error.is_finite() {
         let reason = format!("the absolute error of {y_true} and {y_pred} overflows");
         return Outcome::Refused { reason, is_conflict: false };
@@ -290,6 +297,11 @@ fn pair(half: &mut Half, mut other: Half) -> Outcome {
 mod tests {
     use super::*;
     use std::convert::Infallible;
+
+    /// Of a regression.
+    fn numbers(compares_predictions: bool) -> Join {
+        Join::new(compares_predictions, Labels::new(Task::Regression))
+    }
 
     const RECEIVED: ClockMark = ClockMark { age_ms: 5, unix_ms: 7 };
 
@@ -318,7 +330,7 @@ mod tests {
             [[half(YTrue, "a", 1.0), half(YPred, "a", 3.5)], [half(YPred, "a", 3.5), half(YTrue, "a", 1.0)]]
         {
             let first = halves[0].0;
-            let joined = join(&mut Join::new(true), halves.into(), &[]);
+            let joined = join(&mut numbers(true), halves.into(), &[]);
             let values = Values { y_true: 1.0, y_pred: 3.5 };
             let row = Row {
                 id: "a".into(),
@@ -336,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_half_is_held_over_batches_and_joined_later() {
-        let mut held = Join::new(true);
+        let mut held = numbers(true);
         assert_eq!(join(&mut held, vec![half(Side::YTrue, "a", 1.0)], &[]).held, [(Side::YTrue, 0)]);
         held.end_batch();
         let joined = join(&mut held, vec![half(Side::YPred, "a", 0.0)], &[]);
@@ -349,7 +361,7 @@ mod tests {
 
     #[test]
     fn held_halves_go_to_the_store_in_the_order_of_their_arrival() {
-        let mut held = Join::new(true);
+        let mut held = numbers(true);
         let halves = vec![half(Side::YTrue, "b", 1.0), half(Side::YTrue, "a", 2.0)];
         let mut first = join(&mut held, halves, &[]);
         held.release(&mut first);
@@ -367,7 +379,7 @@ mod tests {
     #[test]
     fn held_halves_are_forgotten_with_their_connection() {
         use Side::*;
-        let mut held = Join::new(true);
+        let mut held = numbers(true);
         join(&mut held, vec![half(YTrue, "a", 1.0)], &[]);
         held.end_batch();
         held.drop_held();
@@ -394,7 +406,7 @@ mod tests {
                 half(YTrue, "zero", -0.0),
             ]
         };
-        let mut joined = join(&mut Join::new(true), halves(), &[("done", logged.clone())]);
+        let mut joined = join(&mut numbers(true), halves(), &[("done", logged.clone())]);
         assert_eq!((joined.rows.len(), joined.duplicates), (1, 4));
         assert_eq!(joined.rows[0].values, Values { y_true: 1.0, y_pred: 1.5 });
         let reasons: Vec<&str> = joined.refused.iter().map(|refused| refused.reason.as_str()).collect();
@@ -409,7 +421,7 @@ mod tests {
         );
         assert!(joined.refused.drain(..).all(|refused| refused.is_conflict));
         // A second prediction of the model, which may have changed, is never a conflict.
-        let joined = join(&mut Join::new(false), halves(), &[("done", logged)]);
+        let joined = join(&mut numbers(false), halves(), &[("done", logged)]);
         assert_eq!((joined.duplicates, joined.refused.len()), (6, 2));
         assert!(joined.refused.iter().all(|refused| refused.side == YTrue));
     }
@@ -417,7 +429,7 @@ mod tests {
     #[test]
     fn the_half_that_stays_in_a_conflict_goes_to_the_store_even_if_its_row_comes_at_once() {
         use Side::*;
-        let mut held = Join::new(true);
+        let mut held = numbers(true);
         let halves = vec![half(YTrue, "a", 1.0), half(YTrue, "a", 2.0), half(YTrue, "a", 3.0)];
         let joined = join(&mut held, halves, &[]);
         assert_eq!(
@@ -437,7 +449,7 @@ mod tests {
         let (early, late) = (ClockMark { age_ms: 1000, unix_ms: 9 }, ClockMark { age_ms: 3500, unix_ms: 7 });
         let nothing = |_: &str| Ok::<_, Infallible>(Known::Nothing);
         for first in [YTrue, YPred] {
-            let mut join = Join::new(true);
+            let mut join = numbers(true);
             let mut take = |side, samples: [Sample; 3], received| {
                 let arrivals = samples.into_iter().map(|sample| Arrival { side, delivery: 0, sample });
                 let joined = join.join(arrivals, received, nothing).unwrap();
@@ -460,9 +472,34 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_equal_or_not_and_conflicts_name_them() {
+        use Side::*;
+        let labels = Labels::new(Task::Classes);
+        let half = |side, id: &str, name: &str| half(side, id, labels.number(name).unwrap());
+        let halves = vec![
+            half(YTrue, "a", "bird"),
+            half(YPred, "a", "a, b"),
+            half(YTrue, "b", "3"),
+            half(YPred, "b", "3"),
+            half(YTrue, "b", "3.0"),
+            half(YPred, "b", "3"),
+            half(YPred, "c", "cat"),
+            half(YPred, "c", "bird"),
+        ];
+        let joined = join(&mut Join::new(true, labels.clone()), halves, &[]);
+        assert_eq!(joined.rows.iter().map(|row| row.absolute_error).collect::<Vec<_>>(), [1.0, 0.0]);
+        let reasons: Vec<&str> = joined.refused.iter().map(|refused| refused.reason.as_str()).collect();
+        let expected = [
+            "conflict: \"3.0\" differs from \"3\", which is in the log",
+            "conflict: \"bird\" differs from \"cat\", which came first and stays",
+        ];
+        assert_eq!((reasons, joined.duplicates), (expected.to_vec(), 1));
+    }
+
+    #[test]
     fn an_error_that_overflows_is_refused_and_the_first_half_stays() {
         let halves = vec![half(Side::YTrue, "a", f64::MAX), half(Side::YPred, "a", -f64::MAX)];
-        let joined = join(&mut Join::new(true), halves, &[]);
+        let joined = join(&mut numbers(true), halves, &[]);
         assert!(joined.rows.is_empty());
         assert_eq!((joined.refused.len(), joined.kept.len()), (1, 1));
         assert!(!joined.refused[0].is_conflict);

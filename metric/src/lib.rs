@@ -44,6 +44,6 @@ impl Program for Config {
     }
 
     fn run(self) -> Result<(), Failure> {
-        Ok(service::run(&self)?)
+        service::run(&self)
     }
 }

@@ -28,7 +28,7 @@ use crossbeam_channel::{never, select};
 use glue::{
     amqp::{Backoff, Bodies, Broker},
     health::Health,
-    program::Program,
+    program::{Failure, Program},
     shutdown::{self, Stop},
 };
 use std::{
@@ -43,20 +43,21 @@ const FULL_DISK_WAIT: Duration = Duration::from_millis(500);
 /// Works until asked to stop.
 ///
 /// # Errors
-/// Names the model, or the file of the log directory, that cannot be used.
-pub fn run(config: &Config) -> Result<()> {
+/// Names the model, which is a wrong setting, or the file of the log directory, that cannot be used.
+pub fn run(config: &Config) -> Result<(), Failure> {
     let stop = shutdown::on_signal()?;
     log::info!("broker {}, {}", config.broker.url, config.line);
     let model = match (config.predictions, &config.model) {
-        (Predictions::YPred, _) => None,
-        (Predictions::Model, None) => Some(Model::embedded()?),
-        (Predictions::Model, Some(path)) => Some(Model::load(path)?),
+        (Predictions::YPred, _) => Ok(None),
+        (Predictions::Model, None) => Model::embedded(config.task).map(Some),
+        (Predictions::Model, Some(path)) => Model::load(path, config.task).map(Some),
     };
+    let model = model.map_err(|error| Failure::Setting(format!("{error:#}")))?;
     let lock = Arc::new(Lock::hold(&config.log_dir)?);
-    let status = Status::start(&config.log_dir, lock.clone(), &stop);
+    let status = Status::start(&config.log_dir, config.task, lock.clone(), &stop);
     let result = serve(config, model.as_ref(), &lock, &status, &stop);
     status.stop(result.as_ref().err().map(|error| format!("{error:#}")));
-    result
+    Ok(result?)
 }
 
 fn serve(config: &Config, model: Option<&Model>, lock: &Lock, status: &Status, stop: &Stop) -> Result<()> {
@@ -167,7 +168,8 @@ impl Service<'_> {
             self.journal.remember_foreign_queue(queue)?;
         }
         let mut flow = Flow::new(self.config.prefetch);
-        let subscribed = subscribe(&mut connection, &queues, self.model, &flow, &bodies).map_err(End::Lost);
+        let contents = Content::of_queues(self.journal.labels(), self.model);
+        let subscribed = subscribe(&mut connection, &queues, contents, &flow, &bodies).map_err(End::Lost);
         let end = subscribed.and_then(|(mut consumers, _watch)| {
             let [y_true, y_pred] = &queues;
             log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
@@ -248,7 +250,7 @@ impl Service<'_> {
 fn subscribe<'b>(
     connection: &mut Connection,
     [y_true, y_pred]: &[String; 2],
-    model: Option<&'b Model>,
+    [truths, predictions]: [Content<'b>; 2],
     flow: &Flow,
     bodies: &'b Bodies,
 ) -> Result<([Consumer<'b>; 2], Worker<Infallible>)> {
@@ -256,9 +258,7 @@ fn subscribe<'b>(
         let channel = connection.open_channel(None)?;
         Consumer::new(side, queue.clone(), content, channel, flow.prefetch(side), bodies)
     };
-    let predictions = model.map_or(Content::Number, Content::Features);
-    let consumers =
-        [subscribe(Side::YTrue, y_true, Content::Number)?, subscribe(Side::YPred, y_pred, predictions)?];
+    let consumers = [subscribe(Side::YTrue, y_true, truths)?, subscribe(Side::YPred, y_pred, predictions)?];
     let watch = watch(connection.open_channel(None)?, [y_true.clone(), y_pred.clone()]);
     Ok((consumers, watch))
 }

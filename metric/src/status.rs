@@ -8,6 +8,7 @@ use crate::{
         counts::{BySide, Counts},
         lock::Lock,
     },
+    wire::labels::Task,
 };
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use glue::shutdown::Stop;
@@ -42,6 +43,7 @@ pub enum State {
 
 /// What is written next.
 struct Report {
+    task: Task,
     state: State,
     reason: Option<String>,
     /// `None` until the store was read. Then nothing is written.
@@ -86,7 +88,7 @@ impl Report {
             at: seconds(unix_ms),
             state: self.state,
             reason: self.reason.as_deref(),
-            task: "regression",
+            task: self.task.name(),
             rows: counts.rows,
             duplicates: counts.duplicates,
             conflicts: counts.conflicts,
@@ -123,8 +125,9 @@ pub struct Status {
 impl Status {
     /// Writes the file in `directory` as long as this process has locked it. After a signal the state is `stopped`, also if no orderly end
     /// follows.
-    pub fn start(directory: &Path, lock: Arc<Lock>, stop: &Stop) -> Status {
-        let report = Report { state: State::Recovering, reason: None, counts: None, has_changed: false };
+    pub fn start(directory: &Path, task: Task, lock: Arc<Lock>, stop: &Stop) -> Status {
+        let state = State::Recovering;
+        let report = Report { task, state, reason: None, counts: None, has_changed: false };
         let report = Arc::new(Mutex::new(report));
         let (wake, woken) = bounded(1);
         let (path, stop, shared) = (directory.join(NAME), stop.0.clone(), report.clone());
@@ -259,7 +262,7 @@ mod tests {
             }),
         };
         let (state, reason) = (State::Reconnecting, Some("connection lost".to_owned()));
-        Report { state, reason, counts: Some(counts), has_changed: false }
+        Report { task: Task::Regression, state, reason, counts: Some(counts), has_changed: false }
     }
 
     #[test]
@@ -273,9 +276,11 @@ mod tests {
             (State::Stopped, "stopped"),
         ];
         for (state, name) in states {
-            let report = Report { state, reason: None, counts: Some(Counts::default()), has_changed: false };
+            let counts = Some(Counts::default());
+            let report = Report { task: Task::Classes, state, reason: None, counts, has_changed: false };
             let json: serde_json::Value = serde_json::from_str(&report.json(0).unwrap()).unwrap();
             assert_eq!((&json["state"], &json["reason"]), (&name.into(), &serde_json::Value::Null));
+            assert_eq!(json["task"], "classes");
             assert_eq!((&json["last_rejection"], &json["rows"]), (&serde_json::Value::Null, &0.into()));
         }
     }

@@ -1,5 +1,6 @@
-//! Writes single fields of the CSV files: texts that no spreadsheet takes for a formula, decimals, times. Knows no column.
+//! Writes single fields of the CSV files: texts that no spreadsheet takes for a formula, values, times. Knows no column.
 
+use crate::wire::labels::Labels;
 use anyhow::Result;
 use std::io::Write;
 
@@ -8,8 +9,8 @@ const GUARDED: [char; 9] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\''
 /// For values from here upwards zmij writes an exponent, as in `1e+16`; the log has no plus.
 const PLUS_FROM: f64 = 1e16;
 
-/// Appends an id or a group as a field, guarded: a spreadsheet never takes it for a formula. Few of them need the csv writer. They hold no
-/// line breaks.
+/// Appends an id, a group or the name of a class as a field, guarded: a spreadsheet never takes it for a formula. Few of them need the csv
+/// writer. They hold no line breaks.
 ///
 /// # Errors
 /// Never in practice: the writer's target is memory.
@@ -18,6 +19,23 @@ pub fn write_text(lines: &mut Vec<u8>, text: &str) -> Result<()> {
         return write_field(lines, &format!("'{text}"));
     }
     write_field(lines, text)
+}
+
+/// A text without its guard.
+pub fn unguarded(field: &str) -> &str {
+    field.strip_prefix('\'').unwrap_or(field)
+}
+
+/// Appends a value: the name of its class, or a decimal.
+///
+/// # Errors
+/// Never in practice: the writer's target is memory.
+pub fn write_value(lines: &mut Vec<u8>, value: f64, labels: &Labels) -> Result<()> {
+    match labels.class(value) {
+        Some(name) => write_text(lines, &name)?,
+        None => write_decimal(lines, value),
+    }
+    Ok(())
 }
 
 fn write_field(lines: &mut Vec<u8>, text: &str) -> Result<()> {

@@ -37,7 +37,7 @@ use crate::{
         tables::Tables,
         unmatched::Unmatched,
     },
-    wire::id::Id,
+    wire::{id::Id, labels::Labels},
 };
 use anyhow::Result;
 use glue::number::counted;
@@ -83,13 +83,13 @@ impl<'h, D: Disk> Journal<'h, D> {
         now: Now,
     ) -> Result<Journal<'h, D>, Halt> {
         let store_path = directory.join("metric.redb");
-        let mut store = Store::open(&disk, &store_path, &settings.queue_prefix, settings.done_ids)?;
+        let mut store = Store::open(&disk, &store_path, &settings)?;
         // Opening the log makes its name durable, and with it the store's in the same directory.
         let log = recover(&disk, &directory.join("metric_log.csv"), &mut store, &mut hooks.reading)?;
         let rejects = Rejects::open(&disk, &directory.join("rejected.jsonl"))?;
         let unmatched = Unmatched::open(&disk, &directory.join("unmatched.csv"))?;
         let clock = AgeClock::resume(store.write(Durability::None, |tables| tables.clock())?, now);
-        let join = Join::new(settings.compares_predictions);
+        let join = Join::new(settings.compares_predictions, store.labels.clone());
         Ok(Journal {
             settings,
             hooks,
@@ -133,7 +133,7 @@ impl<'h, D: Disk> Journal<'h, D> {
             digested.conflicts += is_conflict;
             digested.rejected += 1 - is_conflict;
             let queue = refused.side.of(&self.settings.queues);
-            rejects.push(Reject::of_sample(now.unix_ms, queue, refused));
+            rejects.push(Reject::of_sample(now.unix_ms, queue, refused, &self.store.labels));
         }
         digested.last_rejection = rejects.last().map(Reject::summary);
 
@@ -178,7 +178,7 @@ impl<'h, D: Disk> Journal<'h, D> {
             journal.ensure_current()?;
             lines.clear();
             for row in &joined.rows {
-                journal.log.columns.write(&mut lines, row, &logged_at)?;
+                journal.log.columns.write(&mut lines, row, &logged_at, &journal.store.labels)?;
             }
             Ok(journal.log.append(&lines)?)
         })?;
@@ -250,7 +250,7 @@ impl<'h, D: Disk> Journal<'h, D> {
                 return Ok(total);
             }
             // Two steps, each repeated until there is room, so that no half is written twice.
-            self.until_room(|journal| Ok(journal.unmatched.append(&expired)?))?;
+            self.until_room(|journal| Ok(journal.unmatched.append(&expired, &journal.store.labels)?))?;
             self.until_room(|journal| {
                 journal.commit_synced(|tables| {
                     expired.iter().try_for_each(|(id, _)| tables.forget_unmatched(id))
@@ -278,6 +278,11 @@ impl<'h, D: Disk> Journal<'h, D> {
         self.log = recover(disk, path, &mut self.store, &mut self.hooks.reading)?;
         self.volatile_since = None;
         Ok(())
+    }
+
+    /// The task and its classes. A class that a sample adds is stored with the commit of its batch.
+    pub fn labels(&self) -> &Labels {
+        &self.store.labels
     }
 
     /// As of the last batch, and while it is digested as of what is committed.

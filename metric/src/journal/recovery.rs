@@ -156,7 +156,7 @@ fn read_rows<D: Disk>(
     let (mut rows, mut line) = (Vec::new(), Vec::new());
     let (mut accounted, mut report_at) = (begin, begin + REPORT_BYTES);
     while let Some(len) = next_line(&mut reader, &mut line).with_context(cannot_read)? {
-        match log.columns.read(line.trim_ascii_end()) {
+        match log.columns.read(without_line_break(&line), &store.labels) {
             Some(row) => rows.push(row),
             None if len as usize == line.len() && line.trim_ascii().is_empty() => {}
             None => findings.foreign_lines += 1,
@@ -188,7 +188,13 @@ fn finish_or_cut<D: Disk>(log: &mut RowLog<D>, store: &mut Store<D>) -> Result<(
     }
     let mut line = Vec::new();
     next_line(&mut BufReader::new(reader), &mut line).with_context(|| cannot_read(&log.path))?;
-    if let Some(row) = log.columns.read(&line)
+    let (labels, classes) = (&store.labels, store.labels.count());
+    let row = labels.undo_on_error(|| {
+        let row = log.columns.read(&line, labels);
+        // A row that is done has no class that is new.
+        row.filter(|_| labels.count() == classes).ok_or(())
+    });
+    if let Ok(row) = row
         && store.read(|view| view.known(&row.id))? == Known::Done(row.values)
     {
         log.end_line()?;
@@ -199,6 +205,11 @@ fn finish_or_cut<D: Disk>(log: &mut RowLog<D>, store: &mut Store<D>) -> Result<(
     let bytes = counted(rest, "byte", "bytes");
     log::info!("cut {bytes} of an unfinished row off the log; its messages are redelivered");
     Ok(())
+}
+
+fn without_line_break(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Makes the ids of the rows done. Returns how many were new.

@@ -5,7 +5,10 @@ use crate::{
     disk::{Disk, Reader, cannot_write},
     join::Refused,
     journal::line_file::{LineFile, next_line},
-    wire::sample::{BODY_BYTES_MAX, Sample},
+    wire::{
+        labels::Labels,
+        sample::{BODY_BYTES_MAX, Sample},
+    },
 };
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -65,8 +68,9 @@ impl Reject {
     }
 
     /// A sample that cannot be joined. The body is written anew from id, value and group.
-    pub fn of_sample(time_ms: u64, queue: &str, refused: Refused) -> Reject {
+    pub fn of_sample(time_ms: u64, queue: &str, refused: Refused, labels: &Labels) -> Reject {
         let Sample { id, value, group } = refused.sample;
+        let value = labels.class(value).map_or_else(|| json!(value), |name| json!(&*name));
         let body = match group {
             Some(group) => json!({"id": &*id, "body": value, "group": group}),
             None => json!({"id": &*id, "body": value}),

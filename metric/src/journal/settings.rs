@@ -1,11 +1,12 @@
 //! What a journal is opened with: its settings, and what it calls while it is busy. Decides nothing.
 
-use crate::journal::counts::Counts;
+use crate::{journal::counts::Counts, wire::labels::Task};
 use std::path::Path;
 
-/// The queues of a log directory, and the limits of its store.
+/// The task and the queues of a log directory, and the limits of its store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    pub task: Task,
     pub queue_prefix: String,
     /// Names of the queues of true values and of the others, for the rejects.
     pub queues: [String; 2],

@@ -9,8 +9,12 @@ use crate::{
         pending::{self, ARRIVALS, PENDING},
         row_log::LogPosition,
     },
+    wire::labels::Labels,
 };
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    WriteTransaction,
+};
 use std::{collections::HashSet, io};
 
 pub type Result<T> = std::result::Result<T, redb::Error>;
@@ -21,6 +25,8 @@ pub const DONE: [TableDefinition<&str, &[u8]>; 2] =
 pub const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 pub const BYTES: TableDefinition<&str, &[u8]> = TableDefinition::new("bytes");
 pub const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
+/// The names of classes by their numbers, which follow one another from 0.
+pub const CLASSES: TableDefinition<u64, &str> = TableDefinition::new("classes");
 /// Names of queues that another program declared.
 const FOREIGN_QUEUES: TableDefinition<&str, ()> = TableDefinition::new("foreign_queues");
 
@@ -37,6 +43,7 @@ const CLOCK_UNIX_MS: &str = "clock_unix_ms";
 /// [`Counts`] as JSON.
 pub const COUNTS: &str = "counts";
 pub const QUEUE_PREFIX: &str = "queue_prefix";
+pub const TASK: &str = "task";
 
 /// The tables within one write.
 pub struct Tables<'t> {
@@ -115,6 +122,25 @@ fn oldest_waiting_ms(
 ) -> Result<BySide<Option<u64>>> {
     let oldest = |side| pending::oldest_ms(pending, arrivals, side);
     Ok(BySide { y_true: oldest(Side::YTrue)?, y_pred: oldest(Side::YPred)? })
+}
+
+/// Gives the stored classes their numbers.
+pub fn read_classes(transaction: &ReadTransaction, labels: &Labels) -> Result<()> {
+    for class in transaction.open_table(CLASSES)?.iter()? {
+        labels.number(class?.1.value()).map_err(redb::Error::Corrupted)?;
+    }
+    Ok(())
+}
+
+/// Stores the classes that the store lacks.
+pub fn add_classes(transaction: &WriteTransaction, labels: &Labels) -> Result<()> {
+    let mut classes = transaction.open_table(CLASSES)?;
+    for number in classes.len()?..labels.count() as u64 {
+        if let Some(name) = labels.class(number as f64) {
+            classes.insert(number, &*name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Once the younger generation is full, it becomes the older one. The ids of the older one are forgotten.

@@ -5,9 +5,10 @@ use crate::{
     disk::{Disk, cannot_read},
     join::{Half, Side},
     journal::{
-        field::{unix_seconds, write_text},
+        field::{unix_seconds, write_text, write_value},
         line_file::LineFile,
     },
+    wire::labels::Labels,
 };
 use anyhow::{Context, Result};
 use std::{
@@ -37,7 +38,7 @@ impl<D: Disk> Unmatched<D> {
     ///
     /// # Errors
     /// Names the file, which then ends as before.
-    pub fn append(&mut self, halves: &[(String, Half)]) -> Result<()> {
+    pub fn append(&mut self, halves: &[(String, Half)], labels: &Labels) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(LineFile::open(&self.disk, &self.path)?),
@@ -51,7 +52,9 @@ impl<D: Disk> Unmatched<D> {
         for (id, Half { side, value, received, .. }) in halves {
             write_text(&mut lines, id)?;
             let kind = if *side == Side::YTrue { "y_true" } else { "y_pred" };
-            writeln!(lines, ",{kind},{value},{}", unix_seconds(received.unix_ms))?;
+            write!(lines, ",{kind},")?;
+            write_value(&mut lines, *value, labels)?;
+            writeln!(lines, ",{}", unix_seconds(received.unix_ms))?;
         }
         file.append(&lines)
     }

@@ -3,8 +3,10 @@
 
 use crate::wire::{
     group, id,
+    labels::Labels,
     model::Model,
-    sample::{Content, SAMPLES_MAX, Sample},
+    sample::{Content, SAMPLES_MAX, Sample, Value},
+    value,
 };
 use serde::{
     Deserializer,
@@ -13,7 +15,8 @@ use serde::{
 use serde_json::value::RawValue;
 use std::{cell::Cell, fmt};
 
-/// Appends the samples of one message to `samples`. Returns how many groups were dropped. After an error `samples` is unchanged.
+/// Appends the samples of one message to `samples`. Returns how many groups were dropped. After an error `samples` and the classes are
+/// unchanged.
 ///
 /// # Errors
 /// The message is not a usual one.
@@ -21,12 +24,14 @@ pub fn decode(text: &str, content: &Content, samples: &mut Vec<Sample>) -> serde
     let (before, dropped) = (samples.len(), Cell::new(0));
     let one = One { content, dropped: &dropped };
     let mut json = serde_json::Deserializer::from_str(text);
-    let decoded = if text.starts_with('[') {
-        json.deserialize_seq(Batch { one, samples })
-    } else {
-        one.deserialize(&mut json).map(|sample| samples.push(sample))
-    };
-    let decoded = decoded.and_then(|()| json.end());
+    let decoded = content.labels.undo_on_error(|| {
+        if text.starts_with('[') {
+            json.deserialize_seq(Batch { one, samples })?;
+        } else {
+            samples.push(one.deserialize(&mut json)?);
+        }
+        json.end()
+    });
     if decoded.is_err() {
         samples.truncate(before);
     }
@@ -78,14 +83,22 @@ impl<'de> Visitor<'de> for One<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sample, A::Error> {
-        let (mut id, mut value, mut group) = (None, None, None);
+        let (mut id, mut body, mut group) = (None, None, None);
         while let Some(key) = map.next_key::<&str>()? {
             let is_first = match key {
                 "id" => id.replace(map.next_value::<&str>()?).is_none(),
-                "body" => match self.content {
-                    Content::Number => value.replace(map.next_value()?).is_none(),
-                    Content::Features(model) => value.replace(map.next_value_seed(Vector(model))?).is_none(),
-                },
+                "body" => {
+                    let labels = &self.content.labels;
+                    let read = match self.content.value {
+                        Value::Number => map.next_value()?,
+                        Value::Features(model) => map.next_value_seed(Vector { model, labels })?,
+                        Value::Outcome | Value::Probability | Value::Class => {
+                            let raw = map.next_value::<&RawValue>()?.get();
+                            value::read(raw, self.content).map_err(A::Error::custom)?
+                        }
+                    };
+                    body.replace(read).is_none()
+                }
                 "group" => group.replace(map.next_value::<&RawValue>()?).is_none(),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -96,7 +109,7 @@ impl<'de> Visitor<'de> for One<'_> {
                 return Err(A::Error::custom(""));
             }
         }
-        let (Some(id), Some(value)) = (id, value) else { return Err(A::Error::custom("")) };
+        let (Some(id), Some(value)) = (id, body) else { return Err(A::Error::custom("")) };
         id::check(id).map_err(A::Error::custom)?;
         let group = group.and_then(|raw| {
             let mut dropped = self.dropped.get();
@@ -109,7 +122,10 @@ impl<'de> Visitor<'de> for One<'_> {
 }
 
 /// The prediction for a vector.
-struct Vector<'m>(&'m Model);
+struct Vector<'m> {
+    model: &'m Model,
+    labels: &'m Labels,
+}
 
 impl<'de> DeserializeSeed<'de> for Vector<'_> {
     type Value = f64;
@@ -127,10 +143,10 @@ impl<'de> Visitor<'de> for Vector<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<f64, A::Error> {
-        let mut x = Vec::with_capacity(self.0.coefficients.len());
+        let mut x = Vec::with_capacity(self.model.features());
         while let Some(number) = numbers.next_element()? {
             x.push(number);
         }
-        self.0.predict(&x).map_err(A::Error::custom)
+        self.model.predict(&x, self.labels).map_err(A::Error::custom)
     }
 }

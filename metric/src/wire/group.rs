@@ -11,13 +11,11 @@ pub type Group = Option<Box<str>>;
 
 /// Reads a JSON value, or one of the tokens that `json.rs` accepts. Adds 1 to `dropped` if it is no group.
 pub fn read(raw: &str, dropped: &mut u64) -> Group {
-    let text = match raw.as_bytes() {
-        [b'"', ..] => json::string(raw).ok(),
-        // As pandas writes a missing value.
-        b"null" | b"NaN" | b"Infinity" | b"-Infinity" => return None,
-        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(raw)),
-        _ => None,
-    };
+    // As pandas writes a missing value.
+    if let "null" | "NaN" | "Infinity" | "-Infinity" = raw {
+        return None;
+    }
+    let text = json::text(raw).and_then(Result::ok);
     let is_usable = |text: &Cow<str>| text.len() <= GROUP_BYTES_MAX && !text.chars().any(char::is_control);
     match text.filter(is_usable) {
         Some(text) => (!text.is_empty()).then(|| text.into()),

@@ -62,6 +62,21 @@ pub fn string(raw: &str) -> Result<Cow<'_, str>> {
     from_str(raw).map(|Text(text)| text)
 }
 
+/// The text of a JSON value that is a string, or a number, which is taken as it is written. `None` for any other one.
+///
+/// # Errors
+/// An escape of the string stands for no character.
+pub fn text(raw: &str) -> Option<Result<Cow<'_, str>>> {
+    match raw.as_bytes() {
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
+            raw.get(1..=inner.len()).map(|text| Ok(text.into()))
+        }
+        [b'"', ..] => Some(string(raw)),
+        [b'-' | b'0'..=b'9', ..] if raw != "-Infinity" => Some(Ok(raw.into())),
+        _ => None,
+    }
+}
+
 /// Borrows where there are no escapes; a plain `Cow` never does.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

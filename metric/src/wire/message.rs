@@ -10,6 +10,7 @@ use crate::wire::{
 use std::{borrow::Cow, str};
 
 /// Appends the samples of one message to `samples`, and the parts that cannot be used to `refused`. Returns how many groups were dropped.
+/// Only accepted samples add classes.
 pub fn decode<'a>(
     body: &'a [u8],
     content: &Content,
@@ -88,19 +89,15 @@ fn sample(text: &str, content: &Content, dropped: &mut u64) -> Result<Sample, St
             _ => format!("not JSON: {e}"),
         })?;
     let id = sample_id(id)?;
-    let value = match content {
-        Content::Number => value::number(body)?,
-        Content::Features(model) => value::prediction(body, model)?,
-    };
+    let value = value::read(body, content)?;
     let group = group.and_then(|raw| group::read(raw, dropped));
     Ok(Sample { id: Id::from(&*id), value, group })
 }
 
 fn sample_id(raw: &str) -> Result<Cow<'_, str>, String> {
-    let id = match raw.as_bytes().first() {
-        Some(b'"') => json::string(raw).map_err(|e| format!("the id: {e}"))?,
-        Some(b'-' | b'0'..=b'9') if raw != "-Infinity" => Cow::Borrowed(raw),
-        _ => return Err(format!("the id is {}, neither a string nor a number", describe::value(raw))),
+    let id = match json::text(raw) {
+        Some(text) => text.map_err(|e| format!("the id: {e}"))?,
+        None => return Err(format!("the id is {}, neither a string nor a number", describe::value(raw))),
     };
     id::check(&id)?;
     Ok(id)
@@ -112,11 +109,30 @@ mod mutated;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::model::Model;
+    use crate::wire::{
+        labels::{Labels, Task},
+        model::Model,
+        sample,
+    };
     use serde_json::Value;
 
-    fn content<'a>(queue: &str, model: &'a Model) -> Content<'a> {
-        if queue == "features" { Content::Features(model) } else { Content::Number }
+    /// The embedded models, in the order of [`Task::ALL`].
+    fn models() -> [Model; 3] {
+        Task::ALL.map(|(_, task)| Model::embedded(task).unwrap())
+    }
+
+    /// The content of the queue that a golden case names, of its task.
+    fn content<'a>(case: &Value, models: &'a [Model; 3]) -> Content<'a> {
+        let name = case["task"].as_str().unwrap_or("regression");
+        let at = Task::ALL.iter().position(|(task, _)| *task == name).unwrap();
+        let (task, model) = (Task::ALL[at].1, (case["queue"] == "features").then_some(&models[at]));
+        let [y_true, y_pred] = Content::of_queues(&Labels::new(task), model);
+        if case["queue"] == "y_true" { y_true } else { y_pred }
+    }
+
+    fn numbers() -> Content<'static> {
+        let [y_true, _] = Content::of_queues(&Labels::new(Task::Regression), None);
+        y_true
     }
 
     fn decode_all<'a>(body: &'a [u8], content: &Content) -> (Vec<Sample>, Vec<Refused<'a>>) {
@@ -135,14 +151,17 @@ mod tests {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The samples of a case: id, value and, if it has one, group; features as the model's prediction.
-    fn samples(case: &Value, model: &Model) -> Vec<Sample> {
+    /// The samples of a case: id, value and, if it has one, group; features as the model's prediction, and classes by their names.
+    fn samples(case: &Value, Content { value, labels }: &Content) -> Vec<Sample> {
         let number = |value: &Value| value.as_f64().unwrap();
         let sample = |sample: &Value| Sample {
             id: sample[0].as_str().unwrap().into(),
-            value: match sample[1].as_array() {
-                Some(x) => model.predict(&x.iter().map(number).collect::<Vec<_>>()).unwrap(),
-                None => number(&sample[1]),
+            value: match (&sample[1], value) {
+                (Value::Array(x), sample::Value::Features(model)) => {
+                    model.predict(&x.iter().map(number).collect::<Vec<_>>(), labels).unwrap()
+                }
+                (Value::String(class), _) => labels.number(class).unwrap(),
+                (value, _) => number(value),
             },
             group: sample[2].as_str().map(Into::into),
         };
@@ -151,24 +170,28 @@ mod tests {
 
     #[test]
     fn golden_messages_are_accepted() {
-        let model = Model::embedded().unwrap();
+        let models = models();
         for case in golden(include_str!("../../../contract/accepted.jsonl")) {
-            let content = content(case["queue"].as_str().unwrap(), &model);
+            let content = content(&case, &models);
             let (found, refused, dropped) =
                 decode_and_count(case["body"].as_str().unwrap().as_bytes(), &content);
             assert_eq!(refused, [], "{}", case["name"]);
-            assert_eq!(found, samples(&case, &model), "{}", case["name"]);
+            let classes = content.labels.count();
+            assert_eq!(found, samples(&case, &content), "{}", case["name"]);
+            assert_eq!(content.labels.count(), classes, "{}", case["name"]);
             assert_eq!(dropped, case["groups_dropped"].as_u64().unwrap_or(0), "{}", case["name"]);
         }
     }
 
     #[test]
     fn golden_messages_are_refused_with_their_reason() {
-        let model = Model::embedded().unwrap();
+        let models = models();
         for case in golden(include_str!("../../../contract/rejected.jsonl")) {
-            let body = mutated::rejected_body(&case);
-            let (found, refused) = decode_all(&body, &content(case["queue"].as_str().unwrap(), &model));
-            assert_eq!(found, samples(&case, &model), "{}", case["name"]);
+            let (body, content) = (mutated::rejected_body(&case), content(&case, &models));
+            let (found, refused) = decode_all(&body, &content);
+            let classes = content.labels.count();
+            assert_eq!(found, samples(&case, &content), "{}", case["name"]);
+            assert_eq!(content.labels.count(), classes, "{}", case["name"]);
             let [Refused { reason, body: kept, index }] = refused.as_slice() else {
                 panic!("{}: {refused:?}", case["name"])
             };
@@ -186,7 +209,7 @@ mod tests {
             let sample = |i| format!("{{\"id\": {i}, \"body\": {}}}", if i == 500 { token } else { "1" });
             let batch: Vec<String> = (0..1000).map(sample).collect();
             let body = format!("[{}]", batch.join(","));
-            let (found, refused) = decode_all(body.as_bytes(), &Content::Number);
+            let (found, refused) = decode_all(body.as_bytes(), &numbers());
             assert_eq!((found.len(), refused.len()), (999, 1), "{token}");
             assert_eq!((refused[0].index, refused[0].body), (Some(500), batch[500].as_bytes()));
         }
@@ -197,7 +220,7 @@ mod tests {
         let sample = r#"{"id": NaN, "body": [-Infinity, "\"-Infinity", "NaN"]}"#;
         let mut body = format!("[{}", vec![sample; SAMPLES_MAX].join(","));
         body.push(']');
-        let (found, refused) = decode_all(body.as_bytes(), &Content::Number);
+        let (found, refused) = decode_all(body.as_bytes(), &numbers());
         assert_eq!((found.len(), refused.len()), (0, SAMPLES_MAX));
         for body in [
             "[NaN,".repeat(200_000),
@@ -205,14 +228,14 @@ mod tests {
             "-".repeat(1_000_000),
             "{\"body\":".repeat(100_000),
         ] {
-            assert_eq!(decode_all(body.as_bytes(), &Content::Number).1.len(), 1);
+            assert_eq!(decode_all(body.as_bytes(), &numbers()).1.len(), 1);
         }
     }
 
     #[test]
     fn the_good_samples_of_a_batch_are_kept() {
         let body = br#"[{"id": "a", "body": 1}, {"id": "b"}, 7, {"id": "c", "body": 3}]"#;
-        let (samples, refused) = decode_all(body, &Content::Number);
+        let (samples, refused) = decode_all(body, &numbers());
         assert_eq!(samples.iter().map(|s| &*s.id).collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!(refused.iter().map(|r| r.index).collect::<Vec<_>>(), [Some(1), Some(2)]);
         assert_eq!(refused[0].body, br#"{"id": "b"}"#);

@@ -5,6 +5,7 @@ mod fast;
 pub mod group;
 pub mod id;
 mod json;
+pub mod labels;
 pub mod message;
 pub mod model;
 #[cfg(any(test, feature = "oracle"))]

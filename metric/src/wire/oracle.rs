@@ -4,8 +4,9 @@
 use crate::wire::{
     group::GROUP_BYTES_MAX,
     id::ID_BYTES_MAX,
+    labels::{CLASS_BYTES_MAX, Task},
     message::decode,
-    sample::{Content, Refused, SAMPLES_MAX, Sample},
+    sample::{Content, Refused, SAMPLES_MAX, Sample, Value},
 };
 
 /// Not JSON, but accepted as values.
@@ -20,15 +21,19 @@ pub struct Checked {
     pub groups: usize,
 }
 
-/// Decodes a body and checks that no part of it vanishes, that accepted samples are within the limits, and that NaN has the same effect as
-/// null.
+/// Decodes a body and checks that no part of it vanishes, that accepted samples are within the limits, that others add no class, and that NaN
+/// has the same effect as null.
 pub fn check(body: &[u8], content: &Content) -> Checked {
+    let classes = content.labels.count();
     let (samples, refused, dropped) = decoded(body, content);
+    let added = content.labels.count() - classes;
     let text = || String::from_utf8_lossy(body);
     assert!((1..=SAMPLES_MAX).contains(&(samples.len() + refused.len())), "{}", text());
-    assert!(samples.iter().all(is_within_the_limits), "{}", text());
+    assert!(samples.iter().all(|sample| is_within_the_limits(sample, content)), "{}", text());
     assert!(refused.iter().all(|refused| says_what_and_why(refused, body)), "{}", text());
     assert!(tokens_do_as_null_does(body, content, &samples, &refused), "{}", text());
+    let has_class = |number: usize| samples.iter().any(|sample| sample.value == number as f64);
+    assert!((classes..classes + added).all(has_class), "{}", text());
     let groups = samples.iter().filter(|sample| sample.group.is_some()).count();
     assert!(groups + dropped as usize <= samples.len() + refused.len(), "{}", text());
     Checked { samples: samples.len(), refused: refused.len(), groups }
@@ -78,10 +83,18 @@ fn tokens_do_as_null_does(body: &[u8], content: &Content, samples: &[Sample], re
         && refused.iter().zip(&refused_of_null).all(is_same)
 }
 
-fn is_within_the_limits(sample: &Sample) -> bool {
+fn is_within_the_limits(sample: &Sample, content: &Content) -> bool {
     let is_text =
         |text: &str, bytes_max| (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control);
-    sample.value.is_finite()
+    let is_value = match (content.labels.task, &content.value) {
+        (Task::Regression, _) => sample.value.is_finite(),
+        (Task::Binary, Value::Outcome) => [0.0, 1.0].contains(&sample.value),
+        (Task::Binary, _) => (0.0..=1.0).contains(&sample.value),
+        (Task::Classes, _) => {
+            content.labels.class(sample.value).is_some_and(|name| is_text(&name, CLASS_BYTES_MAX))
+        }
+    };
+    is_value
         && is_text(&sample.id, ID_BYTES_MAX)
         && sample.group.as_ref().is_none_or(|group| is_text(group, GROUP_BYTES_MAX))
 }

@@ -1,11 +1,16 @@
 //! A decoded message: its samples, its refused parts, and the limits of the contract. Knows no JSON.
 
-use crate::wire::{group::Group, id::Id, model::Model};
+use crate::wire::{
+    group::Group,
+    id::Id,
+    labels::{Labels, Task},
+    model::Model,
+};
 
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const SAMPLES_MAX: usize = 10_000;
 
-/// An id with its number: `y_true`, or `y_pred` as received or as computed from features.
+/// An id with its value: `y_true`, or `y_pred` as received or as computed from features. The value of a class is its number in [`Labels`].
 #[derive(Debug, PartialEq)]
 pub struct Sample {
     pub id: Id,
@@ -23,8 +28,33 @@ pub struct Refused<'a> {
 }
 
 /// The kind of a queue's samples.
-pub enum Content<'a> {
+pub struct Content<'a> {
+    pub value: Value<'a>,
+    pub labels: Labels,
+}
+
+/// What a body is.
+pub enum Value<'a> {
     Number,
+    /// 0 or 1.
+    Outcome,
+    /// Of 1.
+    Probability,
+    /// The name of a class.
+    Class,
     /// A feature vector. The sample's value is the prediction of this model.
     Features(&'a Model),
+}
+
+impl<'a> Content<'a> {
+    /// The contents of the queue of true values and of the other one: that of features if there is a model, else that of predictions.
+    pub fn of_queues(labels: &Labels, model: Option<&'a Model>) -> [Content<'a>; 2] {
+        let (y_true, y_pred) = match labels.task {
+            Task::Regression => (Value::Number, Value::Number),
+            Task::Binary => (Value::Outcome, Value::Probability),
+            Task::Classes => (Value::Class, Value::Class),
+        };
+        let y_pred = model.map_or(y_pred, Value::Features);
+        [y_true, y_pred].map(|value| Content { value, labels: labels.clone() })
+    }
 }

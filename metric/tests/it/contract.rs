@@ -1,6 +1,6 @@
 //! Messages of the contract, and messages made to do harm.
 
-use crate::{metric, rows};
+use crate::{metric, records_of, rows, unguarded};
 use amiquip::{AmqpProperties, AmqpValue, FieldTable};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use glue::testing::{Directory, Peer, prefix, shared_broker, wait_for};
@@ -38,19 +38,35 @@ fn kept(line: &Value) -> Vec<u8> {
     if line["encoding"] == "base64" { STANDARD.decode(body).unwrap() } else { body.into() }
 }
 
+/// The golden cases of a task.
+fn golden_of(task: &str, text: &str) -> Vec<Value> {
+    let cases = golden(text).into_iter();
+    cases.filter(|case| case["task"].as_str().unwrap_or("regression") == task).collect()
+}
+
 #[test]
 fn invalid_messages_are_set_aside_with_their_reason_and_the_rest_is_unharmed() {
+    set_aside("regression", "features", "[0,0,0,0,0,0,0,0,0,0]");
+    set_aside("binary", "y_pred", "1");
+    set_aside("classes", "y_pred", "1");
+}
+
+/// `predicted` is a good body in the queue `other`.
+fn set_aside(task: &str, other: &str, predicted: &str) {
     let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
-    let service = metric(&url, &prefix, &directory, &[]);
+    let predictions = if other == "features" { "model" } else { "y_pred" };
+    let service = metric(&url, &prefix, &directory, &[("task", task), ("predictions", predictions)]);
     service.wait_for_line("consuming");
     let mut peer = Peer::connect(&url);
-    let cases = golden(include_str!("../../../contract/rejected.jsonl"));
+    let cases = golden_of(task, include_str!("../../../contract/rejected.jsonl")).into_iter();
+    let cases: Vec<Value> =
+        cases.filter(|case| case["queue"] == "y_true" || case["queue"] == other).collect();
     for (i, case) in cases.iter().enumerate() {
         peer.publish(&format!("{prefix}{}", case["queue"].as_str().unwrap()), &body(case));
         let good = format!("{{\"id\": \"good-{i}\", \"body\": 1}}");
         peer.publish(&format!("{prefix}y_true"), good.as_bytes());
-        let good = format!("{{\"id\": \"good-{i}\", \"body\": [0,0,0,0,0,0,0,0,0,0]}}");
-        peer.publish(&format!("{prefix}features"), good.as_bytes());
+        let good = format!("{{\"id\": \"good-{i}\", \"body\": {predicted}}}");
+        peer.publish(&format!("{prefix}{other}"), good.as_bytes());
     }
     peer.confirmed();
     wait_for("row of every good sample", || (rows(&directory).len() == cases.len()).then_some(()));
@@ -87,12 +103,20 @@ fn invalid_messages_are_set_aside_with_their_reason_and_the_rest_is_unharmed() {
 
 #[test]
 fn golden_samples_are_joined_with_their_other_half() {
+    let number = |value: &Value| value.as_f64().unwrap();
+    joined("regression", 100, |value| (number(value) - 100.0).abs());
+    joined("binary", 1, |value| (number(value) - 1.0).abs());
+    joined("classes", 3, |value| f64::from(value != "3"));
+}
+
+/// `error` is that of a sample's value and `other_half`.
+fn joined(task: &str, other_half: u8, error: impl Fn(&Value) -> f64) {
     let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
-    let service = metric(&url, &prefix, &directory, &[("predictions", "y_pred")]);
+    let service = metric(&url, &prefix, &directory, &[("task", task), ("predictions", "y_pred")]);
     service.wait_for_line("consuming");
     let mut peer = Peer::connect(&url);
     let mut expected = Vec::new();
-    for case in golden(include_str!("../../../contract/accepted.jsonl")) {
+    for case in golden_of(task, include_str!("../../../contract/accepted.jsonl")) {
         let queue = case["queue"].as_str().unwrap();
         let other = match queue {
             "y_true" => "y_pred",
@@ -101,14 +125,15 @@ fn golden_samples_are_joined_with_their_other_half() {
         };
         peer.publish(&format!("{prefix}{queue}"), case["body"].as_str().unwrap().as_bytes());
         for sample in case["samples"].as_array().unwrap() {
-            let half = serde_json::json!({"id": sample[0], "body": 100});
+            let half = serde_json::json!({"id": sample[0], "body": other_half});
             peer.publish(&format!("{prefix}{other}"), half.to_string().as_bytes());
-            expected
-                .push((sample[0].as_str().unwrap().to_owned(), (sample[1].as_f64().unwrap() - 100.0).abs()));
+            expected.push((sample[0].as_str().unwrap().to_owned(), error(&sample[1])));
         }
     }
-    wait_for("row of every sample", || (rows(&directory).len() == expected.len()).then_some(()));
-    let mut found: Vec<_> = rows(&directory).into_iter().map(|(id, .., error)| (id, error)).collect();
+    let records = || records_of(&directory.read("metric_log.csv"));
+    wait_for("row of every sample", || (records().len() == expected.len()).then_some(()));
+    let mut found: Vec<(String, f64)> =
+        records().iter().map(|record| (unguarded(&record[0]), record[3].parse().unwrap())).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     expected.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(found, expected);

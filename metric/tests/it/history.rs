@@ -125,7 +125,7 @@ impl<'l> Story<'l> {
 
 fn start(proxy: &Proxy, ledger: &Ledger, directory: &Directory, clock: &str) -> Service {
     // RabbitMQ 3.10 at times loses a quorum queue for good when it is killed soon after a start; `broker_faults` has those.
-    let queues = [("predictions", "y_pred"), ("queue-type", "classic")];
+    let queues = [ledger.task(), ("predictions", "y_pred"), ("queue-type", "classic")];
     let more = [&queues[..], &[("pending-max-age", AGE_MAX), ("prefetch", "500")]].concat();
     let settings = settings(&proxy.url, ledger.prefix(), directory, &more);
     assert!(Path::new(FAKETIME).exists(), "{FAKETIME} is missing: run the tests with `make test-all`");
@@ -139,6 +139,7 @@ fn a_history_of_outages_rotations_restarts_and_clock_jumps_loses_and_doubles_not
     let (mut rng, seed) = random();
     let rounds = count("CHAOS_HISTORY_ROUNDS", 5);
     let ledger = Ledger::new(count("CHAOS_HISTORY_PAIRS", 5_000), 1, &mut rng);
+    let ledger = if rng.bool() { ledger.of_classes() } else { ledger };
     let mut story = Story::begin(&ledger);
     let mut history = Vec::new();
     for round in 0..rounds {
@@ -166,7 +167,7 @@ fn a_history_of_outages_rotations_restarts_and_clock_jumps_loses_and_doubles_not
     ledger.check(&directory);
     figure(
         "outages, rotations, restarts and clock jumps in one history",
-        &format!("{} events: {told:?}; {} pairs", history.len(), ledger.pairs()),
+        &format!("{} events: {told:?}; {} pairs of {}", history.len(), ledger.pairs(), ledger.task().1),
         seed,
     );
 }

@@ -46,20 +46,26 @@ fn wait_for_an_instant(
 
 #[test]
 fn every_pair_gives_exactly_one_row_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_KILLS", 15), count("CHAOS_PAIRS", 15_000), 1);
+    kill_at_random_instants(count("CHAOS_KILLS", 15), count("CHAOS_PAIRS", 15_000), 1, false);
 }
 
 #[test]
 fn every_pair_of_batch_messages_gives_exactly_one_row_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_BATCH_PAIRS", 100_000), 100);
+    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_BATCH_PAIRS", 100_000), 100, false);
 }
 
-fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
+#[test]
+fn every_pair_of_classes_gives_exactly_one_row_with_their_names_whatever_is_killed() {
+    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_PAIRS", 15_000), 10, true);
+}
+
+fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize, is_of_classes: bool) {
     let (mut rng, seed) = random();
     let (url, directory) = (shared_broker(), Directory::new());
     let ledger = Ledger::new(pairs, batch, &mut rng);
-    let start =
-        || metric(&url, ledger.prefix(), &directory, &[("predictions", "y_pred"), ("prefetch", "500")]);
+    let ledger = if is_of_classes { ledger.of_classes() } else { ledger };
+    let settings = [ledger.task(), ("predictions", "y_pred"), ("prefetch", "500")];
+    let start = || metric(&url, ledger.prefix(), &directory, &settings);
     let mut service = start();
     service.wait_for_line("consuming");
     let (mut seen, mut hits) = (Seen::default(), Hits::default());
@@ -90,8 +96,9 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize) {
     figure(
         "kill -9 of metric at random instants",
         &format!(
-            "{kills} kills, {at_work} of them while rows were written, {before_commit} between log and store; {pairs} pairs, \
-             {batch} to a message"
+            "{kills} kills, {at_work} of them while rows were written, {before_commit} between log and store; {pairs} pairs of \
+             {}, {batch} to a message",
+            ledger.task().1
         ),
         seed,
     );

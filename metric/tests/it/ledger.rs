@@ -34,6 +34,8 @@ struct Message {
 
 /// Pairs with the ids `k0`, `k1`, …: one half in ten is repeated, some ids have conflicts, and among them are messages that no one can use.
 pub struct Ledger {
+    /// Otherwise of a regression.
+    is_of_classes: bool,
     pairs: usize,
     /// Samples to a message.
     batch: usize,
@@ -52,10 +54,8 @@ fn group(queue: &str, id: usize) -> Option<String> {
     }
 }
 
-/// `y_true` or `y_pred` of an id, recomputed whenever it is needed.
-fn value(queue: &str, id: usize) -> f64 {
-    if queue == "y_true" { id as f64 * 0.1 } else { 1000.0 - id as f64 / 3.0 }
-}
+/// Names of classes, which are numbers.
+const CLASSES: usize = 3000;
 
 impl Ledger {
     pub fn new(pairs: usize, batch: usize, rng: &mut fastrand::Rng) -> Ledger {
@@ -82,7 +82,27 @@ impl Ledger {
         // A stable sort: a conflict stays behind the half that it is one with.
         timed.sort_by_key(|&(at, _)| at);
         let messages = timed.into_iter().map(|(_, message)| message).collect();
-        Ledger { pairs, batch, prefix: prefix(), messages, late }
+        Ledger { is_of_classes: false, pairs, batch, prefix: prefix(), messages, late }
+    }
+
+    /// With classes instead of numbers.
+    pub fn of_classes(self) -> Ledger {
+        Ledger { is_of_classes: true, ..self }
+    }
+
+    /// The setting for `metric`.
+    pub fn task(&self) -> (&'static str, &'static str) {
+        ("task", if self.is_of_classes { "classes" } else { "regression" })
+    }
+
+    /// `y_true` or `y_pred` of an id, recomputed whenever it is needed.
+    fn value(&self, queue: &str, id: usize) -> f64 {
+        match (queue, self.is_of_classes) {
+            ("y_true", false) => id as f64 * 0.1,
+            (_, false) => 1000.0 - id as f64 / 3.0,
+            ("y_true", true) => (id % CLASSES) as f64,
+            (_, true) => ((id + id % 3) % CLASSES) as f64,
+        }
     }
 
     /// Its own queues' prefix.
@@ -94,13 +114,14 @@ impl Ledger {
         let Message { queue, id, kind } = *message;
         match kind {
             Kind::Half | Kind::Conflict => {
-                let value = if let Kind::Half = kind { value(queue, id) } else { CONFLICT };
+                let value = if let Kind::Half = kind { self.value(queue, id) } else { CONFLICT };
+                let value = if self.is_of_classes { json!(value.to_string()) } else { json!(value) };
                 let half = json!({"id": format!("k{id}"), "body": value, "group": group(queue, id)});
                 half.to_string().into_bytes()
             }
             Kind::Invalid => match id / INVALID_EVERY % 4 {
                 0 => format!("not JSON {id}").into_bytes(),
-                1 => format!("{{\"id\": \"{id}\", \"body\": \"text\"}}").into_bytes(),
+                1 => format!("{{\"id\": \"{id}\", \"body\": {{}}}}").into_bytes(),
                 2 => format!("[{{\"id\": \"{id}\"}}]").into_bytes(),
                 _ => [format!("{{\"id\": {id}, \"body\": 1").as_bytes(), b"\xff}"].concat(),
             },
@@ -220,7 +241,7 @@ impl Ledger {
             let (_, y_true, y_pred, error) =
                 by_id.get(format!("k{id}").as_str()).unwrap_or_else(|| panic!("k{id} has no row"));
             for (queue, logged) in [("y_true", *y_true), ("y_pred", *y_pred)] {
-                let mut expected = value(queue, id);
+                let mut expected = self.value(queue, id);
                 // Which of the two came first is the broker's to say: after a kill it may send them in the other order. One stays, and
                 // only the other one is ever refused.
                 if late.get(&id).is_some_and(|late| *late != queue) {
@@ -231,7 +252,9 @@ impl Ledger {
                 }
                 assert_eq!(logged, expected, "{queue} of k{id}");
             }
-            assert_eq!(*error, (y_pred - y_true).abs());
+            let expected =
+                if self.is_of_classes { f64::from(y_true != y_pred) } else { (y_pred - y_true).abs() };
+            assert_eq!(*error, expected);
         }
         assert_eq!(refused, HashSet::new());
         assert_eq!(invalid, (1..self.pairs).step_by(INVALID_EVERY).collect());
@@ -256,7 +279,9 @@ fn rejected(directory: &Directory) -> (HashSet<(usize, u64)>, HashSet<usize>) {
         if is_conflict {
             let sample: Value = serde_json::from_str(&body).unwrap();
             let id = sample["id"].as_str().unwrap()[1..].parse().unwrap();
-            conflicts.insert((id, sample["body"].as_f64().unwrap().to_bits()));
+            let value = sample["body"].as_str().map(|class| class.parse().unwrap());
+            let value: f64 = value.unwrap_or_else(|| sample["body"].as_f64().unwrap());
+            conflicts.insert((id, value.to_bits()));
         } else {
             let digits = body.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit);
             invalid.insert(digits.collect::<String>().parse().unwrap());

@@ -23,6 +23,7 @@ mod outages;
 mod pipeline;
 mod scene;
 mod status;
+mod tasks;
 
 use glue::testing::{Directory, Service};
 use serde_json::Value;
@@ -50,7 +51,7 @@ fn settings<'a>(
 /// A row: id, y_true, y_pred, absolute error.
 type Row = (String, f64, f64, f64);
 
-/// Rows of `metric_log.csv`.
+/// Rows of `metric_log.csv`, whose classes have names that are numbers.
 fn rows(directory: &Directory) -> Vec<Row> {
     rows_of(&directory.read("metric_log.csv"))
 }
@@ -69,7 +70,7 @@ fn rows_of_all_logs(directory: &Directory) -> Vec<Row> {
 
 fn rows_of(log: &str) -> Vec<Row> {
     let rows = records_of(log).into_iter().map(|record| {
-        let number = |at: usize| record[at].parse().unwrap();
+        let number = |at: usize| unguarded(&record[at]).parse().unwrap();
         (unguarded(&record[0]), number(1), number(2), number(3))
     });
     rows.collect()
@@ -82,7 +83,7 @@ fn records_of(log: &str) -> Vec<csv::StringRecord> {
     reader.records().map(Result::unwrap).collect()
 }
 
-/// An id or group without the apostrophe that keeps spreadsheets from taking it for a formula.
+/// An id, a group or a class without the apostrophe that keeps spreadsheets from taking it for a formula.
 fn unguarded(field: &str) -> String {
     field.strip_prefix('\'').unwrap_or(field).to_owned()
 }

@@ -1,6 +1,6 @@
 //! All three programs together, from the data set to the picture.
 
-use crate::{metric, rows};
+use crate::{metric, records_of, rows};
 use glue::testing::{Directory, Service, prefix, shared_broker, wait_for};
 use serde_json::Value;
 use std::{
@@ -72,6 +72,34 @@ fn from_samples_to_rows_to_a_picture() {
     look_at(&directory.file("error_distribution.png"));
     assert_eq!(metric.terminate(), Some(0));
     assert_eq!(plot.terminate(), Some(0));
+}
+
+/// Sequentially, so that the rows in the order of their ids are those of the data set.
+#[test]
+fn of_each_classifier_the_samples_come_to_rows_and_most_are_right() {
+    let cancer = include_str!("../../../features/data/breast_cancer.csv");
+    let iris = include_str!("../../../features/data/iris.csv");
+    for (task, data, samples) in [("binary", cancer, 569), ("classes", iris, 150)] {
+        let (url, prefix, directory) = (shared_broker(), prefix(), Directory::new());
+        let metric = metric(&url, &prefix, &directory, &[("task", task)]);
+        let count = samples.to_string();
+        let broker = [("amqp-url", url.as_str()), ("queue-prefix", &prefix), ("task", task)];
+        let how = [("interval", "0"), ("count", &count), ("order", "sequential"), ("batch", "10")];
+        let mut features = Service::start(binary("features"), &[&broker[..], &how].concat());
+        assert!(features.wait().success(), "{:?}", features.lines());
+        let records = || records_of(&directory.read("metric_log.csv"));
+        wait_for("row of every sample", || (records().len() == samples).then_some(()));
+        let mut records = records();
+        records.sort_by(|a, b| a[0].cmp(&b[0]));
+        let truths: Vec<&str> = records.iter().map(|record| &record[1]).collect();
+        let targets: Vec<&str> = data.lines().skip(1).map(|row| row.rsplit(',').next().unwrap()).collect();
+        assert_eq!(truths, targets);
+        let is_right = |record: &&csv::StringRecord| record[3].parse::<f64>().unwrap() < 0.5;
+        let right = records.iter().filter(is_right).count();
+        assert!(right * 100 > samples * 95 && right < samples, "{right} of {samples} are right");
+        assert_eq!(directory.read("rejected.jsonl"), "");
+        assert_eq!(metric.terminate(), Some(0));
+    }
 }
 
 /// The size, more than one colour, and bars: columns of the same colour that rise from the same base to different heights.

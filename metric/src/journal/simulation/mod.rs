@@ -14,6 +14,7 @@ use crate::{
         halt::Halt,
         settings::{Hooks, Settings},
     },
+    wire::labels::{Labels, Task},
 };
 use disk::{Call, Change, Fault, Image, Moment, SECTOR_BYTES, SimDisk};
 use std::{
@@ -194,7 +195,7 @@ impl<'w> Driver<'w> {
         messages: std::ops::Range<usize>,
         releases: bool,
     ) -> Result<(), Halt> {
-        let batch = batch(&self.seen.messages[messages]);
+        let batch = batch(&self.seen.messages[messages], journal.labels());
         self.batches += 1;
         let digested = journal.digest(batch, releases, self.now())?;
         self.held = self.held + digested.held.len() - digested.released.len();
@@ -237,7 +238,7 @@ impl<'w> Driver<'w> {
             .names()
             .iter()
             .filter(|name| is_log(name))
-            .flat_map(|name| rows(image.read(name).unwrap()))
+            .flat_map(|name| rows(image.read(name).unwrap(), self.workload.settings.task))
             .collect();
         // A power cut may leave a line that holds zeros.
         let lines = |name| {
@@ -249,7 +250,8 @@ impl<'w> Driver<'w> {
             let fields: Vec<&str> = line.split(',').collect();
             assert_eq!(fields.len(), 4, "{line}");
             let side = if fields[1] == "y_true" { Side::YTrue } else { Side::YPred };
-            unmatched.insert(Given { id: fields[0].trim_start_matches('\'').to_owned(), side, line });
+            let [id, _, value, _] = [0, 1, 2, 3].map(|at| fields[at].trim_start_matches('\'').to_owned());
+            unmatched.insert(Given { id, side, value, line });
         }
         let rejects = lines("rejected.jsonl").into_iter().map(|line| {
             let reject: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -270,7 +272,7 @@ impl<'w> Driver<'w> {
         let disk = SimDisk::new(image, (), Fault::None, false);
         let mut journal = journal(&disk, self.workload.settings.clone(), self.now());
         let waiting = journal.store.read(|view| view.beyond(0, 0, usize::MAX)).unwrap();
-        self.workload.check_counts(journal.counts(), rows, unmatched, &waiting);
+        self.workload.check_counts(journal.counts(), rows, unmatched, &waiting, journal.labels());
     }
 }
 
@@ -389,8 +391,9 @@ fn dies_at_every_call(make: fn(&mut fastrand::Rng) -> Workload) {
             }
         }
         println!(
-            "figure\tsimulated disk, {}: every call, torn, and what a power cut takes\t{} calls, {states} states\t{seed}",
+            "figure\tsimulated disk, {}, {}: every call, torn, and what a power cut takes\t{} calls, {states} states\t{seed}",
             workload.name,
+            workload.settings.task.name(),
             moments.len()
         );
         return;
@@ -412,7 +415,8 @@ fn dies_at_every_call(make: fn(&mut fastrand::Rng) -> Workload) {
         }
         round += 1;
     }
-    println!("{}: {} calls, {states} states", workload.name, moments.len());
+    let (name, task) = (workload.name, workload.settings.task);
+    println!("{name}, {task:?}: {} calls, {states} states", moments.len());
 }
 
 /// Before, after, and torn: a line at every byte, a page of the store at every sector and one byte behind it.
@@ -460,6 +464,11 @@ fn whatever_call_it_dies_in_what_is_given_up_is_written_down() {
 #[test]
 fn whatever_call_it_dies_in_an_inherited_log_is_taken_over() {
     dies_at_every_call(workload::inherited);
+}
+
+#[test]
+fn whatever_call_it_dies_in_classes_keep_their_names() {
+    dies_at_every_call(workload::of_classes);
 }
 
 /// Starts from random crashes and dies again at every call of the recovery.
@@ -569,10 +578,15 @@ fn journal(disk: &SimDisk<()>, settings: Settings, now: Now) -> Journal<'static,
     Journal::open(disk.clone(), Path::new(""), settings, hooks, now).unwrap()
 }
 
+/// A batch of a regression.
+fn of_numbers(messages: &[Message]) -> Batch {
+    batch(messages, &Labels::new(Task::Regression))
+}
+
 /// One half for each number.
 fn halves(numbers: std::ops::Range<u32>) -> Batch {
     let half = |number| Message::Half(Side::YTrue, format!("k{number}"), f64::from(number));
-    batch(&numbers.map(half).collect::<Vec<_>>())
+    of_numbers(&numbers.map(half).collect::<Vec<_>>())
 }
 
 fn given_up(disk: &SimDisk<()>) -> Vec<String> {
@@ -646,7 +660,7 @@ fn a_clock_that_was_ahead_keeps_no_half_waiting() {
 fn the_store_does_not_stay_behind_the_log() {
     let pair = |id: &str| {
         let half = |side| Message::Half(side, id.to_owned(), 1.0);
-        batch(&[half(Side::YTrue), half(Side::YPred)])
+        of_numbers(&[half(Side::YTrue), half(Side::YPred)])
     };
     let begin = Instant::now();
     let at = |passed: Duration| Now { unix_ms: 0, instant: begin + passed };

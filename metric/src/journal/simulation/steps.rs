@@ -3,11 +3,16 @@
 
 use super::{
     Call, Change, Driver, Fault, Halt, Image, LOG, Loss, OnFailure, Progress, SECTOR_BYTES, Seen, SimDisk,
-    Workload, crash, halves, journal, start, workload,
+    Workload, crash, halves, journal, of_numbers, start, workload,
 };
-use crate::{clock::Now, join::Side, journal::batch::Batch};
+use crate::{
+    clock::Now,
+    join::Side,
+    journal::{batch::Batch, settings::Settings},
+    wire::labels::Task,
+};
 use std::{path::Path, sync::Arc, time::Instant};
-use workload::{CONFLICT, HEADER, Message, batch, value};
+use workload::{CONFLICT, HEADER, Message, value};
 
 const OLD: &str = "old0.csv";
 
@@ -20,7 +25,7 @@ fn pair(id: &str) -> [Message; 2] {
 }
 
 /// The messages, and the end of each step. All halves of a step are released.
-fn steps() -> (Workload, Vec<usize>) {
+fn steps(task: Task) -> (Workload, Vec<usize>) {
     use Side::*;
     let steps = [
         vec![half(YTrue, "k1"), Message::Invalid("invalid".to_owned())],
@@ -42,7 +47,7 @@ fn steps() -> (Workload, Vec<usize>) {
     });
     let ends = ends.collect();
     let messages: Vec<Message> = steps.concat();
-    let (late_from, settings) = (messages.len(), workload::unlimited());
+    let (late_from, settings) = (messages.len(), Settings { task, ..workload::unlimited() });
     let (files, rows_before) = (vec![], vec![]);
     (Workload { name: "steps", messages, settings, files, rows_before, late_from }, ends)
 }
@@ -106,7 +111,16 @@ fn progresses(call: &Call) -> Vec<Progress> {
 /// meanwhile and all acknowledgements are lost.
 #[test]
 fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair() {
-    let (workload, ends) = steps();
+    ends_at_any_call(Task::Regression);
+}
+
+#[test]
+fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair_of_classes() {
+    ends_at_any_call(Task::Classes);
+}
+
+fn ends_at_any_call(task: Task) {
+    let (workload, ends) = steps(task);
     let mut first = driver(&workload, start(&workload), Fault::None, true);
     live(&mut first, &ends, None).unwrap();
     first.check();
@@ -141,7 +155,7 @@ fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair() {
 /// The log is renamed before any step. From then on it stays unchanged, and its ids stay done over a kill.
 #[test]
 fn a_log_that_is_renamed_between_two_batches_is_left_alone() {
-    let (workload, ends) = steps();
+    let (workload, ends) = steps(Task::Regression);
     for step in 0..ends.len() {
         let mut first = driver(&workload, start(&workload), Fault::None, false);
         let renamed = live(&mut first, &ends, Some(step)).unwrap();
@@ -157,7 +171,7 @@ fn a_log_that_is_renamed_between_two_batches_is_left_alone() {
 /// The disk is full for one or more calls, starting at any call. Partly written batches are cut off, and the store stays as it was.
 #[test]
 fn a_full_disk_at_any_call_doubles_and_loses_nothing() {
-    let (workload, ends) = steps();
+    let (workload, ends) = steps(Task::Regression);
     let mut held = 0;
     for calls in [1, 2, 9] {
         for from_call in 1.. {
@@ -201,11 +215,11 @@ fn after(disk: &SimDisk<()>, power_cut: bool) -> SimDisk<()> {
 fn ids_of_a_log_that_was_deleted_stay_done_once_another_one_has_a_row() {
     let (disk, now) = (disk(), now());
     let mut first = journal(&disk, workload::unlimited(), now);
-    first.digest(batch(&pair("k1")), true, now).unwrap();
+    first.digest(of_numbers(&pair("k1")), true, now).unwrap();
     disk.edit(|image| image.remove(LOG));
-    first.digest(batch(&pair("k2")), true, now).unwrap();
+    first.digest(of_numbers(&pair("k2")), true, now).unwrap();
     let mut second = journal(&after(&disk, false), workload::unlimited(), now);
-    let digested = second.digest(batch(&pair("k1")), true, now).unwrap();
+    let digested = second.digest(of_numbers(&pair("k1")), true, now).unwrap();
     assert_eq!((digested.rows, digested.duplicates), (0, 2));
 }
 
@@ -226,7 +240,7 @@ fn a_store_that_is_taken_away_fails_the_batch_before_it_may_be_acknowledged() {
     for name in ["metric.redb", "elsewhere"] {
         let (disk, now) = (disk(), now());
         let mut journal = journal(&disk, workload::unlimited(), now);
-        journal.digest(batch(&pair("k1")), true, now).unwrap();
+        journal.digest(of_numbers(&pair("k1")), true, now).unwrap();
         disk.edit(|image| image.remove(name));
         for batch in [halves(1..2), Batch::default()] {
             assert_eq!(journal.digest(batch, true, now).is_err(), name == "metric.redb");

@@ -3,10 +3,14 @@
 use crate::{
     join::{Half, Side},
     journal::{batch::Batch, counts::Counts, rejects::Reject, settings::Settings},
-    wire::sample::Sample,
+    wire::{
+        labels::{Labels, Task},
+        sample::Sample,
+    },
 };
 use std::collections::{HashMap, HashSet};
 
+/// Where the task is classes, the value as text is the name of the class.
 #[derive(Clone)]
 pub enum Message {
     Half(Side, String, f64),
@@ -27,6 +31,7 @@ pub struct Workload {
 
 pub fn unlimited() -> Settings {
     Settings {
+        task: Task::Regression,
         queue_prefix: String::new(),
         queues: ["y_true", "y_pred"].map(str::to_owned),
         compares_predictions: true,
@@ -36,6 +41,11 @@ pub fn unlimited() -> Settings {
     }
 }
 
+/// The settings of a regression or of classes, as the seed has it.
+fn of_any_task(rng: &mut fastrand::Rng) -> Settings {
+    Settings { task: if rng.bool() { Task::Classes } else { Task::Regression }, ..unlimited() }
+}
+
 /// A second value for a half.
 pub const CONFLICT: f64 = -1.0;
 pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at,label_delay,group\n";
@@ -43,7 +53,8 @@ pub const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at,label_delay,
 const OLD_HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 
 /// The body in the reject of a conflict.
-fn body(side: Side, id: &str, value: f64) -> String {
+fn body(task: Task, side: Side, id: &str, value: f64) -> String {
+    let value = if task == Task::Classes { value.to_string().into() } else { serde_json::json!(value) };
     match group(side, id) {
         Some(group) => serde_json::json!({"id": id, "body": value, "group": group}).to_string(),
         None => serde_json::json!({"id": id, "body": value}).to_string(),
@@ -65,9 +76,11 @@ fn group(side: Side, id: &str) -> Option<&'static str> {
     }
 }
 
+/// One prediction in four is right.
 pub fn value(side: Side, id: &str) -> f64 {
-    let number = f64::from(number(id));
-    if side == Side::YTrue { number * 0.1 } else { 1000.0 - number / 3.0 }
+    let number = number(id);
+    let is_truth = side == Side::YTrue || number.is_multiple_of(4);
+    if is_truth { f64::from(number) * 0.1 } else { 1000.0 - f64::from(number) / 3.0 }
 }
 
 /// Halves of `ids` in a random order, the second up to `apart` places behind the first; some are repeated.
@@ -117,25 +130,37 @@ pub fn mixed(rng: &mut fastrand::Rng) -> Workload {
     for done in 0..3 {
         messages.push(Message::Half(Side::YPred, format!("k{}", done * 5 + 1), CONFLICT));
     }
-    let (files, rows_before) = (vec![], vec![]);
-    Workload { name: "mixed", messages, settings: unlimited(), files, rows_before, late_from }
+    let (settings, files, rows_before) = (of_any_task(rng), vec![], vec![]);
+    Workload { name: "mixed", messages, settings, files, rows_before, late_from }
 }
 
 /// Few halves may wait, so some expire.
 pub fn limited(rng: &mut fastrand::Rng) -> Workload {
     let messages = pairs(0..30, 12, rng);
-    let settings = Settings { halves_max: 5, age_max_ms: 4000, ..unlimited() };
+    let settings = Settings { halves_max: 5, age_max_ms: 4000, ..of_any_task(rng) };
     let (files, rows_before, late_from) = (vec![], vec![], messages.len());
     Workload { name: "limited", messages, settings, files, rows_before, late_from }
 }
 
+/// One of the workloads as the seed has it, of classes.
+pub fn of_classes(rng: &mut fastrand::Rng) -> Workload {
+    let makes: [fn(&mut fastrand::Rng) -> Workload; 3] = [mixed, limited, inherited];
+    loop {
+        let workload = makes[rng.usize(..3)](rng);
+        if workload.settings.task == Task::Classes {
+            return workload;
+        }
+    }
+}
+
 /// Continues a log whose store is lost, with a note in it and a torn row at its end. Few done ids are kept.
 pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
+    let settings = Settings { done_ids: 16, ..of_any_task(rng) };
     let mut text = OLD_HEADER.to_owned();
     let rows_before: Vec<String> = (200..220).map(|number| format!("k{number}")).collect();
     for (at, id) in rows_before.iter().enumerate() {
         let (y_true, y_pred) = (value(Side::YTrue, id), value(Side::YPred, id));
-        text += &format!("{id},{y_true},{y_pred},{},1.000\n", (y_pred - y_true).abs());
+        text += &format!("{id},{y_true},{y_pred},{},1.000\n", settings.task.absolute_error(y_true, y_pred));
         if at == 9 {
             text += "a note\r\n\0\0,\"\n";
         }
@@ -146,16 +171,19 @@ pub fn inherited(rng: &mut fastrand::Rng) -> Workload {
     for id in rows_before.iter().rev().take(4) {
         messages.insert(0, Message::Half(Side::YPred, id.clone(), value(Side::YPred, id)));
     }
-    let settings = Settings { done_ids: 16, ..unlimited() };
     let (files, late_from) = (vec![("metric_log.csv", text)], messages.len());
     Workload { name: "inherited", messages, settings, files, rows_before, late_from }
 }
 
 impl Message {
-    fn into_batch(self, batch: &mut Batch) {
+    fn into_batch(self, batch: &mut Batch, labels: &Labels) {
         match self {
             Message::Half(side, id, value) => {
                 let group = group(side, &id).map(Into::into);
+                let value = match labels.task {
+                    Task::Classes => labels.number(&value.to_string()).unwrap(),
+                    Task::Regression | Task::Binary => value,
+                };
                 let sample = Sample { id: id.as_str().into(), value, group };
                 batch.arrivals.add(side, 0, |samples| samples.push(sample));
             }
@@ -166,9 +194,9 @@ impl Message {
     }
 }
 
-pub fn batch(messages: &[Message]) -> Batch {
+pub fn batch(messages: &[Message], labels: &Labels) -> Batch {
     let mut batch = Batch::default();
-    messages.iter().cloned().for_each(|message| message.into_batch(&mut batch));
+    messages.iter().cloned().for_each(|message| message.into_batch(&mut batch, labels));
     batch
 }
 
@@ -177,14 +205,15 @@ pub fn batch(messages: &[Message]) -> Batch {
 pub struct Given {
     pub id: String,
     pub side: Side,
+    pub value: String,
     pub line: String,
 }
 
 /// Id and values, as in the log.
 pub type Row = (String, f64, f64);
 
-/// Reads the rows of a log and checks its header. A power cut may leave a line that holds zeros.
-pub fn rows(log: &[u8]) -> Vec<Row> {
+/// Reads the rows of a log and checks its header. A power cut may leave a line that holds zeros. Classes have names that are numbers.
+pub fn rows(log: &[u8], task: Task) -> Vec<Row> {
     let text = std::str::from_utf8(log).unwrap();
     let header = [HEADER, OLD_HEADER].into_iter().find(|header| text.starts_with(header));
     let columns = header.unwrap_or_else(|| panic!("no header: {text:?}")).split(',').count();
@@ -194,8 +223,10 @@ pub fn rows(log: &[u8]) -> Vec<Row> {
     records
         .filter(|fields| fields.len() == columns)
         .map(|fields| {
-            let number = |at: usize| fields[at].parse::<f64>().unwrap();
-            assert_eq!(number(3), (number(2) - number(1)).abs());
+            let number = |at: usize| fields[at].trim_start_matches('\'').parse::<f64>().unwrap();
+            assert_eq!(number(3), task.absolute_error(number(1), number(2)));
+            let is_guarded = task == Task::Classes && number(2) == CONFLICT;
+            assert_eq!(fields[2].starts_with('\''), is_guarded, "{fields:?}");
             let id = fields[0].trim_start_matches('\'');
             if let [_, _, _, _, _, label_delay, found] = fields.as_slice() {
                 assert!(label_delay.parse::<f64>().is_ok(), "{label_delay}");
@@ -223,7 +254,8 @@ impl Workload {
         let mut stays: HashMap<&str, f64> = HashMap::new();
         for (&id, &side) in &conflicts {
             let of_conflict = [value(side, id), CONFLICT];
-            let is_refused = of_conflict.map(|value| refused.contains(&body(side, id, value)));
+            let body = |value| body(self.settings.task, side, id, value);
+            let is_refused = of_conflict.map(|value| refused.contains(&body(value)));
             assert_ne!(
                 is_refused[0], is_refused[1],
                 "{id}: which of {of_conflict:?} is refused: {is_refused:?}"
@@ -257,7 +289,18 @@ impl Workload {
         rows: &[Row],
         unmatched: &HashSet<Given>,
         waiting: &[(String, Half)],
+        labels: &Labels,
     ) {
+        // In quotes if it is a class.
+        let text = |value: f64| labels.text(value).trim_matches('"').to_owned();
+        for (id, half) in waiting {
+            let values = [value(half.side, id), CONFLICT].map(|value| value.to_string());
+            assert!(values.contains(&text(half.value)), "{id} waits with {}", text(half.value));
+        }
+        for given in unmatched {
+            let values = [value(given.side, &given.id), CONFLICT].map(|value| value.to_string());
+            assert!(values.contains(&given.value), "{}", given.line);
+        }
         assert_eq!(counts.rows, rows.len() as u64, "rows");
         let mut counts_of_sides = counts.clone();
         let with_row: HashSet<&str> = rows.iter().map(|(id, ..)| id.as_str()).collect();

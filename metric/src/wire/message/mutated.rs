@@ -4,6 +4,7 @@
 use super::{sample, split, text};
 use crate::wire::{
     fast,
+    labels::{Labels, Task},
     model::Model,
     oracle::{Checked, TOKENS, check, with_null},
     sample::{Content, Sample},
@@ -86,13 +87,15 @@ fn mutated_bodies_never_panic_and_never_vanish() {
     let seed = env::var("TEST_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
     println!("TEST_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
-    let (model, golden) = (Model::embedded().unwrap(), golden());
+    let (models, golden) = (Task::ALL.map(|(_, task)| Model::embedded(task).unwrap()), golden());
     let (mut accepted, mut rejected, mut next_to_a_token, mut grouped) = (0, 0, 0, 0);
-    for round in 0..1_000_000 {
+    for _ in 0..1_000_000 {
         let body = body(&mut rng, &golden);
-        let content = if round % 2 == 0 { Content::Number } else { Content::Features(&model) };
-        assert!(agree(&body, &content), "{}", String::from_utf8_lossy(&body));
-        let Checked { samples, refused, groups } = check(&body, &content);
+        let (task, side) = (rng.usize(..3), rng.usize(..2));
+        let model = rng.bool().then_some(&models[task]);
+        let content = &Content::of_queues(&Labels::new(Task::ALL[task].1), model)[side];
+        assert!(agree(&body, content), "{}", String::from_utf8_lossy(&body));
+        let Checked { samples, refused, groups } = check(&body, content);
         accepted += samples;
         rejected += refused;
         grouped += groups;
