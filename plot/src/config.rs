@@ -8,7 +8,7 @@ use crate::{
         send::Receiver,
     },
     http::hosts,
-    logs::{row::VALID_S, status},
+    logs::{row::VALID_S, status, task::Task},
     stats::drift::Baseline,
     words::clock,
 };
@@ -32,6 +32,10 @@ pub struct Config {
     pub size: (u32, u32),
     /// In rows.
     pub window: usize,
+    /// None: that of the status file.
+    pub task: Option<Task>,
+    /// Of [`Task::Binary`]: y_pred at or above it predicts 1.
+    pub threshold: f64,
     pub baseline: Baseline,
     pub listen: Option<SocketAddr>,
     /// Host names that requests may be sent to, see [`hosts::check`].
@@ -65,10 +69,13 @@ pub fn read(values: &Values) -> Result<Config, String> {
         window: values.parse("window", "1 to 100000", |text| {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
+        task: task(values)?,
+        threshold: values
+            .parse("threshold", "0 to 1", |text| text.parse().ok().filter(|p| (0.0..=1.0).contains(p)))?,
         baseline: baseline(values)?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
         hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
-        alert: alert(values)?,
+        alert: alert(values, task(values)?)?,
         receiver: receiver(values)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
@@ -94,6 +101,13 @@ fn size(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once('x')?;
     let (width, height) = (width.parse().ok()?, height.parse().ok()?);
     ((400..=1920).contains(&width) && (300..=1440).contains(&height)).then_some((width, height))
+}
+
+fn task(values: &Values) -> Result<Option<Task>, String> {
+    if values.text("task").is_empty() {
+        return Ok(None);
+    }
+    values.choose("task", Task::NAMES).map(Some)
 }
 
 fn baseline(values: &Values) -> Result<Baseline, String> {
@@ -124,8 +138,16 @@ fn optional<T>(
     values.parse(flag, allowed, parse).map(Some)
 }
 
-fn alert(values: &Values) -> Result<Vec<Rule>, String> {
-    let rules = rules::parse(values.text("alert"));
+fn alert(values: &Values, task: Option<Task>) -> Result<Vec<Rule>, String> {
+    let rules = rules::parse(values.text("alert")).and_then(|rules| {
+        let Some(task) = task else { return Ok(rules) };
+        match rules.iter().find(|rule| !rule.has_number(task)) {
+            Some(Rule { text, .. }) => {
+                Err(format!("what task {} has a number for; {text:?} is not", task.name()))
+            }
+            None => Ok(rules),
+        }
+    });
     let allowed = rules.as_ref().err().cloned().unwrap_or_default();
     values.parse("alert", allowed, |_| rules.ok())
 }
@@ -155,6 +177,11 @@ fn line(values: &Values, logs: &[String]) -> String {
     let hosts = if text("hosts").is_empty() { String::new() } else { format!(", hosts {}", text("hosts")) };
     let since = text("baseline-since");
     let since = if since.is_empty() { String::new() } else { format!(" since {since}") };
+    let task = match text("task") {
+        "" => "of metric_status.json".to_owned(),
+        "binary" => format!("binary with threshold {}", text("threshold")),
+        task => task.to_owned(),
+    };
     let baseline = match text("baseline-mae") {
         "" => format!("baseline {} rows{since}", text("baseline-rows")),
         mae => format!("baseline MAE {mae}{since}"),
@@ -167,7 +194,7 @@ fn line(values: &Values, logs: &[String]) -> String {
     };
     let alerts = format!("alerts {rules}{sent}");
     format!(
-        "logs {}, pictures in {} every {} s, {}, window {} rows, {baseline}, listen {listen}{hosts}, {alerts}",
+        "logs {}, pictures in {} every {} s, {}, window {} rows, task {task}, {baseline}, listen {listen}{hosts}, {alerts}",
         logs.join(","),
         text("log-dir"),
         text("interval"),

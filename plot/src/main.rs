@@ -2,6 +2,7 @@
 //! Only connects settings, signals and the loop.
 
 mod alert;
+mod chosen_task;
 mod config;
 mod counting;
 mod descriptors;
