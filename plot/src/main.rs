@@ -7,6 +7,7 @@ mod config;
 mod counting;
 mod descriptors;
 mod fault_warning;
+mod first_line;
 mod http;
 mod logs;
 mod replace;

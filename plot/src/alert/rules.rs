@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn rules_are_read_with_their_limits_in_one_unit() {
         use Subject::*;
-        let cases: [(&str, Subject, Option<f64>); 19] = [
+        let cases: [(&str, Subject, Option<f64>); 23] = [
             ("drift", Drift, None),
             ("silence", Silence, None),
             ("silence>15m", Silence, Some(900.0)),
@@ -210,6 +210,10 @@ mod tests {
             ("p95>120.5", P95, Some(120.5)),
             ("group z>5", GroupZ, Some(5.0)),
             ("delay_p95>2h", DelayP95, Some(7200.0)),
+            ("accuracy<0.9", Accuracy, Some(0.9)),
+            ("accuracy<90%", Accuracy, Some(0.9)),
+            ("auc<0.8", Auc, Some(0.8)),
+            ("logloss>0.5", LogLoss, Some(0.5)),
             ("coverage<0.9", Coverage, Some(0.9)),
             ("coverage<90%", Coverage, Some(0.9)),
             ("coverage<1", Coverage, Some(1.0)),
@@ -253,6 +257,11 @@ mod tests {
             ("silence>366d", "silence>366d", "from 1s to 365d"),
             ("delay_p95>m", "delay_p95>m", "delay_p95> with"),
             ("delay_p95", "delay_p95", "delay_p95> with"),
+            ("accuracy>0.9", "accuracy>0.9", "accuracy< with a share above 0"),
+            ("accuracy<90", "accuracy<90", "such as 0.9 or 90%"),
+            ("auc<0", "auc<0", "auc< with"),
+            ("auc", "auc", "auc< with"),
+            ("logloss<0.5", "logloss<0.5", "logloss> with a number of 0 or more, in nats"),
             ("coverage>0.9", "coverage>0.9", "coverage< with a share above 0"),
             ("coverage<0", "coverage<0", "coverage< with"),
             ("coverage<90", "coverage<90", "such as 0.9 or 90%"),

@@ -54,3 +54,38 @@ pub fn row(fields: [&[u8]; 2], absolute_error: f64, logged_at_s: Option<f64>) ->
         _ => Err(Fault::Malformed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_once_without_its_guard() {
+        let mut column = ClassColumn::default();
+        for fields in [["a", "b"], ["'a", "a"], ["''a", "'=b"], ["b", "a"]] {
+            assert!(column.add(fields.map(str::as_bytes)));
+        }
+        for fields in [["a", ""], ["'", "a"], ["a", "b\tc"], [&"x".repeat(65), "a"], ["a", "a\u{85}"]] {
+            assert!(!column.add(fields.map(str::as_bytes)), "{fields:?}");
+        }
+        assert!(!column.add([b"a\xff", b"a"]) && column.add(["x".repeat(64).as_bytes(), b"1"]));
+        let rows = [["a", "b"], ["a", "a"], ["'a", "=b"], ["b", "a"]];
+        rows.iter().for_each(|row| assert_eq!(column.pop(), Some(row.map(str::as_bytes))));
+        assert!(column.pop().is_some() && column.pop().is_none());
+    }
+
+    #[test]
+    fn an_error_says_whether_the_classes_differ() {
+        let row = |y_true: &str, y_pred: &str, error| {
+            row([y_true, y_pred].map(str::as_bytes), error, None).map(|row| row.error())
+        };
+        assert_eq!(
+            [row("a", "a", 0.0), row("'a", "a", -0.0), row("a", "b", 1.0)],
+            [Ok(0.0), Ok(0.0), Ok(1.0)]
+        );
+        assert_eq!([row("a", "a", 1.0), row("a", "b", 0.0)], [Err(Fault::Contradictory); 2]);
+        assert_eq!([row("", "a", 1.0), row("a", "'", 1.0)], [Err(Fault::NotFinite); 2]);
+        assert_eq!([row("a", "b", 0.5), row("a", "a", 2.0)], [Err(Fault::Malformed); 2]);
+        assert_eq!(row("a", "b", -1.0), Err(Fault::NegativeError));
+    }
+}

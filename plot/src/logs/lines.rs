@@ -119,4 +119,32 @@ mod tests {
             assert_eq!(lines.faults, [(0..n).filter(|i| i % 3 != 0).count() as u64, 0, 0, 0]);
         }
     }
+
+    #[test]
+    fn names_of_classes_are_read_alike_on_both_ways() {
+        let header = b"group,y_true,absolute_error,id,y_pred";
+        let columns = Columns::from_header(header, Task::Classes).unwrap();
+        for (line, group, classes) in [
+            ("v2,cat,1,x,dog", "v2", ["cat", "dog"]),
+            (",\"a, b\",1,x,\"c, d\"", "", ["a, b", "c, d"]),
+            ("v2,'=1,0,x,\"'=1\"", "v2", ["'=1", "'=1"]),
+            ("v2,\"say \"\"hi\"\"\",1,x,say", "v2", ["say \"hi\"", "say"]),
+            ("v2,\"a\"b,1,x,a", "v2", ["ab", "a"]),
+            ("v2, a ,1,x,a", "v2", [" a ", "a"]),
+            ("v2,3,1,x,3.0", "v2", ["3", "3.0"]),
+        ] {
+            for end in ["\n", "\r\n", "\nv3,b,0,y,b\n", "\r\n\"\n"] {
+                let (bytes, mut fields) = (line.to_owned() + end, Fields::default());
+                let row = columns.row(line.as_bytes(), &mut fields).unwrap();
+                let found = (fields.texts().group, fields.texts().classes);
+                assert_eq!(found, (group.as_bytes(), classes.map(str::as_bytes)), "{line}");
+                if let Some((plain, texts, length)) = columns.plain_row(bytes.as_bytes()) {
+                    assert_eq!((plain.error(), texts.group, texts.classes), (row.error(), found.0, found.1));
+                    assert_eq!(length, line.len() + end.find('\n').unwrap() + 1);
+                } else {
+                    assert!(line.contains('"'), "{line}");
+                }
+            }
+        }
+    }
 }

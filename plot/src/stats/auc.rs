@@ -108,3 +108,74 @@ impl Scores {
         pairs.area()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pair by itself.
+    fn by_pairs(rows: &[(f64, bool)]) -> Option<f64> {
+        let of = |class: bool| rows.iter().filter(move |(_, is_one)| *is_one == class).map(|(p, _)| *p);
+        let pairs = of(true).flat_map(|one| of(false).map(move |zero| (one, zero)));
+        let twice =
+            pairs.map(|(one, zero)| 2 * u32::from(one > zero) + u32::from(one == zero)).collect::<Vec<_>>();
+        let sum: u32 = twice.iter().sum();
+        (!twice.is_empty()).then(|| f64::from(sum) / 2.0 / twice.len() as f64)
+    }
+
+    fn bounded(rows: &[(f64, bool)]) -> Option<Area> {
+        let mut scores = Scores::default();
+        rows.iter().for_each(|(p, is_one)| scores.add(*p, *is_one));
+        scores.area()
+    }
+
+    #[test]
+    fn few_rows_are_exact_and_buckets_keep_their_bound() {
+        let (mut random, _) = glue::testing::random();
+        let shapes: [fn(f64) -> f64; 8] = [
+            |u| u,
+            |u| (u * 8.0).round() / 8.0,
+            |u| 0.5 + (u - 0.5) * 1e-4,
+            |u| u.powi(20),
+            |u| 1.0 - u.powi(20) * 1e-3,
+            |u| u * 1e-70,
+            |u| if u < 0.5 { 0.0 } else { 1.0 },
+            |u| if u < 0.5 { -0.0 } else { 1e-17 },
+        ];
+        let mut bounds = Vec::new();
+        for shape in shapes {
+            for n in [1, 2, 5, 200] {
+                let rows: Vec<(f64, bool)> = (0..n).map(|_| (shape(random.f64()), random.bool())).collect();
+                let (expected, found) = (by_pairs(&rows), bounded(&rows));
+                let exact = expected.map(|value| Area { value, error: 0.0 });
+                assert_eq!(super::exact(rows), exact);
+                assert_eq!(found.is_some(), exact.is_some());
+                if let Some((found, expected)) = found.zip(expected) {
+                    assert!(
+                        (found.value - expected).abs() <= found.error + 1e-15,
+                        "{found:?}, not {expected}"
+                    );
+                    bounds.push(found.error);
+                }
+            }
+        }
+        assert!(bounds.contains(&0.0) && bounds.iter().any(|error| *error > 0.1), "{bounds:?}");
+    }
+
+    #[test]
+    fn probabilities_of_three_digits_are_exact() {
+        let rows: Vec<(f64, bool)> =
+            (0..4000).map(|i| (f64::from(i * 7919 % 1001) / 1000.0, i % 1000 * 7 % 1000 > i % 700)).collect();
+        assert_eq!(bounded(&rows), exact(rows));
+    }
+
+    #[test]
+    fn the_order_is_known_beyond_a_thousandth() {
+        // Of all rows of class 1, half are a little above those of class 0, half a little below.
+        for p in [1e-12, 0.001, 0.3, 0.499, 0.7, 0.999] {
+            let apart = if p < 0.5 { p * 0.0011 } else { (1.0 - p) * 0.0011 };
+            let rows = [(p, false), (p + apart, true), (p - apart, true)];
+            assert_eq!(bounded(&rows), Some(Area { value: 0.5, error: 0.0 }), "{p}");
+        }
+    }
+}

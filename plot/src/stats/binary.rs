@@ -195,3 +195,39 @@ impl Binary {
         outcomes.numbers(squared, auc::exact(rows))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rows_have_no_numbers() {
+        let none = Binary::new(0.5).numbers(None);
+        let numbers = [none.accuracy, none.precision, none.recall, none.f1, none.specificity];
+        assert_eq!(numbers, [None; 5]);
+        assert_eq!([none.log_loss, none.brier, none.roc_auc, none.roc_auc_error], [None; 4]);
+        assert!(none.calibration.iter().all(|bin| *bin == CalibrationBin::default()));
+    }
+
+    #[test]
+    fn a_product_of_probabilities_has_the_logarithm_of_their_sum() {
+        let mut likelihood = Likelihood { product: 1.0, logs: Sum::default() };
+        let mut sum = Sum::default();
+        for i in 0..1_000_000_u32 {
+            // Also so small that the next one follows at once, and 0 and 1.
+            let p = f64::from(i * 7919 % 1001) / 1000.0;
+            let p = if i % 10 == 0 { p.powi(9) } else { p };
+            likelihood.add(p);
+            sum.add(p.clamp(CLIP, 1.0 - CLIP).ln());
+        }
+        assert!((likelihood.log() / sum.value() - 1.0).abs() < 1e-14, "{} {}", likelihood.log(), sum.value());
+    }
+
+    #[test]
+    fn a_probability_on_an_edge_is_in_the_bin_below() {
+        let mut outcomes = Outcomes::new(0.5);
+        (0..=10).for_each(|tenth| outcomes.add(f64::from(tenth) / 10.0, tenth % 2 == 0));
+        let bins = outcomes.numbers(None, None).calibration.map(|bin| bin.n);
+        assert_eq!(bins, [2, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    }
+}

@@ -251,3 +251,86 @@ fn with_rest(mut cells: Vec<Vec<u64>>, counts: &[Counts], n: u64) -> Vec<Vec<u64
     cells.push(last);
     cells
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(rows: &[[String; 2]], window_rows: usize) -> Classes {
+        let mut classes = Classes::default();
+        for rows in rows.chunks(1000) {
+            let mut column = ClassColumn::default();
+            rows.iter()
+                .for_each(|[y_true, y_pred]| assert!(column.add([y_true.as_bytes(), y_pred.as_bytes()])));
+            classes.add(&column, window_rows);
+        }
+        classes
+    }
+
+    #[test]
+    fn the_window_has_the_numbers_of_its_rows() {
+        let (mut random, _) = glue::testing::random();
+        let name = |number: usize| format!("c{number}");
+        let mut class = |_| [name(random.usize(..30)), name(random.usize(..25))];
+        let rows: Vec<[String; 2]> = (0..5000).map(&mut class).collect();
+        let all = classes(&rows, 5000);
+        assert_eq!(all.numbers(), all.window_numbers());
+        let (found, alone) = (classes(&rows, 300).window_numbers(), classes(&rows[4700..], 300).numbers());
+        // The order of equal ones depends on the first row.
+        let sorted = |numbers: &ClassesNumbers| {
+            let mut classes: Vec<_> =
+                numbers.classes.iter().map(|class| (class.name.clone(), class.support)).collect();
+            classes.sort();
+            classes
+        };
+        assert_eq!(sorted(&found), sorted(&alone));
+        assert_eq!((found.accuracy, found.confusion.counts.len()), (alone.accuracy, 21));
+        let near = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 1e-12;
+        assert!(near(found.macro_f1, alone.macro_f1) && near(found.weighted_f1, alone.weighted_f1));
+    }
+
+    #[test]
+    fn every_row_is_in_the_confusion_matrix() {
+        let rows: Vec<[String; 2]> =
+            (0..3000).map(|i| [format!("c{}", i * i % 47), format!("c{}", i * 7 % 53)]).collect();
+        let numbers = classes(&rows, 100).numbers();
+        let ConfusionMatrix { names, counts } = &numbers.confusion;
+        assert_eq!((names.len(), counts.len()), (SHOWN, SHOWN + 1));
+        for (place, name) in names.iter().enumerate() {
+            let class = numbers.classes.iter().find(|class| class.name == *name).unwrap();
+            assert_eq!(counts[place].iter().sum::<u64>(), class.support);
+            assert_eq!(counts.iter().map(|row| row[place]).sum::<u64>(), class.predicted);
+        }
+        assert_eq!(counts.iter().flatten().sum::<u64>(), 3000);
+    }
+
+    #[test]
+    fn a_million_classes_take_the_room_of_ten_thousand() {
+        // Every class three times: once right, once taken for the next one, once for another that is long known.
+        let names = |n: usize| format!("{n:064}");
+        let rows: Vec<[String; 2]> =
+            (0..100_000).flat_map(|n| [[n, n], [n, n + 1], [n, n % 7]].map(|row| row.map(names))).collect();
+        let classes = classes(&rows, 1000);
+        assert_eq!((classes.names.len(), classes.counts.len()), (EXACT, EXACT + 2));
+        assert!(classes.pairs.0.len() == MATRIX && classes.window.len() == 1000);
+        let numbers = classes.numbers();
+        assert_eq!((numbers.classes.len(), numbers.pooled_rows), (EXACT, 3 * 90_000));
+        // n % 7 is n seven times.
+        assert_eq!(numbers.accuracy, Some((100_000.0 + 7.0) / 300_000.0));
+        assert_eq!(numbers.classes.iter().filter(|class| class.is_exposed).count(), EXPOSED);
+        assert_eq!(numbers.confusion.counts.iter().flatten().sum::<u64>(), 300_000);
+        let window = classes.window_numbers();
+        assert_eq!((window.classes.len(), window.pooled_rows), (7, 1000));
+        assert_eq!(window.accuracy, Some(0.333));
+    }
+
+    #[test]
+    fn no_rows_have_no_numbers() {
+        let none = Classes::default().numbers();
+        assert_eq!(
+            (none.accuracy, none.macro_f1, none.weighted_f1, none.classes.len()),
+            (None, None, None, 0)
+        );
+        assert_eq!(none.confusion.counts, [[0]]);
+    }
+}

@@ -251,7 +251,15 @@ mod tests {
             moment.alerts = vec![Alert { id, rule, phase, value, limit, since_s, text }];
             keys(&stats(&moment), &mut all);
         }
+        for task in [Task::Binary, Task::Classes] {
+            let mut statistics = Statistics::new(10).with_task(task, 0.5);
+            let mut lines = Lines { rows: vec![Row::new(1.0, 0.5, None)], ..Lines::default() };
+            assert!(lines.classes.add([b"a", b"b"]));
+            statistics.apply(&Event::Lines(lines));
+            keys(&stats(&Moment::starting(Summary::of(&statistics).into())), &mut all);
+        }
         assert!(all.len() > 40 && all.contains("mae_after") && all.contains("z"), "{all:?}");
+        assert!(all.contains("brier") && all.contains("weighted_f1"), "{all:?}");
         let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
