@@ -4,7 +4,7 @@
     /tmp/tasks/bin/pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
     /tmp/tasks/bin/python plot/tests/golden/make_tasks.py
 
-The rows are made here and in tests/it/tasks.rs by the same arithmetic, which IEEE 754 fixes. Those named "docs" are the examples of
+The rows are made here and in tests/it/golden_tasks.rs by the same arithmetic, which IEEE 754 fixes. Those named "docs" are the examples of
 scikit-learn's documentation.
 """
 import json, pathlib

@@ -33,6 +33,6 @@ mod receiver;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
-mod tasks;
+mod task_rows;
 #[cfg(test)]
 mod verdict;
