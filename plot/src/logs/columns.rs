@@ -59,8 +59,11 @@ impl Columns {
                 Some(number @ NAMES..) if rest.first() == Some(&b'"') => {
                     let inside = rest.get(1..)?;
                     let length = memchr2(b'"', b'\n', inside)?;
+                    if inside.get(length) == Some(&b'\n') {
+                        return None;
+                    }
                     *texts.get_mut(*number - GROUP)? = inside.get(..length)?;
-                    // What follows a doubled quote, or the newline, is no comma.
+                    // Behind a doubled quote comes no comma.
                     length + 2
                 }
                 text => {

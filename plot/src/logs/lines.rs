@@ -124,6 +124,8 @@ mod tests {
     fn names_of_classes_are_read_alike_on_both_ways() {
         let header = b"group,y_true,absolute_error,id,y_pred";
         let columns = Columns::from_header(header, Task::Classes).unwrap();
+        // A name whose quote is not closed does not go on in the next line.
+        assert!(columns.plain_row(b"v2,\"cat\n,1,x,dog\n").is_none());
         for (line, group, classes) in [
             ("v2,cat,1,x,dog", "v2", ["cat", "dog"]),
             (",\"a, b\",1,x,\"c, d\"", "", ["a, b", "c, d"]),
