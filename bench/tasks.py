@@ -3,7 +3,7 @@ import json, pathlib, re, socket, statistics, subprocess, sys, time, urllib.requ
 
 import numpy as np
 
-binary, rows, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+program, rows, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 directory = pathlib.Path(".run/bench-tasks")
 random = np.random.default_rng(1)
 STEP = 500_000
@@ -15,7 +15,7 @@ def regression(n):
     return y.tolist(), p.tolist(), np.abs(p - y).tolist()
 
 
-def binary_rows(n):
+def binary(n):
     p = np.round(random.beta(0.5, 0.5, n), 8)
     y = (random.random(n) < p).astype(int)
     return y.tolist(), p.tolist(), np.abs(p - y).tolist()
@@ -34,7 +34,7 @@ def classes(names):
 
 KINDS = {
     "regression": ("regression", regression),
-    "binary": ("binary", binary_rows),
+    "binary": ("binary", binary),
     "3 classes": ("classes", classes(["setosa", "versicolor", "virginica"])),
     "3 classes in quotes": ("classes", classes(['"setosa, blue"', '"versicolor, blue"', '"virginica, blue"'])),
     "1,000 classes": ("classes", classes([f"class-{number:03}" for number in range(1000)])),
@@ -57,7 +57,7 @@ def first_reading_s(task, path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [binary, "--task", task, "--log", path, "--log-dir", directory, "--listen", f"127.0.0.1:{port}"]
+    command = [program, "--task", task, "--log", path, "--log-dir", directory, "--listen", f"127.0.0.1:{port}"]
     started = time.perf_counter()
     with open(directory / "plot.log", "w") as log:
         process = subprocess.Popen(command, stderr=log, env={})
