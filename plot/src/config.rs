@@ -7,8 +7,9 @@ use crate::{
         rules::{self, Rule},
         send::Receiver,
     },
+    first_line,
     http::hosts,
-    logs::{row::VALID_S, status},
+    logs::{row::VALID_S, status, task::Task},
     stats::drift::Baseline,
     words::clock,
 };
@@ -32,6 +33,10 @@ pub struct Config {
     pub size: (u32, u32),
     /// In rows.
     pub window: usize,
+    /// None: that of the status file.
+    pub task: Option<Task>,
+    /// Of [`Task::Binary`]: y_pred at or above it predicts 1.
+    pub threshold: f64,
     pub baseline: Baseline,
     pub listen: Option<SocketAddr>,
     /// Host names that requests may be sent to, see [`hosts::check`].
@@ -56,7 +61,7 @@ pub fn read(values: &Values) -> Result<Config, String> {
         _ => values.parse("log", "paths or patterns with commas between them", logs)?,
     };
     Ok(Config {
-        line: line(values, &logs),
+        line: first_line::of(values, &logs),
         status: beside(&logs, &log_dir).join(status::NAME),
         log_dir,
         logs,
@@ -65,10 +70,13 @@ pub fn read(values: &Values) -> Result<Config, String> {
         window: values.parse("window", "1 to 100000", |text| {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
+        task: task(values)?,
+        threshold: values
+            .parse("threshold", "0 to 1", |text| text.parse().ok().filter(|p| (0.0..=1.0).contains(p)))?,
         baseline: baseline(values)?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
         hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
-        alert: alert(values)?,
+        alert: alert(values, task(values)?)?,
         receiver: receiver(values)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
@@ -94,6 +102,13 @@ fn size(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once('x')?;
     let (width, height) = (width.parse().ok()?, height.parse().ok()?);
     ((400..=1920).contains(&width) && (300..=1440).contains(&height)).then_some((width, height))
+}
+
+fn task(values: &Values) -> Result<Option<Task>, String> {
+    if values.text("task").is_empty() {
+        return Ok(None);
+    }
+    values.choose("task", Task::NAMES).map(Some)
 }
 
 fn baseline(values: &Values) -> Result<Baseline, String> {
@@ -124,8 +139,16 @@ fn optional<T>(
     values.parse(flag, allowed, parse).map(Some)
 }
 
-fn alert(values: &Values) -> Result<Vec<Rule>, String> {
-    let rules = rules::parse(values.text("alert"));
+fn alert(values: &Values, task: Option<Task>) -> Result<Vec<Rule>, String> {
+    let rules = rules::parse(values.text("alert")).and_then(|rules| {
+        let Some(task) = task else { return Ok(rules) };
+        match rules.iter().find(|rule| !rule.has_number(task)) {
+            Some(Rule { text, .. }) => {
+                Err(format!("what task {} has a number for; {text:?} is not", task.name()))
+            }
+            None => Ok(rules),
+        }
+    });
     let allowed = rules.as_ref().err().cloned().unwrap_or_default();
     values.parse("alert", allowed, |_| rules.ok())
 }
@@ -146,34 +169,6 @@ fn listen(text: &str) -> Option<Option<SocketAddr>> {
         return Some(None);
     }
     Some(Some(text.to_socket_addrs().ok()?.next()?))
-}
-
-/// The settings as given, in one line for the start of the log.
-fn line(values: &Values, logs: &[String]) -> String {
-    let text = |flag| values.text(flag);
-    let listen = if text("listen").is_empty() { "none" } else { text("listen") };
-    let hosts = if text("hosts").is_empty() { String::new() } else { format!(", hosts {}", text("hosts")) };
-    let since = text("baseline-since");
-    let since = if since.is_empty() { String::new() } else { format!(" since {since}") };
-    let baseline = match text("baseline-mae") {
-        "" => format!("baseline {} rows{since}", text("baseline-rows")),
-        mae => format!("baseline MAE {mae}{since}"),
-    };
-    let rules = if text("alert").is_empty() { "none" } else { text("alert") };
-    let sent = if text("alert-url").is_empty() {
-        String::new()
-    } else {
-        format!(", sent as {}", text("alert-format"))
-    };
-    let alerts = format!("alerts {rules}{sent}");
-    format!(
-        "logs {}, pictures in {} every {} s, {}, window {} rows, {baseline}, listen {listen}{hosts}, {alerts}",
-        logs.join(","),
-        text("log-dir"),
-        text("interval"),
-        text("size"),
-        text("window"),
-    )
 }
 
 #[cfg(test)]
@@ -214,36 +209,6 @@ mod tests {
     }
 
     #[test]
-    fn settings_print_as_they_are_given() {
-        assert_eq!(
-            run(&[], &[]).unwrap().line,
-            "logs ./logs/metric_log.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, baseline 1000 rows, listen 127.0.0.1:8080, alerts drift,silence,blind"
-        );
-        let args = [
-            "--log",
-            "a.csv,b*.csv",
-            "--interval",
-            "0.50",
-            "--listen",
-            "localhost:8081",
-            "--hosts",
-            "A.example",
-        ];
-        assert_eq!(
-            run(&args, &[("LOG_DIR", "/d/"), ("PLOT_SIZE", "0400x300")]).unwrap().line,
-            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, baseline 1000 rows, listen localhost:8081, hosts A.example, alerts drift,silence,blind"
-        );
-        assert!(run(&["--listen", ""], &[]).unwrap().line.contains("listen none, "));
-        let args = ["--alert", "", "--alert-format", "json"];
-        let line = run(&args, &[("PLOT_ALERT_URL", "https://s3cr3t/")]).unwrap().line;
-        assert!(line.ends_with("alerts none, sent as json"), "{line}");
-        let line = run(&["--baseline-rows", "50"], &[("PLOT_BASELINE_SINCE", "2024-11-23")]).unwrap().line;
-        assert!(line.contains(", baseline 50 rows since 2024-11-23, "), "{line}");
-        let line = run(&["--baseline-mae", "4.20"], &[]).unwrap().line;
-        assert!(line.contains(", baseline MAE 4.20, "), "{line}");
-    }
-
-    #[test]
     fn several_logs_are_named_with_commas() {
         assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
         assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
@@ -277,6 +242,29 @@ mod tests {
     }
 
     #[test]
+    fn a_task_is_set_or_that_of_metric() {
+        let config = run(&[], &[]).unwrap();
+        assert_eq!((config.task, config.threshold), (None, 0.5));
+        let config = run(&["--threshold", "0.25"], &[("TASK", "binary")]).unwrap();
+        assert_eq!((config.task, config.threshold), (Some(Task::Binary), 0.25));
+        assert_eq!(run(&["--task", "classes"], &[]).unwrap().task, Some(Task::Classes));
+    }
+
+    #[test]
+    fn a_rule_without_a_number_is_refused_where_the_task_is_set() {
+        let rules = "mae>1,accuracy<0.9,auc<0.8,logloss>0.5";
+        assert_eq!(run(&["--alert", rules], &[]).unwrap().alert.len(), 4);
+        assert_eq!(run(&["--alert", rules, "--task", "binary"], &[]).unwrap().alert.len(), 4);
+        for (task, rule) in [("regression", "accuracy<0.9"), ("classes", "auc<0.8")] {
+            let error = run(&["--task", task], &[("PLOT_ALERT", rules)]).unwrap_err();
+            assert!(error.starts_with("PLOT_ALERT is \"mae>1,"), "{error}");
+            let what = format!("allowed: what task {task} has a number for; {rule:?} is not");
+            assert!(error.ends_with(&what), "{error}");
+        }
+        assert!(run(&["--alert", "accuracy<0.9", "--task", "classes"], &[]).is_ok());
+    }
+
+    #[test]
     fn the_receiver_of_alerts_is_a_secret() {
         let config = run(&[], &[]).unwrap();
         assert_eq!((config.alert.len(), config.receiver.is_none()), (3, true));
@@ -307,6 +295,11 @@ mod tests {
             ("--size", "10x10"),
             ("--window", "0"),
             ("--window", "1e3"),
+            ("--task", "ranks"),
+            ("--task", "Binary"),
+            ("--threshold", "1.5"),
+            ("--threshold", "-0.5"),
+            ("--threshold", "NaN"),
             ("--baseline-rows", "0"),
             ("--baseline-rows", "100001"),
             ("--baseline-since", "yesterday"),

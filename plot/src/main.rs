@@ -2,10 +2,12 @@
 //! Only connects settings, signals and the loop.
 
 mod alert;
+mod chosen_task;
 mod config;
 mod counting;
 mod descriptors;
 mod fault_warning;
+mod first_line;
 mod http;
 mod logs;
 mod replace;

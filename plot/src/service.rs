@@ -6,6 +6,7 @@ use crate::alert::message::{Alert, Phase};
 use crate::alert::outbox::{self, Outbox};
 use crate::alert::send;
 use crate::alert::verdict::{Facts, Standing, Verdict};
+use crate::chosen_task::ChosenTask;
 use crate::config::Config;
 use crate::fault_warning::FaultWarning;
 use crate::http::live::Live;
@@ -13,6 +14,7 @@ use crate::http::server;
 use crate::logs::follow::{Logs, State, plain};
 use crate::logs::lines::Event;
 use crate::logs::status;
+use crate::logs::task::Task;
 use crate::stats::backlog::Backlog;
 use crate::stats::statistics::Statistics;
 use crate::stats::summary::{Numbers, Summary};
@@ -24,7 +26,7 @@ use crate::{counting, descriptors, replace};
 use anyhow::{Result, anyhow, bail};
 use glue::health::Health;
 use glue::program::Program;
-use log::{debug, info, warn};
+use log::{debug, info, log, warn};
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -49,7 +51,9 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
         replace::remove_temporary(&config.log_dir, name);
     }
     let health = Health::answer(&config.health_name());
-    let statistics = Statistics::new(config.window).with_baseline(config.baseline);
+    let task = config.task.unwrap_or_default();
+    let statistics =
+        Statistics::new(config.window).with_baseline(config.baseline).with_task(task, config.threshold);
     let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics).into()));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
     let server = server.transpose()?;
@@ -109,10 +113,17 @@ fn say_health(health: &Health, live: &Live) {
     }
 }
 
+fn logs(config: &Config, task: Task) -> Logs {
+    Logs::new(config.logs.clone(), descriptors::quarter(), task)
+}
+
 struct Service<'a> {
     config: &'a Config,
     live: &'a Live,
     logs: Logs,
+    task: ChosenTask,
+    /// Of the rules that have no number with this task it was said; none before the first look.
+    rules_said_of: Option<Task>,
     statistics: Statistics,
     backlog: Backlog,
     alarms: Alarms,
@@ -140,7 +151,9 @@ impl<'a> Service<'a> {
         Service {
             config,
             live,
-            logs: Logs::new(config.logs.clone(), descriptors::quarter()),
+            logs: logs(config, statistics.task),
+            task: ChosenTask::new(config.task),
+            rules_said_of: None,
             statistics,
             backlog: Backlog::default(),
             alarms: Alarms::new(&config.alert, firing.unwrap_or_default(), random as u32, now_s()),
@@ -161,6 +174,7 @@ impl<'a> Service<'a> {
     /// Reads what is new in the logs, publishes it, and draws if a picture is due.
     fn look(&mut self, stop: &impl Fn() -> bool) {
         let started = Instant::now();
+        self.settle_task();
         let Service { logs, statistics, changes, alarms, fault_warning, .. } = self;
         let state = counting::count(statistics, |send| {
             logs.follow(stop, |event| {
@@ -186,6 +200,28 @@ impl<'a> Service<'a> {
             debug!("read, counted and drawn in {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
         }
         self.log_progress();
+    }
+
+    /// Reads all logs again if `metric` names another task. Says which rules have no number with the task.
+    fn settle_task(&mut self) {
+        if let Ok(Some(status)) = status::read(&self.config.status)
+            && let Some((level, line)) = status.task.and_then(|named| self.task.take(&named))
+        {
+            log!(level, "{line}");
+        }
+        let task = self.task.task;
+        if self.rules_said_of != Some(task) {
+            let rules = self.config.alert.iter().filter(|rule| !rule.has_number(task));
+            rules
+                .for_each(|rule| warn!("{} never fires: task {} has no such number", rule.text, task.name()));
+            self.rules_said_of = Some(task);
+        }
+        if task != self.statistics.task {
+            (self.logs, self.statistics) = (logs(self.config, task), self.statistics.anew(task));
+            self.fault_warning.start_over();
+            self.alarms.start_over();
+            self.changes += 1;
+        }
     }
 
     /// Publishes a new moment if anything changed.

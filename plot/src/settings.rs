@@ -25,6 +25,20 @@ pub const TABLE: &[Setting] = &[
     setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),
     setting("window", "PLOT_WINDOW", "1000", "ROWS", "last rows, shown next to all rows, 1 to 100000"),
     setting(
+        "task",
+        "TASK",
+        "",
+        "TASK",
+        "what is predicted: regression, binary or classes; without one that of metric_status.json, or regression",
+    ),
+    setting(
+        "threshold",
+        "PLOT_THRESHOLD",
+        "0.5",
+        "P",
+        "of task binary: a probability at or above it predicts 1; 0 to 1",
+    ),
+    setting(
         "baseline-rows",
         "PLOT_BASELINE_ROWS",
         "1000",

@@ -41,7 +41,12 @@ impl Rule {
 
     /// None where there is too little to judge by.
     pub fn judge(&self, facts: &Facts, verdict: &Verdict) -> Option<Finding> {
+        let task = facts.summary.task;
         match self.subject {
+            _ if !self.has_number(task) => {
+                let (text, since_s) = (format!("Task {} has no such number", task.name()), facts.now_s);
+                Some(Finding { is_bad: false, value: None, limit: self.limit, since_s, text })
+            }
             Subject::Drift => drift(facts),
             Subject::Silence => self.silence(facts),
             Subject::Blind => Some(blind(facts, verdict)),
@@ -66,6 +71,9 @@ impl Rule {
             Subject::Rmse => of_rows("RMSE", window.rmse)?,
             Subject::Bias => of_rows("mean error (bias)", window.bias)?,
             Subject::P95 => of_rows("p95 of the absolute error", window.p95)?,
+            Subject::Accuracy => of_rows("accuracy", window.of_task.accuracy())?,
+            Subject::Auc => of_rows("ROC AUC", window.of_task.binary()?.roc_auc)?,
+            Subject::LogLoss => of_rows("log loss", window.of_task.binary()?.log_loss)?,
             Subject::GroupZ => {
                 // They are sorted. The others must be as many, as z is of two sides.
                 let enough = |n: u64| n >= LEAST_ROWS && summary.all.n - n >= LEAST_ROWS;
@@ -87,7 +95,7 @@ impl Rule {
         };
         let limit = self.limit?;
         let (is_bad, word) = match self.subject {
-            Subject::Coverage => (value < limit, "below"),
+            Subject::Coverage | Subject::Accuracy | Subject::Auc => (value < limit, "below"),
             Subject::Bias => (value.abs() > limit, "further from 0 than"),
             _ => (value > limit, "above"),
         };

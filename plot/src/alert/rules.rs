@@ -1,6 +1,8 @@
 //! The rules of `--alert`: which there are, and how they are written.
 //! Pure. Never judges anything.
 
+use crate::logs::task::Task;
+
 /// Limit of rules.
 const MOST_RULES: usize = 50;
 
@@ -16,6 +18,9 @@ pub enum Subject {
     P95,
     GroupZ,
     DelayP95,
+    Accuracy,
+    Auc,
+    LogLoss,
     Coverage,
     Rejected,
 }
@@ -39,7 +44,10 @@ const NUMBER: &str = "a number of 0 or more, in the unit of y_true";
 const Z: &str = "a number of 0 or more, in standard errors";
 const DURATION: &str = "a time from 1s to 365d, such as 90s, 15m, 2h or 3d";
 
-const FORMS: [Form; 11] = [
+const NATS: &str = "a number of 0 or more, in nats";
+const SHARE: &str = "a share above 0, to 1 or 100%, such as 0.9 or 90%";
+
+const FORMS: [Form; 14] = [
     word("drift", Subject::Drift),
     Form { is_word: true, ..form("silence", Subject::Silence, '>', DURATION, seconds) },
     word("blind", Subject::Blind),
@@ -49,9 +57,10 @@ const FORMS: [Form; 11] = [
     form("p95", Subject::P95, '>', NUMBER, number),
     form("group z", Subject::GroupZ, '>', Z, number),
     form("delay_p95", Subject::DelayP95, '>', DURATION, seconds),
-    form("coverage", Subject::Coverage, '<', "a share above 0, to 1 or 100%, such as 0.9 or 90%", |text| {
-        share(text).filter(|share| *share > 0.0)
-    }),
+    form("accuracy", Subject::Accuracy, '<', SHARE, share_above_0),
+    form("auc", Subject::Auc, '<', SHARE, share_above_0),
+    form("logloss", Subject::LogLoss, '>', NATS, number),
+    form("coverage", Subject::Coverage, '<', SHARE, share_above_0),
     form("rejected", Subject::Rejected, '>', "a share from 0, below 1 or 100%, such as 0.01 or 1%", |text| {
         share(text).filter(|share| *share < 1.0)
     }),
@@ -82,6 +91,15 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether there is such a number with the task.
+    pub fn has_number(&self, task: Task) -> bool {
+        match self.subject {
+            Subject::Accuracy => task != Task::Regression,
+            Subject::Auc | Subject::LogLoss => task == Task::Binary,
+            _ => true,
+        }
+    }
+
     /// The limit as it was given: `1%`.
     pub fn limit_text(&self) -> &str {
         self.text.split_once(['<', '>']).map_or("", |(_, limit)| limit)
@@ -167,6 +185,10 @@ fn share(text: &str) -> Option<f64> {
     (0.0..=1.0).contains(&share).then_some(share)
 }
 
+fn share_above_0(text: &str) -> Option<f64> {
+    share(text).filter(|share| *share > 0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,7 +196,7 @@ mod tests {
     #[test]
     fn rules_are_read_with_their_limits_in_one_unit() {
         use Subject::*;
-        let cases: [(&str, Subject, Option<f64>); 19] = [
+        let cases: [(&str, Subject, Option<f64>); 23] = [
             ("drift", Drift, None),
             ("silence", Silence, None),
             ("silence>15m", Silence, Some(900.0)),
@@ -188,6 +210,10 @@ mod tests {
             ("p95>120.5", P95, Some(120.5)),
             ("group z>5", GroupZ, Some(5.0)),
             ("delay_p95>2h", DelayP95, Some(7200.0)),
+            ("accuracy<0.9", Accuracy, Some(0.9)),
+            ("accuracy<90%", Accuracy, Some(0.9)),
+            ("auc<0.8", Auc, Some(0.8)),
+            ("logloss>0.5", LogLoss, Some(0.5)),
             ("coverage<0.9", Coverage, Some(0.9)),
             ("coverage<90%", Coverage, Some(0.9)),
             ("coverage<1", Coverage, Some(1.0)),
@@ -231,6 +257,11 @@ mod tests {
             ("silence>366d", "silence>366d", "from 1s to 365d"),
             ("delay_p95>m", "delay_p95>m", "delay_p95> with"),
             ("delay_p95", "delay_p95", "delay_p95> with"),
+            ("accuracy>0.9", "accuracy>0.9", "accuracy< with a share above 0"),
+            ("accuracy<90", "accuracy<90", "such as 0.9 or 90%"),
+            ("auc<0", "auc<0", "auc< with"),
+            ("auc", "auc", "auc< with"),
+            ("logloss<0.5", "logloss<0.5", "logloss> with a number of 0 or more, in nats"),
             ("coverage>0.9", "coverage>0.9", "coverage< with a share above 0"),
             ("coverage<0", "coverage<0", "coverage< with"),
             ("coverage<90", "coverage<90", "such as 0.9 or 90%"),

@@ -11,6 +11,7 @@ use crate::{
         follow::State,
         lines::{Event, Lines},
         row::Row,
+        task::Task,
     },
     stats::{backlog::Backlog, statistics::Statistics, summary::Summary},
 };
@@ -114,6 +115,40 @@ fn a_number_that_goes_back_and_forth_at_its_limit_alerts_once() {
         assert_eq!(watched.look(99, 59.0, 10.0), NOTHING);
         assert_eq!(watched.look(200, 61.0, 10.0), NOTHING);
     }
+}
+
+#[test]
+fn a_rule_of_another_task_never_fires_and_resolves_what_fired() {
+    let mut watched = Watched::new("accuracy<0.9,auc<0.8,logloss>0.5", Vec::new());
+    assert_eq!(watched.look(300, 1.0, 1.0), NOTHING);
+    watched.statistics = watched.statistics.anew(Task::Binary);
+    // All of y_true 0, and given the probability 1 of 1: an AUC there is not.
+    let fired = ["5f3a9c01-1 accuracy<0.9 Firing", "5f3a9c01-2 logloss>0.5 Firing"];
+    assert_eq!(watched.look(300, 1.0, 1.0), fired);
+    watched.statistics = watched.statistics.anew(Task::Regression);
+    assert_eq!(watched.look(300, 1.0, 1.0), NOTHING);
+    let resolved = ["5f3a9c01-3 accuracy<0.9 Resolved", "5f3a9c01-4 logloss>0.5 Resolved"];
+    assert_eq!(watched.look(0, 1.0, 30.0), resolved);
+    assert!(watched.alarms.shown()[0].text.starts_with("Task regression has no such number"));
+}
+
+#[test]
+fn numbers_of_a_classifier_are_those_of_the_window() {
+    let mut watched = Watched::new("accuracy<0.75,auc<0.5,logloss>1", Vec::new());
+    watched.statistics = watched.statistics.anew(Task::Binary);
+    // The window has 200 rows: one in five is wrong, then four in five.
+    let rows = |ones: usize| {
+        let row =
+            |n: usize| Row::new((n % 2) as f64, if n % 5 < ones { 1 - n % 2 } else { n % 2 } as f64, None);
+        Event::Lines(Lines { rows: (0..200).map(row).collect(), ..Lines::default() })
+    };
+    watched.statistics.apply(&rows(1));
+    assert_eq!(watched.judge(), ["5f3a9c01-1 logloss>1 Firing"]);
+    watched.statistics.apply(&rows(4));
+    assert_eq!(watched.judge(), ["5f3a9c01-2 accuracy<0.75 Firing", "5f3a9c01-3 auc<0.5 Firing"]);
+    let texts: Vec<_> = watched.alarms.shown().iter().map(|alert| alert.text.clone()).collect();
+    assert_eq!(texts[0], "accuracy 0.2 over the last 200 rows, below 0.75");
+    assert_eq!(texts[1], "ROC AUC 0.2 over the last 200 rows, below 0.5");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Follows one log file: reads what was appended, and detects when the file was replaced or rewritten.
 //! Never reads a line without its newline, and never decides what to do about a replaced file.
 
-use crate::logs::columns::{Columns, is_blank};
+use crate::logs::classes::ClassColumn;
 use crate::logs::groups::GroupColumn;
+use crate::logs::header::{Columns, is_blank};
 use crate::logs::lines::{Lines, Unread, first_line, without_end};
 use crate::logs::row::{Fault, Faults, Row, add_faults};
+use crate::logs::task::Task;
 use std::collections::VecDeque;
 use std::fs::{File, Metadata};
 use std::io;
@@ -32,6 +34,7 @@ pub struct LogFile {
     pub identity: Identity,
     /// Stays open, so that no other file can get its inode.
     file: File,
+    task: Task,
     columns: Option<Arc<Columns>>,
     offset: u64,
     /// Inside a line that is too long: skip to its newline.
@@ -42,6 +45,7 @@ pub struct LogFile {
     pub rows: VecDeque<Row>,
     /// Of these rows.
     pub groups: GroupColumn,
+    pub classes: Box<ClassColumn>,
     pub faults: Faults,
     /// Lines after those rows, for another thread to read.
     pub unread: Option<Unread>,
@@ -59,19 +63,21 @@ pub enum Found {
 }
 
 impl LogFile {
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path, task: Task) -> io::Result<Self> {
         let file = File::open(path)?;
         let identity = identity(&file.metadata()?);
         Ok(LogFile {
             path: path.to_owned(),
             identity,
             file,
+            task,
             columns: None,
             offset: 0,
             skipping: false,
             settled: None,
             rows: VecDeque::new(),
             groups: GroupColumn::default(),
+            classes: Box::default(),
             faults: Faults::default(),
             unread: None,
         })
@@ -120,7 +126,7 @@ impl LogFile {
         for line in chunk.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
             end += line.len() as u64;
             if !is_blank(line) {
-                let columns = Columns::from_header(without_end(line)).map_err(io::Error::other)?;
+                let columns = Columns::from_header(without_end(line), self.task).map_err(io::Error::other)?;
                 (self.columns, self.offset) = (Some(Arc::new(columns)), end);
                 return Ok(());
             }
@@ -150,7 +156,7 @@ impl LogFile {
         }
         let (here, elsewhere) = if share { share_of(lines) } else { (lines, [].as_slice()) };
         let read = Lines::read(columns, here);
-        (self.rows, self.groups) = (read.rows.into(), read.groups);
+        (self.rows, self.groups, self.classes) = (read.rows.into(), read.groups, read.classes);
         let (columns, bytes) = (Arc::clone(columns), elsewhere.to_vec());
         self.unread = (!bytes.is_empty()).then_some(Unread { columns, bytes });
         add_faults(&mut self.faults, &read.faults);
@@ -232,7 +238,7 @@ mod tests {
             }
             let directory = Directory::new();
             directory.write(LOG, "");
-            let mut log = LogFile::open(&directory.file(LOG)).unwrap();
+            let mut log = LogFile::open(&directory.file(LOG), Task::Regression).unwrap();
             let (mut rows, mut rest) = (Vec::new(), bytes.as_slice());
             while !rest.is_empty() {
                 let (piece, behind) = rest.split_at(rest.len().min(1 + random(CHUNK_BYTES * 3)));
@@ -252,7 +258,7 @@ mod tests {
             for header in [HEADER, "\"id\",\"y_true\",\"y_pred\",\"absolute_error\",\"logged_at\"\r\n"] {
                 let directory = Directory::new();
                 directory.write(LOG, start);
-                let mut log = LogFile::open(&directory.file(LOG)).unwrap();
+                let mut log = LogFile::open(&directory.file(LOG), Task::Regression).unwrap();
                 assert!(read(&mut log).unwrap().is_empty());
                 directory.append(LOG, header);
                 directory.append(LOG, rows);
@@ -266,7 +272,7 @@ mod tests {
     fn a_bad_header_is_quoted_until_it_is_mended() {
         let directory = Directory::new();
         directory.write(LOG, "\n\n");
-        let mut log = LogFile::open(&directory.file(LOG)).unwrap();
+        let mut log = LogFile::open(&directory.file(LOG), Task::Regression).unwrap();
         assert!(read(&mut log).unwrap().is_empty());
         let long = "x".repeat(CHUNK_BYTES * 2) + "\n" + HEADER;
         let blank = "\n".repeat(CHUNK_BYTES) + HEADER;

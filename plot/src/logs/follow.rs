@@ -4,6 +4,7 @@
 use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, identity};
 use crate::logs::lines::{Event, Lines};
 use crate::logs::row::{Faults, Row, add_faults};
+use crate::logs::task::Task;
 use std::path::{Path, PathBuf};
 use std::{fs, io, mem};
 
@@ -20,6 +21,8 @@ pub struct Logs {
     files: Vec<LogFile>,
     /// Limit of logs that are read at once.
     most: usize,
+    /// What the rows of all of them are.
+    task: Task,
 }
 
 /// State of following.
@@ -42,8 +45,8 @@ impl State {
 }
 
 impl Logs {
-    pub fn new(names: Vec<String>, most: usize) -> Self {
-        Logs { names, files: Vec::new(), most }
+    pub fn new(names: Vec<String>, most: usize, task: Task) -> Self {
+        Logs { names, files: Vec::new(), most, task }
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
@@ -74,7 +77,7 @@ impl Logs {
             if self.files.iter().any(|file| file.identity == identity) {
                 continue;
             }
-            match LogFile::open(&path) {
+            match LogFile::open(&path, self.task) {
                 Ok(file) => self.files.push(file),
                 Err(e) => state = trouble(&path, &e),
             }
@@ -165,12 +168,15 @@ impl Logs {
         let mut waiting: Vec<&mut LogFile> = self.files.iter_mut().filter(|f| !f.rows.is_empty()).collect();
         if let [only] = waiting.as_mut_slice() {
             let (rows, groups) = (mem::take(&mut only.rows).into(), mem::take(&mut only.groups));
-            return Lines { rows, groups, ..Lines::default() };
+            return Lines { rows, groups, classes: mem::take(&mut only.classes), ..Lines::default() };
         }
         let time = |file: &LogFile| file.rows.front().and_then(Row::time_s).unwrap_or(f64::NEG_INFINITY);
         let mut lines = Lines::default();
         while let Some(oldest) = waiting.iter_mut().min_by(|a, b| time(a).total_cmp(&time(b))) {
             let group = oldest.groups.pop();
+            if let Some(classes) = oldest.classes.pop() {
+                lines.classes.add(classes);
+            }
             if let Some(row) = oldest.rows.pop_front() {
                 lines.push(row, group);
             }
@@ -224,7 +230,7 @@ mod tests {
     use std::cell::Cell;
 
     fn logs(directory: &Directory) -> Logs {
-        Logs::new(vec![directory.file("*.csv").display().to_string()], 256)
+        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Task::Regression)
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! From files to rows: follows the logs, splits their lines and reads the numbers.
 //! Never knows what is counted or shown.
 
+pub mod classes;
 mod columns;
 mod decimal;
 mod file;
 pub mod follow;
 pub mod groups;
+mod header;
+mod interned;
 pub mod lines;
 mod record;
 pub mod row;
 pub mod small_file;
 pub mod status;
+pub mod task;

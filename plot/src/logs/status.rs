@@ -27,6 +27,8 @@ pub struct Status {
     pub state: String,
     /// Why it does not consume.
     pub reason: Option<String>,
+    /// As it is named there; None where there is none, as in the file of an earlier `metric`.
+    pub task: Option<String>,
     pub rows: u64,
     pub duplicates: u64,
     pub conflicts: u64,
@@ -67,6 +69,7 @@ fn status(value: &Value) -> Status {
         at_s: time_s(value, "at").unwrap_or(0.0),
         state: text(value, "state").unwrap_or_default(),
         reason: text(value, "reason"),
+        task: text(value, "task"),
         rows: count(value, "rows"),
         duplicates: count(value, "duplicates"),
         conflicts: count(value, "conflicts"),

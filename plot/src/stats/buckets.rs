@@ -12,11 +12,11 @@ pub const RELATIVE_ERROR: f64 = 0.0005;
 
 /// Decades with buckets: 1e-60 to 1e60. Smaller magnitudes count as zero, larger ones in the last bucket.
 const FIRST_DECADE: i32 = -60;
-const DECADES: usize = 120;
+pub const DECADES: usize = 120;
 
 /// In thousandths of the decade's start, buckets have width 1 below 2,000, 2 below 5,000, 5 below 10,000. So every number of three
 /// significant digits is an edge, and no bucket is wider than 0.1 % of its start.
-const PER_DECADE: usize = 3_500;
+pub const PER_DECADE: usize = 3_500;
 
 /// A value this close below an edge counts as on it: 0.29 × 100 is 28.999999999999996 in f64.
 const NUDGE: f64 = 1.0 + 2e-15;
@@ -82,8 +82,8 @@ impl Buckets {
     }
 }
 
-/// Decade and bucket of a magnitude; None if it counts as zero.
-fn locate(magnitude: f64) -> Option<(usize, usize)> {
+/// Decade, counted from the first one with buckets, and bucket of a magnitude; None if it counts as zero. Both ascend with the magnitude.
+pub fn locate(magnitude: f64) -> Option<(usize, usize)> {
     let nudged = magnitude * NUDGE;
     let scale = SCALE.as_slice();
     let binary_exponent = ((nudged.to_bits() >> 52) as i32) - 1023;

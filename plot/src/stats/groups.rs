@@ -70,13 +70,14 @@ impl Groups {
     /// Adds rows. `before`: the errors of all rows before them.
     pub fn add(&mut self, rows: &[Row], column: &GroupColumn, before: Errors) {
         if self.tallies.is_empty() {
-            if column.fields.is_empty() {
+            if column.fields.texts.is_empty() {
                 return;
             }
             self.tallies = vec![before, Errors::default()];
             self.exposed.extend((before.n > 0).then_some(NONE));
         }
-        let numbers: Vec<Option<usize>> = column.fields.iter().map(|field| self.number(field)).collect();
+        let numbers: Vec<Option<usize>> =
+            column.fields.texts.iter().map(|field| self.number(field)).collect();
         let mut places = column.of_rows.iter();
         for row in rows {
             let place = places.next().map_or(0, |place| *place as usize);

@@ -1,8 +1,11 @@
 //! From rows to numbers: everything that is counted, and the bins of the histograms.
 //! Never knows a file or a page.
 
+mod auc;
 pub mod backlog;
+pub mod binary;
 pub mod buckets;
+pub mod classes;
 pub mod delay;
 pub mod density;
 mod distinct;
@@ -18,3 +21,4 @@ pub mod slices;
 pub mod statistics;
 pub mod summary;
 mod tally;
+pub mod task;

@@ -199,9 +199,14 @@ impl Moments {
         self.errors().absolute().standard_error()
     }
 
+    /// Mean squared error.
+    pub fn mse(&self) -> Option<f64> {
+        self.mean(self.squared_error.value())
+    }
+
     /// Square root of the mean squared error.
     pub fn rmse(&self) -> Option<f64> {
-        self.mean(self.squared_error.value()).map(f64::sqrt)
+        self.mse().map(f64::sqrt)
     }
 
     /// Mean error: positive where predictions are too high.

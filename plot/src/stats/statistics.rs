@@ -5,6 +5,7 @@ use crate::{
     logs::{
         lines::{Event, Lines},
         row::{Fault, Faults, Row, add_faults},
+        task::Task,
     },
     stats::{
         delay::Delays,
@@ -15,6 +16,7 @@ use crate::{
         rolling::Rolling,
         slices::{self, Slices},
         tally::Tally,
+        task::{TaskCounts, TaskNumbers},
     },
 };
 use std::collections::VecDeque;
@@ -33,8 +35,15 @@ pub struct Statistics {
     pub delays: Delays,
     pub gaps: Gaps,
     pub groups: Groups,
+    pub task: Task,
+    /// y_pred at or above it predicts 1, for [`Task::Binary`].
+    pub threshold: f64,
+    of_task: TaskCounts,
     faults: Faults,
 }
+
+/// Of [`Task::Binary`], where no other one is set.
+pub const THRESHOLD: f64 = 0.5;
 
 impl Statistics {
     pub fn new(window_rows: usize) -> Self {
@@ -50,6 +59,9 @@ impl Statistics {
             delays: Delays::default(),
             gaps: Gaps::new(),
             groups: Groups::default(),
+            task: Task::Regression,
+            threshold: THRESHOLD,
+            of_task: TaskCounts::Regression,
             faults: Faults::default(),
         }
     }
@@ -59,19 +71,29 @@ impl Statistics {
         Statistics { drift: Drift::new(baseline), ..self }
     }
 
+    /// Sets what the rows are. Call it before the first row.
+    pub fn with_task(self, task: Task, threshold: f64) -> Self {
+        Statistics { task, threshold, of_task: TaskCounts::new(task, threshold), ..self }
+    }
+
+    /// The same settings without a row.
+    pub fn anew(&self, task: Task) -> Self {
+        let anew = Statistics::new(self.window_rows).with_baseline(self.drift.baseline);
+        anew.with_task(task, self.threshold)
+    }
+
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Lines(lines) => self.add_lines(lines),
             Event::Unread(unread) => self.add_lines(&unread.read()),
-            Event::StartOver => {
-                *self = Statistics::new(self.window_rows).with_baseline(self.drift.baseline);
-            }
+            Event::StartOver => *self = self.anew(self.task),
         }
     }
 
     fn add_lines(&mut self, lines: &Lines) {
         self.groups.add(&lines.rows, &lines.groups, self.all.moments.errors());
         lines.rows.iter().for_each(|row| self.add(row));
+        self.of_task.add(lines, self.window_rows);
         add_faults(&mut self.faults, &lines.faults);
     }
 
@@ -111,6 +133,12 @@ impl Statistics {
     /// The last rows, counted anew each time, so that rounding errors cannot add up.
     pub fn window(&self) -> Tally {
         Tally::of(&self.window)
+    }
+
+    /// What only the task has: of all rows, and of the last ones, whose tally is `window`.
+    pub fn task_numbers(&self, window: &Tally) -> [TaskNumbers; 2] {
+        let all = self.of_task.numbers(self.all.moments.mse());
+        [all, self.of_task.window_numbers(&self.window, window.moments.mse())]
     }
 
     /// Label delays of the last rows.

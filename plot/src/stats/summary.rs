@@ -2,7 +2,7 @@
 //! Plain values; never formats or draws them.
 
 use crate::{
-    logs::row::Fault,
+    logs::{row::Fault, task::Task},
     stats::{
         delay::DelayNumbers,
         density::Density,
@@ -12,6 +12,7 @@ use crate::{
         slices::Slices,
         statistics::Statistics,
         tally::Tally,
+        task::TaskNumbers,
     },
 };
 
@@ -30,10 +31,12 @@ pub struct Numbers {
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub max: Option<f64>,
+    /// What only the task has.
+    pub of_task: TaskNumbers,
 }
 
 impl Numbers {
-    fn of(tally: &Tally) -> Self {
+    fn of(tally: &Tally, of_task: TaskNumbers) -> Self {
         let moments = &tally.moments;
         let [p50, p95, p99] = tally.absolute_quantiles([0.5, 0.95, 0.99]);
         Numbers {
@@ -44,11 +47,13 @@ impl Numbers {
             mae_standard_error: moments.mae_standard_error(),
             rmse: moments.rmse(),
             bias: moments.bias(),
-            r2: moments.r2(),
+            // Classes have no distance.
+            r2: moments.r2().filter(|_| of_task.classes().is_none()),
             p50,
             p95,
             p99,
             max: (moments.n > 0).then_some(moments.absolute_error_most),
+            of_task,
         }
     }
 }
@@ -112,6 +117,9 @@ pub enum Over {
 
 /// All numbers at one moment.
 pub struct Summary {
+    pub task: Task,
+    /// y_pred at or above it predicts 1, for [`Task::Binary`].
+    pub threshold: f64,
     pub all: Numbers,
     pub window: Numbers,
     /// How many rows the window holds at most.
@@ -125,6 +133,7 @@ pub struct Summary {
     pub over: Over,
     /// (number of the last row, MAE of the rows of the window that ends with it).
     pub rolling: Vec<(u64, f64)>,
+    /// None for [`Task::Classes`] too.
     pub density: Option<Density>,
     /// In the unit of y_true; None before the baseline has its rows.
     pub baseline_mae: Option<f64>,
@@ -155,9 +164,12 @@ pub struct Summary {
 impl Summary {
     pub fn of(statistics: &Statistics) -> Self {
         let (window, window_delays) = (statistics.window(), statistics.window_delays());
+        let [all_of_task, window_of_task] = statistics.task_numbers(&window);
         Summary {
-            all: Numbers::of(&statistics.all),
-            window: Numbers::of(&window),
+            task: statistics.task,
+            threshold: statistics.threshold,
+            all: Numbers::of(&statistics.all, all_of_task),
+            window: Numbers::of(&window, window_of_task),
             window_rows: statistics.window_rows,
             absolute: Histogram::of(&statistics.all.absolute(), &window.absolute()),
             signed: Histogram::of(&statistics.all.signed(), &window.signed()),
@@ -171,7 +183,7 @@ impl Summary {
                 let points = statistics.rolling.points.iter().copied();
                 points.filter(|(n, _)| *n < statistics.n()).chain(now).collect()
             },
-            density: statistics.sample.density(),
+            density: statistics.sample.density().filter(|_| statistics.task != Task::Classes),
             baseline_mae: statistics.drift.baseline_mae(),
             changes: statistics.drift.changes.iter().copied().collect(),
             changes_found: statistics.drift.changes_found(),

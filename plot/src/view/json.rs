@@ -3,14 +3,17 @@
 
 use crate::{
     alert::message::Alert,
-    logs::{follow::State, row::Fault, status::Halves},
+    logs::{follow::State, row::Fault, status::Halves, task::Task},
     stats::{
+        binary::{BinaryNumbers, CalibrationBin},
+        classes::{ClassNumbers, ClassesNumbers},
         delay::DelayNumbers,
         drift::Change,
         groups::GroupNumbers,
         histogram::Counts,
         slices::Slices,
         summary::{Histogram, Numbers, Over, Summary},
+        task::TaskNumbers,
     },
     view::moment::{Metric, Moment},
 };
@@ -42,6 +45,8 @@ pub fn stats(moment: &Moment) -> Value {
         "reason": reason,
         "picture_trouble": moment.picture_trouble,
         "last_rows_at": moment.last_rows_s,
+        "task": summary.task.name(),
+        "threshold": (summary.task == Task::Binary).then_some(summary.threshold),
         "window_rows": window_rows,
         "quantile_relative_error": crate::stats::buckets::RELATIVE_ERROR,
         "all": numbers(all),
@@ -72,7 +77,7 @@ pub fn stats(moment: &Moment) -> Value {
 }
 
 fn numbers(numbers: &Numbers) -> Value {
-    json!({
+    let mut value = json!({
         "n": numbers.n,
         "rows_per_minute": numbers.rows_per_minute,
         "mae": numbers.mae,
@@ -84,6 +89,62 @@ fn numbers(numbers: &Numbers) -> Value {
         "absolute_error_p95": numbers.p95,
         "absolute_error_p99": numbers.p99,
         "absolute_error_max": numbers.max,
+    });
+    let of_task = match &numbers.of_task {
+        TaskNumbers::Regression => Value::Null,
+        TaskNumbers::Binary(numbers) => binary(numbers),
+        TaskNumbers::Classes(numbers) => classes(numbers),
+    };
+    if let (Value::Object(all), Value::Object(of_task)) = (&mut value, of_task) {
+        all.extend(of_task);
+    }
+    value
+}
+
+fn binary(numbers: &BinaryNumbers) -> Value {
+    let bin =
+        |bin: &CalibrationBin| json!({ "n": bin.n, "mean_probability": bin.mean_p, "share": bin.share });
+    json!({
+        "accuracy": numbers.accuracy,
+        "precision": numbers.precision,
+        "recall": numbers.recall,
+        "f1": numbers.f1,
+        "specificity": numbers.specificity,
+        "log_loss": numbers.log_loss,
+        "brier": numbers.brier,
+        "roc_auc": numbers.roc_auc,
+        "roc_auc_error": numbers.roc_auc_error,
+        "confusion": {
+            "true_positives": numbers.confusion.true_positives,
+            "false_positives": numbers.confusion.false_positives,
+            "true_negatives": numbers.confusion.true_negatives,
+            "false_negatives": numbers.confusion.false_negatives,
+        },
+        "calibration": numbers.calibration.iter().map(bin).collect::<Vec<_>>(),
+    })
+}
+
+fn classes(numbers: &ClassesNumbers) -> Value {
+    let class = |class: &ClassNumbers| {
+        json!({
+            "name": &*class.name,
+            "precision": class.precision,
+            "recall": class.recall,
+            "f1": class.f1,
+            "support": class.support,
+            "predicted": class.predicted,
+        })
+    };
+    let names: Vec<&str> = numbers.confusion.names.iter().map(|name| &**name).collect();
+    json!({
+        "accuracy": numbers.accuracy,
+        "macro_precision": numbers.macro_precision,
+        "macro_recall": numbers.macro_recall,
+        "macro_f1": numbers.macro_f1,
+        "weighted_f1": numbers.weighted_f1,
+        "classes": numbers.classes.iter().map(class).collect::<Vec<_>>(),
+        "classes_pooled": numbers.pooled_rows,
+        "confusion_matrix": { "names": names, "counts": numbers.confusion.counts },
     })
 }
 
@@ -190,7 +251,15 @@ mod tests {
             moment.alerts = vec![Alert { id, rule, phase, value, limit, since_s, text }];
             keys(&stats(&moment), &mut all);
         }
+        for task in [Task::Binary, Task::Classes] {
+            let mut statistics = Statistics::new(10).with_task(task, 0.5);
+            let mut lines = Lines { rows: vec![Row::new(1.0, 0.5, None)], ..Lines::default() };
+            assert!(lines.classes.add([b"a", b"b"]));
+            statistics.apply(&Event::Lines(lines));
+            keys(&stats(&Moment::starting(Summary::of(&statistics).into())), &mut all);
+        }
         assert!(all.len() > 40 && all.contains("mae_after") && all.contains("z"), "{all:?}");
+        assert!(all.contains("brier") && all.contains("weighted_f1"), "{all:?}");
         let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

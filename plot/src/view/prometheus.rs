@@ -5,8 +5,11 @@ use crate::{
     alert::verdict::Standing,
     logs::{follow::State, row::Fault, status::Halves},
     stats::{
+        binary::BinaryNumbers,
+        classes::{ClassNumbers, ClassesNumbers},
         groups::GroupNumbers,
         summary::{Numbers, Summary},
+        task::TaskNumbers,
     },
     view::moment::{Metric, Moment},
 };
@@ -31,6 +34,11 @@ pub fn metrics(moment: &Moment, is_stalled: bool) -> String {
     let help = "1 for the state that model and monitor are in, 0 for the others";
     text.family("verdict", Kind::Gauge, help, verdicts);
     errors(&mut text, &moment.summary);
+    match (&moment.summary.all.of_task, &moment.summary.window.of_task) {
+        (_, TaskNumbers::Binary(window)) => binary(&mut text, window),
+        (TaskNumbers::Classes(all), TaskNumbers::Classes(window)) => classes(&mut text, all, window),
+        _ => {}
+    }
     delays(&mut text, &moment.summary);
     groups(&mut text, &moment.summary);
     if let Some(metric) = &moment.metric {
@@ -57,6 +65,47 @@ fn errors(text: &mut Text, summary: &Summary) {
     let faults = faults.map(|(fault, n)| (Some(("kind", Fault::name(fault))), n as f64));
     text.family("not_rows_total", Kind::Counter, "Lines of the log that are not rows", faults);
     text.gauge("last_row_timestamp_seconds", "Unix time of the last row", *last_row_s);
+}
+
+fn binary(text: &mut Text, window: &BinaryNumbers) {
+    text.gauge("window_accuracy", "Share of the last rows whose class is right", window.accuracy);
+    let help = "Share of the last rows with y_true 1, of those at or above the threshold";
+    text.gauge("window_precision", help, window.precision);
+    let help = "Share of the last rows at or above the threshold, of those with y_true 1";
+    text.gauge("window_recall", help, window.recall);
+    text.gauge("window_f1", "Harmonic mean of window_precision and window_recall", window.f1);
+    let help = "Share of the last rows below the threshold, of those with y_true 0";
+    text.gauge("window_specificity", help, window.specificity);
+    text.gauge("window_log_loss", "Log loss of the last rows, in nats", window.log_loss);
+    let help = "Mean of (y_pred - y_true)^2 of the last rows";
+    text.gauge("window_brier", help, window.brier);
+    text.gauge("window_roc_auc", "Area under the ROC curve of the last rows", window.roc_auc);
+}
+
+/// At most 50 classes, which never change.
+fn classes(text: &mut Text, all: &ClassesNumbers, window: &ClassesNumbers) {
+    text.gauge("window_accuracy", "Share of the last rows whose class is right", window.accuracy);
+    let help = "Mean precision of the classes of the last rows";
+    text.gauge("window_macro_precision", help, window.macro_precision);
+    text.gauge("window_macro_recall", "Mean recall of the classes of the last rows", window.macro_recall);
+    text.gauge("window_macro_f1", "Mean F1 of the classes of the last rows", window.macro_f1);
+    let help = "Mean F1 of the classes of the last rows, each weighing as many rows as it has";
+    text.gauge("window_weighted_f1", help, window.weighted_f1);
+    let mut family = |name, kind, help, of: &[ClassNumbers], value: fn(&ClassNumbers) -> f64| {
+        let exposed = of.iter().filter(|class| class.is_exposed);
+        let samples: Vec<_> = exposed.map(|class| (Some(("class", &*class.name)), value(class))).collect();
+        if !samples.is_empty() {
+            text.family(name, kind, help, samples);
+        }
+    };
+    let help = "Rows whose y_true is the class";
+    family("class_rows_total", Kind::Counter, help, &all.classes, |class| class.support as f64);
+    let help = "Precision of the class over the last rows";
+    family("window_class_precision", Kind::Gauge, help, &window.classes, |class| class.precision);
+    let help = "Recall of the class over the last rows";
+    family("window_class_recall", Kind::Gauge, help, &window.classes, |class| class.recall);
+    let help = "F1 of the class over the last rows";
+    family("window_class_f1", Kind::Gauge, help, &window.classes, |class| class.f1);
 }
 
 fn delays(text: &mut Text, summary: &Summary) {

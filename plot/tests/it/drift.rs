@@ -8,7 +8,7 @@ use std::iter::repeat_n;
 const START_S: usize = 1_732_341_600;
 
 /// splitmix64 (Steele, Lea, Flood 2014), as in the script: numbers above 0 and below 1.
-fn uniforms(seed: u64, n: usize) -> impl Iterator<Item = f64> {
+pub fn uniforms(seed: u64, n: usize) -> impl Iterator<Item = f64> {
     let mut state = seed;
     let next = move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -15,6 +15,8 @@ mod follow;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_tasks;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod http;
@@ -30,5 +32,7 @@ mod process;
 mod receiver;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod task_rows;
 #[cfg(test)]
 mod verdict;
