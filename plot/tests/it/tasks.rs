@@ -223,7 +223,7 @@ fn the_largest_page_is_small_and_whole() {
                 browser.evaluate(
                     "[...document.querySelectorAll('#matrix th[scope=col]')].map(e => e.textContent).join()"
                 ),
-                (1..=20).map(|n| n.to_string()).chain(["others".to_owned()]).collect::<Vec<_>>().join()
+                (1..=20).map(|n| n.to_string()).chain(["others".to_owned()]).collect::<Vec<_>>().join(",")
             );
         }
     }
