@@ -56,7 +56,7 @@ impl Columns {
                     *numbers.get_mut(*number)? = Some(decimal);
                     length
                 }
-                Some(number @ NAMES..) if rest.first() == Some(&b'"') => {
+                Some(number) if *number >= NAMES && rest.first() == Some(&b'"') => {
                     let inside = rest.get(1..)?;
                     let length = memchr2(b'"', b'\n', inside)?;
                     if inside.get(length) == Some(&b'\n') {

@@ -45,7 +45,7 @@ pub struct LogFile {
     pub rows: VecDeque<Row>,
     /// Of these rows.
     pub groups: GroupColumn,
-    pub classes: ClassColumn,
+    pub classes: Box<ClassColumn>,
     pub faults: Faults,
     /// Lines after those rows, for another thread to read.
     pub unread: Option<Unread>,
@@ -77,7 +77,7 @@ impl LogFile {
             settled: None,
             rows: VecDeque::new(),
             groups: GroupColumn::default(),
-            classes: ClassColumn::default(),
+            classes: Box::default(),
             faults: Faults::default(),
             unread: None,
         })

@@ -121,9 +121,10 @@ impl Classes {
         let numbers: Vec<u16> = column.names.texts.iter().map(|name| self.number(name)).collect();
         let number = |place: u32| numbers.get((place as usize).wrapping_sub(1)).copied().unwrap_or(LATER);
         for [y_true, y_pred] in &column.of_rows {
-            let both_later = number(*y_true) == LATER && y_true != y_pred;
-            let y_pred = if both_later { LATER + 1 } else { number(*y_pred) };
-            let pair = [number(*y_true), y_pred];
+            let mut pair = [number(*y_true), number(*y_pred)];
+            if pair == [LATER, LATER] && y_true != y_pred {
+                pair = [LATER, LATER + 1];
+            }
             count(&mut self.counts, pair);
             self.pairs.add(pair);
             if self.window.len() == window_rows {
