@@ -127,11 +127,12 @@ fn draw_stretches<B: DrawingBackend>(area: &Area<B>, panel: &Panel, stretches: &
             line.iter().map(|point| (panel.across(point.x), panel.down(point.mean))).collect();
         match points.as_slice() {
             [point] => area.draw(&Circle::new(*point, 3, LINE.filled()))?,
-            _ => area.draw(&PathElement::new(points, LINE.stroke_width(panel.letters.stroke + 1)))?,
+            // A thicker line has spikes where it turns.
+            _ => area.draw(&PathElement::new(points, LINE))?,
         }
     }
     let at = (panel.letters.margin, (panel.top - panel.letters.size * 0.6) as i32);
-    area.draw(&Text::new("error rate of all rows, 0 to 1", at, panel.style(HPos::Left, VPos::Bottom)))?;
+    area.draw(&Text::new("error rate, 0 to 1", at, panel.style(HPos::Left, VPos::Bottom)))?;
     match stretches.is_time {
         true => panel.x_axis(area, &format!("time (UTC), {}", clock::days(panel.x)), clock::ticks(panel.x)),
         false => panel.x_axis(area, "row", numbers(panel.x, true)),
@@ -161,5 +162,5 @@ fn draw_bars<B: DrawingBackend>(
         let at = (panel.left as i32 - 6, panel.down(middle));
         area.draw(&Text::new(name.as_str(), at, panel.style(HPos::Right, VPos::Center)))?;
     }
-    panel.x_axis(area, "error rate of each class, 0 to 1", numbers(panel.x, false))
+    panel.x_axis(area, "error rate, 0 to 1", numbers(panel.x, false))
 }

@@ -197,7 +197,7 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
     let mut browser = Browser::open(&directory, &plot);
     browser.until("document.querySelectorAll('svg[role=img]').length === 6");
     let focused = "(() => { const e = document.activeElement, style = getComputedStyle(e);
-        return [e.tagName, e.id || e.textContent, style.outlineStyle, style.outlineWidth].join(' ') })()";
+        return [e.tagName, e.tagName === 'DIV' ? e.id : e.textContent, style.outlineStyle, style.outlineWidth].join(' ') })()";
     let mut places = Vec::new();
     for _ in 0..9 {
         browser.press("Tab");
