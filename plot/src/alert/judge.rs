@@ -10,6 +10,7 @@ use crate::{
     words::{
         clock,
         number::{percent, rows, short},
+        terms::terms,
     },
 };
 
@@ -58,6 +59,7 @@ impl Rule {
     fn number(&self, facts: &Facts) -> Option<Finding> {
         let (summary, backlog) = (facts.summary, facts.backlog);
         let window = &summary.window;
+        let mae_name = terms(summary.task).mae;
         let over = format!("over the last {}", rows(window.n));
         let of_rows =
             |name: &str, value: Option<f64>| Some((value?, format!("{name} {} {over}", short(value))));
@@ -67,7 +69,7 @@ impl Rule {
                 (share, format!("{} of the messages of the last 10 min were rejected", percent(share)))
             }
             _ if summary.all.n < LEAST_ROWS => return None,
-            Subject::Mae => of_rows("MAE", window.mae)?,
+            Subject::Mae => of_rows(mae_name, window.mae)?,
             Subject::Rmse => of_rows("RMSE", window.rmse)?,
             Subject::Bias => of_rows("mean error (bias)", window.bias)?,
             Subject::P95 => of_rows("p95 of the absolute error", window.p95)?,
@@ -81,7 +83,7 @@ impl Rule {
                 let name =
                     worst.group.as_ref().map_or("no group".to_owned(), |name| format!("group \"{name}\""));
                 let (mae, z) = (short(Some(worst.mae)), worst.z?);
-                (z, format!("{name}: MAE {mae} over its {}, z {}", rows(worst.n), short(Some(z))))
+                (z, format!("{name}: {mae_name} {mae} over its {}, z {}", rows(worst.n), short(Some(z))))
             }
             Subject::Coverage => {
                 let share = backlog.coverage()?;

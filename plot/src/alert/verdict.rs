@@ -12,6 +12,7 @@ use crate::{
     words::{
         clock,
         number::{self, count, rows, short},
+        terms::terms,
     },
 };
 
@@ -191,7 +192,7 @@ impl Facts<'_> {
             since_s: change.time_s,
             mae_before: Some(change.mae_before),
             mae_after: Some(after),
-            text: format!("{word} since {since}: MAE {before} → {now}{share}"),
+            text: format!("{word} since {since}: {} {before} → {now}{share}", self.mae()),
         }
     }
 
@@ -200,20 +201,27 @@ impl Facts<'_> {
         match baseline_mae {
             Some(baseline) if window.n > 0 => {
                 let (now, before) = (short(window.mae), short(Some(*baseline)));
-                let text = format!("Steady: MAE {now} over the last {}; baseline {before}", rows(window.n));
+                let (mae, last) = (self.mae(), rows(window.n));
+                let text = format!("Steady: {mae} {now} over the last {last}; baseline {before}");
                 plain(Standing::Steady, None, text)
             }
             _ if all.n > 0 => {
                 let text = format!(
-                    "Learning what is usual: {} of {}; MAE {} so far",
+                    "Learning what is usual: {} of {}; {} {} so far",
                     count(self.summary.baseline_rows_read),
                     rows(self.summary.baseline_rows),
+                    self.mae(),
                     short(all.mae)
                 );
                 plain(Standing::Learning, None, text)
             }
             _ => plain(Standing::Learning, None, missing::rows(self.state, self.backlog)),
         }
+    }
+
+    /// What MAE is called in the task.
+    fn mae(&self) -> &'static str {
+        terms(self.summary.task).mae
     }
 
     /// A time for a person: without its day if that is today.

@@ -11,6 +11,7 @@ use crate::{
     words::{
         clock,
         number::{count, short},
+        terms::Terms,
     },
 };
 
@@ -18,7 +19,12 @@ use crate::{
 const MOST_ROWS: usize = 10;
 
 /// Marks the changes that `place` has a value of the x axis for, and returns them in words. Those outside of the axis are left out.
-pub fn mark(frame: &mut Frame, changes: &[Change], place: impl Fn(&Change) -> Option<f64>) -> String {
+pub fn mark(
+    frame: &mut Frame,
+    changes: &[Change],
+    terms: &Terms,
+    place: impl Fn(&Change) -> Option<f64>,
+) -> String {
     let (first, last) = frame.x;
     let marked = |change| Some((place(change).filter(|x| (first..=last).contains(x))?, change));
     let marked: Vec<(f64, &Change)> = changes.iter().filter_map(marked).collect();
@@ -44,16 +50,17 @@ pub fn mark(frame: &mut Frame, changes: &[Change], place: impl Fn(&Change) -> Op
             let (before, after) = (short(Some(last.mae_before)), short(Some(last.mae_after)));
             let changes = if marked.len() == 1 { "change" } else { "changes" };
             format!(
-                " {} {changes} of the error marked; the last one: {} since {began}, MAE {before}, then {after}.",
+                " {} {changes} of the error marked; the last one: {} since {began}, {} {before}, then {after}.",
                 count(marked.len() as u64),
-                last.direction.name()
+                last.direction.name(),
+                terms.mae
             )
         }
     }
 }
 
 /// The last changes, the last one first. Empty if there is none.
-pub fn changes_table(changes: &[Change]) -> String {
+pub fn changes_table(changes: &[Change], terms: &Terms) -> String {
     if changes.is_empty() {
         return String::new();
     }
@@ -62,11 +69,11 @@ pub fn changes_table(changes: &[Change]) -> String {
         let [before, after] = [change.mae_before, change.mae_after].map(|mae| short(Some(mae)));
         [began, row(change), change.direction.name().to_owned(), before, after]
     });
-    table(
-        "The last changes, 10 at most: times in UTC; MAE in the unit of y_true, of all rows between two changes, and of those in which the change was found",
-        ["began", "row", "", "MAE before", "MAE then"],
-        rows,
-    )
+    let Terms { mae, in_unit, .. } = terms;
+    let caption = format!(
+        "The last changes, 10 at most: times in UTC; {mae} {in_unit}, of all rows between two changes, and of those in which the change was found"
+    );
+    table(&caption, ["began", "row", "", &format!("{mae} before"), &format!("{mae} then")], rows)
 }
 
 fn row(change: &Change) -> String {

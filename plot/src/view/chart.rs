@@ -9,6 +9,7 @@ use crate::view::changes;
 use crate::view::frame::{Frame, LINE, TOP, WIDTH, numbers};
 use crate::view::label::{self, Anchor, Place};
 use crate::words::number::{percent, rows, short};
+use crate::words::terms::Terms;
 use std::fmt::Write;
 
 /// Room for the words of a tail. The names of marks find a place elsewhere.
@@ -79,21 +80,22 @@ fn histogram_text(histogram: &Histogram, title: &str) -> String {
 }
 
 /// The window's MAE along the log, without points that overflowed, and the rows where the error changed.
-pub fn rolling(points: &[(u64, f64)], window_rows: usize, changes: &[Change]) -> String {
+pub fn rolling(points: &[(u64, f64)], window_rows: usize, changes: &[Change], terms: &Terms) -> String {
     let points: Vec<(u64, f64)> = points.iter().copied().filter(|(_, mae)| mae.is_finite()).collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let highest = points.iter().map(|(_, mae)| *mae).fold(0.0, f64::max);
     let mut frame = Frame::new((first.0 as f64, last.0 as f64), (0.0, (highest * 1.1).min(f64::MAX)));
     let ticks = numbers(frame.x, true);
-    frame.axes("row", "MAE (unit of y_true)", ticks);
+    frame.axes("row", &format!("{} ({})", terms.mae, terms.unit), ticks);
     match points.as_slice() {
-        [(n, mae)] => frame.dot((*n as f64, *mae)),
+        [(n, mae)] => frame.dot("dot", (*n as f64, *mae)),
         _ => frame.line("line", points.iter().map(|(n, mae)| (*n as f64, *mae))),
     }
-    let changes = changes::mark(&mut frame, changes, |change| Some(change.number() as f64));
+    let changes = changes::mark(&mut frame, changes, terms, |change| Some(change.number() as f64));
     let lowest = points.iter().map(|(_, mae)| *mae).fold(f64::INFINITY, f64::min);
     frame.finish(&format!(
-        "Rolling MAE over {}: now {}, between {} and {}.{changes}",
+        "Rolling {} over {}: now {}, between {} and {}.{changes}",
+        terms.mae,
         rows(window_rows as u64),
         short(Some(last.1)),
         short(Some(lowest)),

@@ -13,6 +13,8 @@ const RIGHT: f64 = 22.0;
 pub const TOP: f64 = 36.0;
 /// Room for the labels of the x axis, below half of the lowest label of the y axis, and for its name.
 const BOTTOM: f64 = 58.0;
+/// Above lines that have names.
+const TOP_OF_LINES: f64 = 6.0;
 /// Height of a line of words, as a share of the chart's height.
 pub const LINE: f64 = label::HEIGHT / (HEIGHT - TOP - BOTTOM);
 
@@ -26,17 +28,46 @@ pub struct Frame {
     /// Ticks of the y axis and their labels. The widest label sets the left margin.
     ticks_y: Vec<(f64, String)>,
     left: f64,
+    top: f64,
+    height: f64,
     text: String,
     labels: Labels,
 }
 
 impl Frame {
+    /// With a line of its own for each of `names`, from the top down, along which its value lies. `x`: ends of the axis below.
+    pub fn of_lines(names: Vec<String>, x: (f64, f64)) -> Self {
+        let n = names.len() as f64;
+        let mut frame = Frame::new(x, (0.0, n));
+        frame.height = TOP_OF_LINES + n * label::HEIGHT + BOTTOM;
+        frame.top = TOP_OF_LINES;
+        frame.labels = Labels::new(WIDTH, frame.height);
+        frame.left = names.iter().map(|name| width(name)).fold(0.0, f64::max) + 10.0;
+        for (line, name) in names.iter().enumerate() {
+            let middle = frame.down(n - line as f64 - 0.5);
+            let svg = frame.labels.put_left_of(name, frame.left - 6.0, middle);
+            frame.text.push_str(&svg);
+        }
+        frame
+    }
+
+    /// A bar from zero to a value along each of some lines, as one path.
+    pub fn lying_bars(&mut self, class: &str, bars: &[(usize, f64)]) {
+        let left = self.across(self.x.0);
+        let bar = |(line, value): &(usize, f64)| {
+            let top = self.top + (*line as f64 + 0.15) * label::HEIGHT;
+            format!("M{left:.1} {top:.1}H{:.1}v{:.1}H{left:.1}z", self.across(*value), label::HEIGHT * 0.7)
+        };
+        let path: String = bars.iter().map(bar).collect();
+        self.put(format_args!("<path class={class} d=\"{path}\" />"));
+    }
+
     pub fn new(x: (f64, f64), y: (f64, f64)) -> Self {
         let (x, y) = (widen(x), widen(y));
         let ticks_y = named(ticks(y, 5.0));
         let widest = ticks_y.iter().map(|(_, name)| width(name)).fold(0.0, f64::max);
         let labels = Labels::new(WIDTH, HEIGHT);
-        Frame { x, y, ticks_y, left: widest + 10.0, text: String::new(), labels }
+        Frame { x, y, ticks_y, left: widest + 10.0, top: TOP, height: HEIGHT, text: String::new(), labels }
     }
 
     /// Removes the ticks of the y axis above `y`, where no value can be.
@@ -49,7 +80,11 @@ impl Frame {
     }
 
     pub fn down(&self, y: f64) -> f64 {
-        HEIGHT - BOTTOM - share(y, self.y) * (HEIGHT - TOP - BOTTOM)
+        self.bottom() - share(y, self.y) * (self.bottom() - self.top)
+    }
+
+    fn bottom(&self) -> f64 {
+        self.height - BOTTOM
     }
 
     pub fn put(&mut self, part: Arguments) {
@@ -74,9 +109,9 @@ impl Frame {
         self.put(format_args!("<polyline class={class} points=\"{}\" />", points.trim_end()));
     }
 
-    pub fn dot(&mut self, (x, y): (f64, f64)) {
+    pub fn dot(&mut self, class: &str, (x, y): (f64, f64)) {
         let (across, down) = (self.across(x), self.down(y));
-        self.put(format_args!("<circle class=dot cx={across:.1} cy={down:.1} r=3 />"));
+        self.put(format_args!("<circle class={class} cx={across:.1} cy={down:.1} r=3 />"));
     }
 
     /// A line over the whole height at each of `places`, with a triangle on top that points up or down. Two paths keep the page small.
@@ -110,18 +145,20 @@ impl Frame {
         y_title: &str,
         choices: impl IntoIterator<Item = Vec<(f64, String)>>,
     ) {
-        let (left, right, bottom) = (self.left, WIDTH - RIGHT, HEIGHT - BOTTOM);
-        let write = |frame: &mut Frame, name: &str, anchor, across, top| {
-            let svg = frame.labels.put(name, &[Place { anchor, across, top }], "");
-            frame.text.push_str(&svg.unwrap_or_default());
-        };
-        write(self, y_title, Anchor::Start, 0.0, 0.0);
+        let (left, right) = (self.left, WIDTH - RIGHT);
+        self.write(y_title, Anchor::Start, 0.0, 0.0);
         for (y, name) in std::mem::take(&mut self.ticks_y) {
             let down = self.down(y);
             self.put(format_args!("<path class=grid d=\"M{left:.1} {down:.1}H{right}\" />"));
             let svg = self.labels.put_left_of(&name, left - 6.0, down);
             self.text.push_str(&svg);
         }
+        self.axis_below(x_title, choices);
+    }
+
+    /// Draws the lines of both axes, and ticks and name of the x axis; `choices` as for [`Frame::axes`].
+    pub fn axis_below(&mut self, title: &str, choices: impl IntoIterator<Item = Vec<(f64, String)>>) {
+        let (left, right, top, bottom) = (self.left, WIDTH - RIGHT, self.top, self.bottom());
         let mut fitting = Vec::new();
         for choice in choices {
             fitting = choice;
@@ -132,18 +169,24 @@ impl Frame {
         }
         for (x, name) in fitting {
             let across = self.across(x);
-            self.put(format_args!("<path class=axis d=\"M{across:.1} {bottom}v4\" />"));
-            write(self, &name, Anchor::Middle, across, bottom + 12.0);
+            self.put(format_args!("<path class=axis d=\"M{across:.1} {bottom:.1}v4\" />"));
+            self.write(&name, Anchor::Middle, across, bottom + 12.0);
         }
-        write(self, x_title, Anchor::Middle, WIDTH / 2.0, bottom + 35.0);
-        self.put(format_args!("<path class=axis d=\"M{left:.1} {TOP}V{bottom}H{right}\" />"));
+        self.write(title, Anchor::Middle, WIDTH / 2.0, bottom + 35.0);
+        self.put(format_args!("<path class=axis d=\"M{left:.1} {top}V{bottom:.1}H{right}\" />"));
+    }
+
+    /// Leaves the text out where it has no room.
+    fn write(&mut self, text: &str, anchor: Anchor, across: f64, top: f64) {
+        let svg = self.labels.put(text, &[Place { anchor, across, top }], "");
+        self.text.push_str(&svg.unwrap_or_default());
     }
 
     /// `label` is what a screen reader says; it must not hold quotes.
     pub fn finish(self, label: &str) -> String {
         format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">{}</svg>",
-            self.text
+            "<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{label}\">{}</svg>",
+            self.height, self.text
         )
     }
 }

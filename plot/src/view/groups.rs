@@ -2,12 +2,16 @@
 //! Never computes a number.
 
 use crate::{
+    logs::task::Task,
     stats::{
         groups::{GroupNumbers, GroupSummary},
         summary::Summary,
     },
     view::html::{escape, table},
-    words::number::{count, rows, short},
+    words::{
+        number::{count, rows, short},
+        terms::{Terms, capital, terms},
+    },
 };
 
 /// Beyond this a difference is marked.
@@ -20,16 +24,29 @@ pub fn part(summary: &Summary) -> String {
         return String::new();
     }
     let large = summary.groups.large().map(line);
-    let head = ["group", "rows", "MAE ± standard error", "mean error", "z"];
-    let caption = "All rows. MAE and mean error in the unit of y_true, z in standard errors";
-    let numbers = if all.is_empty() { String::new() } else { table(caption, head, large) };
-    format!("<h2>Groups</h2><p class=note>{}</p>{numbers}", note(&summary.groups))
+    let Terms { mae, mean_error, in_unit, .. } = terms(summary.task);
+    let mae_and_error = format!("{mae} ± standard error");
+    let numbers = match summary.task {
+        _ if all.is_empty() => String::new(),
+        Task::Classes => table(
+            &format!("All rows. {} {in_unit}, z in standard errors", capital(mae)),
+            ["group", "rows", &mae_and_error, "z"],
+            large.map(|[group, n, mae, _, z]| [group, n, mae, z]),
+        ),
+        _ => table(
+            &format!("All rows. {} and {mean_error} {in_unit}, z in standard errors", capital(mae)),
+            ["group", "rows", &mae_and_error, mean_error, "z"],
+            large,
+        ),
+    };
+    format!("<h2>Groups</h2><p class=note>{}</p>{numbers}", note(&summary.groups, mae))
 }
 
-fn note(groups: &GroupSummary) -> String {
+fn note(groups: &GroupSummary, mae: &str) -> String {
     let GroupSummary { pooled_groups, pooled_rows, dropped_rows, .. } = groups;
-    let mut notes =
-        vec!["Worst first: z is how far the MAE is above that of all other rows. Marked beyond 3: ▲ worse, ▼ better.".to_owned()];
+    let mut notes = vec![format!(
+        "Worst first: z is how far the {mae} is above that of all other rows. Marked beyond 3: ▲ worse, ▼ better."
+    )];
     if *pooled_groups > 0 {
         let (more, in_them) = (count(*pooled_groups), rows(*pooled_rows));
         notes.push(format!("The groups with the most rows; {more} more have {in_them}."));

@@ -3,7 +3,7 @@
 
 use crate::{
     alert::verdict::Standing,
-    logs::follow::State,
+    logs::{follow::State, task::Task},
     stats::summary::Summary,
     view::{
         html::escape,
@@ -11,7 +11,7 @@ use crate::{
     },
     words::{
         clock,
-        number::{self, percent, rows},
+        number::{self, percent, rows, short},
     },
 };
 
@@ -109,6 +109,21 @@ pub fn warning(moment: &Moment) -> String {
         warnings.push(format!("The picture cannot be written: {}. The last picture stays.", escape(reason)));
     }
     if warnings.is_empty() { String::new() } else { format!("<span class=bad>{}</span>", warnings.join(" ")) }
+}
+
+/// What the numbers are of, and their units.
+pub fn meaning(summary: &Summary) -> String {
+    match summary.task {
+        Task::Regression => "Errors are y_pred − y_true, in the unit of y_true.".to_owned(),
+        Task::Binary => format!(
+            "y is 0 or 1, p the predicted probability of 1. From p = {} on (--threshold), 1 is predicted. Scores are from 0 to 1, p − y from −1 to 1.",
+            short(Some(summary.threshold))
+        ),
+        Task::Classes => {
+            "The error rate is the share of rows whose predicted class is not the true one. Rates and scores are from 0 to 1. Macro: each class weighs the same; weighted: as many rows as it has."
+                .to_owned()
+        }
+    }
 }
 
 /// Rows so far.

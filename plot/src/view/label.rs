@@ -1,6 +1,8 @@
 //! Places the words of a chart: none outside of it, and no two over each other.
 //! Never knows what a word means.
 
+use crate::view::html::escape;
+
 /// Largest font size in page.html, that of phones. Smaller ones leave more room.
 const LETTER: f64 = 16.0;
 
@@ -113,8 +115,9 @@ fn rectangle(text: &str, place: &Place) -> Rectangle {
 fn svg(text: &str, place: Place, dy: &str, class: &str) -> String {
     let Place { anchor, across, top } = place;
     let (anchor, _) = anchor.class_and_share();
-    let text = text.replace('<', "&lt;");
-    format!("<text x={across:.1} y={top:.1} dy={dy} class=\"{anchor} {class}\">{text}</text>")
+    let text = escape(text);
+    let class = if class.is_empty() { anchor.to_owned() } else { format!("\"{anchor} {class}\"") };
+    format!("<text x={across:.1} y={top:.1} dy={dy} class={class}>{text}</text>")
 }
 
 /// Whether labels (middle and width, from left to right) are closer to each other than [`GAP`].
@@ -133,9 +136,7 @@ mod tests {
         let place = |across, top| Place { anchor: Anchor::Middle, across, top };
         let places = [place(5.0, 0.0), place(100.0, 90.0), place(100.0, 30.0), place(110.0, 60.0)];
         assert!(labels.put("median", &places, "").unwrap().contains("x=100.0 y=30.0"));
-        assert!(
-            labels.put("a < b", &places, "").unwrap().contains("y=60.0 dy=1.07em class=\"middle \">a &lt; b")
-        );
+        assert!(labels.put("a < b", &places, "").unwrap().contains("y=60.0 dy=1.07em class=middle>a &lt; b"));
         assert_eq!(labels.put("p95", &places, ""), None);
     }
 

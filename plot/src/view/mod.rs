@@ -3,10 +3,14 @@
 
 mod alerts;
 mod bars;
+mod canvas;
 mod changes;
 mod chart;
+mod class_bars;
+mod class_drawing;
 mod course;
 mod drawing;
+mod figures;
 mod frame;
 mod groups;
 mod head;
@@ -17,5 +21,8 @@ pub mod moment;
 pub mod page;
 pub mod picture;
 pub mod prometheus;
+mod score_tables;
+mod scores;
+mod stretches;
 mod tables;
 mod tiles;

@@ -2,13 +2,9 @@
 //! Never computes a number.
 
 use crate::alert::verdict::Standing;
-use crate::stats::summary::{Histogram, Over, Summary};
-use crate::view::bars::Mark;
-use crate::view::changes::changes_table;
+use crate::stats::summary::Summary;
 use crate::view::moment::Moment;
-use crate::view::{alerts, chart, course, groups, head, tables, tiles};
-use crate::words::clock;
-use crate::words::number::{count, cut, rows};
+use crate::view::{alerts, figures, groups, head, tiles};
 use serde_json::Value;
 
 /// Path where the page fetches the parts that change.
@@ -18,7 +14,12 @@ const DOCUMENT: &str = include_str!("page.html");
 
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
-    let mut text = DOCUMENT.replace("<!--gone-icon-->", &head::icon(Standing::Blind));
+    let task = moment.summary.task;
+    let mut text = DOCUMENT
+        .replace("<!--gone-icon-->", &head::icon(Standing::Blind))
+        .replace("<!--figures-->", &figures::frames(task))
+        .replace("<!--meaning-->", &head::meaning(&moment.summary))
+        .replace("<!--tiles-class-->", tiles::class(task));
     for (id, html) in parts(moment, logs, is_stalled) {
         text = text.replace(&format!("<!--{id}-->"), &html);
     }
@@ -33,6 +34,8 @@ fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, St
     let summary: &Summary = &moment.summary;
     let (state, text) = head::verdict(moment, logs, is_stalled);
     let mut parts = vec![
+        // The script loads the page anew where it changes.
+        ("task", summary.task.name().to_owned()),
         ("title", head::title(state)),
         ("icon", head::icon(state)),
         ("verdict", head::line(state, &text)),
@@ -48,82 +51,8 @@ fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, St
         ("groups", groups::part(summary)),
         ("faults", head::faults(summary)),
     ];
-    parts.extend(figures(summary));
+    parts.extend(figures::parts(summary));
     parts
-}
-
-/// Charts, the notes below them, and their numbers as tables.
-fn figures(summary: &Summary) -> Vec<(&'static str, String)> {
-    let Summary { all, over, rolling, window_rows, changes, delay, .. } = summary;
-    let (absolute, signed, delays) = (&summary.absolute, &summary.signed, &summary.delays);
-    let mark = |name, value| Mark { name, value };
-    let bars = |histogram: &Option<Histogram>, title, marks: &[Mark]| {
-        drawn(all.n, histogram.as_ref().map(|histogram| chart::histogram(histogram, title, marks)))
-    };
-    let numbers = |histogram: &Option<Histogram>, unit| {
-        histogram.as_ref().map_or(String::new(), |histogram| tables::histogram(histogram, unit))
-    };
-    let (unit, title) = ("the unit of y_true", "error = y_pred − y_true");
-    let delay_chart = match delays {
-        None if all.n > 0 => empty("No truth came after its prediction, as far as the log says."),
-        _ => bars(delays, "label delay (s)", &[mark("median", delay.p50_s), mark("p95", delay.p95_s)]),
-    };
-    vec![
-        ("absolute", bars(absolute, "absolute error", &[mark("median", all.p50), mark("p95", all.p95)])),
-        ("absolute-note", bars_note(absolute)),
-        ("absolute-numbers", numbers(absolute, unit)),
-        ("signed", bars(signed, title, &[mark("mean", all.bias)])),
-        ("signed-note", bars_note(signed)),
-        ("signed-numbers", numbers(signed, unit)),
-        ("over", drawn(all.n, Some(course::over(over, changes)))),
-        ("over-note", over_note(over)),
-        ("over-numbers", changes_table(changes) + &tables::over(over)),
-        ("rolling", drawn(all.n, Some(chart::rolling(rolling, *window_rows, changes)))),
-        ("rolling-note", format!("MAE of the last {} up to each row.", rows(*window_rows as u64))),
-        ("rolling-numbers", changes_table(changes) + &tables::rolling(rolling)),
-        ("density", drawn(all.n, summary.density.as_ref().map(chart::density))),
-        ("density-numbers", tables::density(summary)),
-        ("delay", delay_chart),
-        ("delay-note", bars_note(delays) + &truths_first(delay.truths_first)),
-        ("delay-numbers", numbers(delays, "seconds")),
-    ]
-}
-
-fn drawn(n: u64, svg: Option<String>) -> String {
-    svg.filter(|svg| !svg.is_empty()).unwrap_or_else(|| match n {
-        0 => empty("No rows yet."),
-        _ => empty("Not drawn: no axis of round numbers holds these values."),
-    })
-}
-
-fn empty(why: &str) -> String {
-    format!("<p class=none>{why}</p>")
-}
-
-/// Says what bars, outline and grey bars hold.
-fn bars_note(histogram: &Option<Histogram>) -> String {
-    let Some(Histogram { all, window, .. }) = histogram else { return String::new() };
-    let grey = cut(all.left, all.right, all.total());
-    let grey = grey.map_or(String::new(), |place| format!(" Grey: beyond the {place}."));
-    format!("Bars: all {}. Outline: the last {}.{grey}", rows(all.total()), rows(window.total()))
-}
-
-fn over_note(over: &Over) -> String {
-    match over {
-        Over::Time(slices) => {
-            format!("Mean error of each {}.", clock::duration(slices.width as f64 / 1000.0))
-        }
-        Over::Rows(slices) if slices.width == 1 => "The error of each row.".to_owned(),
-        Over::Rows(slices) => format!("Mean error of each {}.", rows(slices.width as u64)),
-    }
-}
-
-fn truths_first(n: u64) -> String {
-    match n {
-        0 => String::new(),
-        1 => " 1 truth came before its prediction, and is not in the chart.".to_owned(),
-        n => format!(" {} truths came before their prediction, and are not in the chart.", count(n)),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Never touches a file.
 
 use crate::stats::summary::Summary;
-use crate::view::drawing;
+use crate::view::{class_drawing, drawing};
 use anyhow::{Context, Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -43,8 +43,13 @@ pub fn svg(summary: &Summary, size: (u32, u32)) -> Result<String> {
 }
 
 fn draw<B: DrawingBackend>(summary: &Summary, size: (u32, u32), area: DrawingArea<B, Shift>) -> Result<()> {
-    let Some(histogram) = &summary.absolute else { return Err(anyhow!("nothing to draw yet")) };
-    let drawn = drawing::draw(summary, histogram, size, &area).and_then(|()| area.present());
+    let classes = summary.all.of_task.classes().zip(summary.window.of_task.classes());
+    let drawn = match (classes, &summary.absolute) {
+        (_, None) => return Err(anyhow!("nothing to draw yet")),
+        (Some(classes), Some(_)) => class_drawing::draw(summary, classes, size, &area),
+        (None, Some(histogram)) => drawing::draw(summary, histogram, size, &area),
+    };
+    let drawn = drawn.and_then(|()| area.present());
     // As text: the error borrows the backend.
     drawn.map_err(|e| anyhow!("drawing the picture: {e}"))
 }

@@ -2,42 +2,49 @@
 //! Never computes a statistic.
 
 use crate::{
+    logs::task::Task,
     stats::summary::{Histogram, Over, Summary},
     view::html::table,
     words::{
         clock,
         number::{count, percent, rows, short},
+        terms::{Terms, capital, terms},
     },
 };
 
-/// `unit`: of the edges.
-pub fn histogram(histogram: &Histogram, unit: &str) -> String {
+/// `in_unit`: of the edges.
+pub fn histogram(histogram: &Histogram, in_unit: &str) -> String {
     let bars = histogram.shares().into_iter();
     let bars =
         bars.map(|bar| [short(bar.from), short(bar.to), count(bar.n), percent(bar.all), percent(bar.window)]);
     let last = format!("share of the last {}", rows(histogram.window.total()));
-    table(&format!("Bins in {unit}"), ["from", "below", "rows", "share of all rows", &last], bars)
+    table(&format!("Bins {in_unit}"), ["from", "below", "rows", "share of all rows", &last], bars)
 }
 
-pub fn over(over: &Over) -> String {
+pub fn over(over: &Over, task: Task) -> String {
     let (Over::Time(slices) | Over::Rows(slices)) = over;
     let is_time = matches!(over, Over::Time(_));
     let rows = slices.filled().map(|(start, slice)| {
         let start = if is_time { clock::stamp(start) } else { count(start.max(1) as u64) };
         [start, count(slice.n), short(Some(slice.mean)), short(Some(slice.deviation()))]
     });
-    let caption = if is_time {
-        "Times in UTC, errors in the unit of y_true"
-    } else {
-        "Numbers of rows, errors in the unit of y_true"
-    };
-    table(caption, ["from", "rows", "mean error", "standard deviation"], rows)
+    let Terms { error, mean_error, in_unit, .. } = terms(task);
+    let places = if is_time { "Times in UTC" } else { "Numbers of rows" };
+    let caption = format!("{places}, {error} {in_unit}");
+    match task {
+        Task::Classes => {
+            let rows = rows.map(|[start, n, mean, _]| [start, n, mean]);
+            table(&caption, ["from", "rows", mean_error], rows)
+        }
+        _ => table(&caption, ["from", "rows", mean_error, "standard deviation"], rows),
+    }
 }
 
 /// Every eighth point; `/stats.json` has them all.
-pub fn rolling(points: &[(u64, f64)]) -> String {
+pub fn rolling(points: &[(u64, f64)], Terms { mae, in_unit, .. }: &Terms) -> String {
     let points = points.iter().rev().step_by(8).map(|(n, mae)| [count(*n), short(Some(*mae))]);
-    table("MAE in the unit of y_true, of the window that ends with the row", ["row", "MAE"], points)
+    let caption = format!("{} {in_unit}, of the window that ends with the row", capital(mae));
+    table(&caption, ["row", mae], points)
 }
 
 pub fn density(summary: &Summary) -> String {

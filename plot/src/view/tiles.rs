@@ -2,8 +2,12 @@
 //! Never computes a number.
 
 use crate::{
-    logs::status::Status,
-    stats::summary::{Numbers, Summary},
+    logs::{status::Status, task::Task},
+    stats::{
+        binary::BinaryNumbers,
+        classes::ClassesNumbers,
+        summary::{Numbers, Summary},
+    },
     view::{
         html::escape,
         moment::{Metric, Moment},
@@ -11,6 +15,7 @@ use crate::{
     words::{
         clock,
         number::{count, percent, rows, short},
+        terms::terms,
     },
 };
 
@@ -24,27 +29,83 @@ fn tile<const N: usize>(name: &str, values: [(String, &str); N]) -> String {
     format!("<div class=tile><dt>{name}</dt>{values}</div>")
 }
 
+/// Of the list of [`errors`], for its number of columns.
+pub fn class(task: Task) -> &'static str {
+    if task == Task::Regression { "" } else { "four" }
+}
+
 /// Numbers of all rows, and of the last ones.
 pub fn errors(summary: &Summary) -> String {
     let (all, window) = (&summary.all, &summary.window);
     let last = last(summary);
-    let with_error = |numbers: &Numbers| match numbers.mae_standard_error {
-        Some(_) => format!("{} <small>± {}</small>", short(numbers.mae), short(numbers.mae_standard_error)),
-        None => short(numbers.mae),
+    let pair = |name: &str, all, window| tile(name, [(all, "all rows"), (window, &last)]);
+    let number =
+        |name: &str, of: &dyn Fn(&Numbers) -> Option<f64>| pair(name, short(of(all)), short(of(window)));
+    let mae = || {
+        let mae = |numbers: &Numbers| with_bound(numbers.mae, numbers.mae_standard_error);
+        let name = format!("{} ± standard error", terms(summary.task).mae);
+        pair(&name, mae(all), mae(window))
     };
-    let pairs = [
-        ("rows per minute", short(all.rows_per_minute), short(window.rows_per_minute)),
-        ("MAE ± standard error", with_error(all), with_error(window)),
-        ("RMSE", short(all.rmse), short(window.rmse)),
-        ("mean error (bias)", short(all.bias), short(window.bias)),
-        ("R²", short(all.r2), short(window.r2)),
-        ("p50 of |error|", short(all.p50), short(window.p50)),
-        ("p95 of |error|", short(all.p95), short(window.p95)),
-        ("p99 of |error|", short(all.p99), short(window.p99)),
-        ("max of |error|", short(all.max), short(window.max)),
-    ];
-    let pairs = pairs.map(|(name, all, window)| tile(name, [(all, "all rows"), (window, &last)]));
-    tile("rows", [(count(all.n), "all rows")]) + &pairs.concat()
+    let first = tile("rows", [(count(all.n), "all rows")])
+        + &number("rows per minute", &|numbers| numbers.rows_per_minute);
+    let others = match summary.task {
+        Task::Regression => [
+            mae(),
+            number("RMSE", &|numbers| numbers.rmse),
+            number("mean error (bias)", &|numbers| numbers.bias),
+            number("R²", &|numbers| numbers.r2),
+            number("p50 of |error|", &|numbers| numbers.p50),
+            number("p95 of |error|", &|numbers| numbers.p95),
+            number("p99 of |error|", &|numbers| numbers.p99),
+            number("max of |error|", &|numbers| numbers.max),
+        ]
+        .concat(),
+        Task::Binary => {
+            let score = |name: &str, of: fn(&BinaryNumbers) -> Option<f64>| {
+                number(name, &|numbers| numbers.of_task.binary().and_then(of))
+            };
+            let auc = |numbers: &Numbers| {
+                numbers.of_task.binary().map_or((None, None), |binary| (binary.roc_auc, binary.roc_auc_error))
+            };
+            let ((auc, bound), (auc_of_window, _)) = (auc(all), auc(window));
+            [
+                score("accuracy", |binary| binary.accuracy),
+                score("precision", |binary| binary.precision),
+                score("recall", |binary| binary.recall),
+                score("F1", |binary| binary.f1),
+                score("specificity", |binary| binary.specificity),
+                // Over the window it is exact.
+                pair("ROC AUC ± bound", with_bound(auc, bound), short(auc_of_window)),
+                score("log loss (nats)", |binary| binary.log_loss),
+                score("Brier score", |binary| binary.brier),
+                mae(),
+                number("mean p − y (bias)", &|numbers| numbers.bias),
+            ]
+            .concat()
+        }
+        Task::Classes => {
+            let score = |name: &str, of: fn(&ClassesNumbers) -> Option<f64>| {
+                number(name, &|numbers| numbers.of_task.classes().and_then(of))
+            };
+            [
+                mae(),
+                score("accuracy", |classes| classes.accuracy),
+                score("macro precision", |classes| classes.macro_precision),
+                score("macro recall", |classes| classes.macro_recall),
+                score("macro F1", |classes| classes.macro_f1),
+                score("weighted F1", |classes| classes.weighted_f1),
+            ]
+            .concat()
+        }
+    };
+    first + &others
+}
+
+fn with_bound(value: Option<f64>, bound: Option<f64>) -> String {
+    match bound {
+        Some(_) => format!("{} <small>± {}</small>", short(value), short(bound)),
+        None => short(value),
+    }
 }
 
 /// Label delays, and what `metric` counts.

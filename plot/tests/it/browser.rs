@@ -6,6 +6,17 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+/// Texts that are outside of their chart, or over another one.
+pub const MISPLACED: &str = "JSON.stringify([...document.querySelectorAll('svg[role=img]')].flatMap(svg => {
+    const inside = (a, b) => a.left > b.left - .5 && a.right < b.right + .5 && a.top > b.top - .5 && a.bottom < b.bottom + .5;
+    const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+    const texts = [...svg.querySelectorAll('text')].map(e => [e.textContent, e.getBoundingClientRect()]);
+    const outside = texts.filter(([, box]) => !inside(box, svg.getBoundingClientRect())).map(([text]) => text);
+    const over = texts.flatMap(([text, box], i) => texts.slice(0, i).filter(([, other]) => !apart(box, other))
+        .map(([other]) => text + ' over ' + other));
+    return [...outside, ...over];
+}))";
+
 pub struct Browser {
     child: Child,
     to: File,

@@ -35,4 +35,6 @@ mod settings;
 #[cfg(test)]
 mod task_rows;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod verdict;

@@ -1,6 +1,6 @@
 //! The page in a real browser: how it follows the log, and how it looks.
 
-use crate::browser::Browser;
+use crate::browser::{Browser, MISPLACED};
 use crate::process::{Directory, HEADER, Plot};
 use serde_json::json;
 use std::fs;
@@ -76,17 +76,6 @@ fn the_page_says_when_lines_are_not_rows() {
     directory.append(LOG, rows(0..50_000));
     browser.until(&format!("{warning} === ''"));
 }
-
-/// Texts that are outside of their chart, or over another one.
-const MISPLACED: &str = "JSON.stringify([...document.querySelectorAll('svg[role=img]')].flatMap(svg => {
-    const inside = (a, b) => a.left > b.left - .5 && a.right < b.right + .5 && a.top > b.top - .5 && a.bottom < b.bottom + .5;
-    const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
-    const texts = [...svg.querySelectorAll('text')].map(e => [e.textContent, e.getBoundingClientRect()]);
-    const outside = texts.filter(([, box]) => !inside(box, svg.getBoundingClientRect())).map(([text]) => text);
-    const over = texts.flatMap(([text, box], i) => texts.slice(0, i).filter(([, other]) => !apart(box, other))
-        .map(([other]) => text + ' over ' + other));
-    return [...outside, ...over];
-}))";
 
 #[test]
 fn words_in_charts_are_whole_and_apart() {
@@ -208,7 +197,7 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
     let mut browser = Browser::open(&directory, &plot);
     browser.until("document.querySelectorAll('svg[role=img]').length === 6");
     let focused = "(() => { const e = document.activeElement, style = getComputedStyle(e);
-        return [e.tagName, e.id || e.textContent, style.outlineStyle, style.outlineWidth].join(' ') })()";
+        return [e.tagName, e.tagName === 'DIV' ? e.id : e.textContent, style.outlineStyle, style.outlineWidth].join(' ') })()";
     let mut places = Vec::new();
     for _ in 0..9 {
         browser.press("Tab");
