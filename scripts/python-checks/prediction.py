@@ -29,14 +29,26 @@ def check_what_is_published(task):
         start_predict(scene, task)
         scene.wait_for("three predictions", lambda: scene.queue("y_pred").message_count == 3)
         scene.wait_for("what is no sample among the dead letters", lambda: scene.queue("dead").message_count == 4)
+        published = scene.take("y_pred", 3)
+        check_an_absent_queue(scene, x[0])
         assert scene.exit_code("predict", signal.SIGTERM) == 0
         assert scene.is_drained("features"), "a message was not acknowledged"
-        published = scene.take("y_pred", 3)
         assert {properties.delivery_mode for properties, _ in published} == {2}, "a message is not persistent"
         samples = [sample for _, body in published for sample in json.loads(body)]
         assert [sample["id"] for sample in samples] == ["a", "1.00", "7", "a"], samples
         assert [sample.get("group") for sample in samples] == ["v2", None, None, "1.0"], samples
         assert all(is_near(sample["body"], expected[sample["id"]]) for sample in samples), (samples, expected)
+
+
+def check_an_absent_queue(scene, values):
+    """A prediction that no queue takes is not lost: its sample comes again until one does."""
+    scene.delete("y_pred")
+    scene.publish("features", [{"id": "later", "body": values}])
+    scene.wait_for("a prediction that comes back", lambda: "UnroutableError" in scene.said("predict"))
+    scene.declare("y_pred")
+    scene.wait_for("its prediction", lambda: scene.queue("y_pred").message_count == 1)
+    ((_, body),) = scene.take("y_pred", 1)
+    assert json.loads(body)[0]["id"] == "later", body
 
 
 def check_the_services(task):

@@ -114,6 +114,9 @@ class Scene:
     def declare(self, name, arguments=None):
         self.on_channel(lambda channel: channel.queue_declare(self.prefix + name, durable=True, arguments=arguments))
 
+    def delete(self, name):
+        self.on_channel(lambda channel: channel.queue_delete(self.prefix + name))
+
     def queue(self, name):
         """How many messages wait, without those that a consumer has; how many consumers there are."""
         return self.on_channel(lambda channel: channel.queue_declare(self.prefix + name, passive=True).method)
