@@ -67,15 +67,22 @@ def check_truth_that_is_stopped():
     return f"stopped at send {sends} with {part} of {count} rows sent"
 
 
+def report_of(text):
+    """The numbers of each line, by what they are of."""
+    lines = [line.rsplit(maxsplit=5) for line in text.splitlines()]
+    return {name: [float(number) for number in numbers] for name, *numbers in lines if name.startswith(("all", "last", "group"))}
+
+
 def check_the_log_is_read_as_plot_reads_it():
+    count = 3000
     with Scene("log") as scene:
         scene.start_metric()
         scene.wait_for("the queues", lambda: scene.is_drained("y_pred") and scene.is_drained("y_true"))
+        samples = [{"id": str(i), "group": "-new" if i % 3 == 0 else "a,b"} for i in range(count)]
         normal = random.Random(1).gauss
-        samples = [{"id": str(i), "group": "-new" if i % 3 == 0 else "a,b"} for i in range(3000)]
         for name in ["y_pred", "y_true"]:
             scene.publish(name, [[{**sample, "body": normal(0, 1)} for sample in samples]])
-        scene.wait_for_rows(len(samples))
+        scene.wait_for_rows(count)
         assert scene.exit_code("metric", signal.SIGTERM) == 0
         log = scene.directory / "metric_log.csv"
         # A line that is no row, and one that has not ended.
@@ -83,13 +90,16 @@ def check_the_log_is_read_as_plot_reads_it():
         scene.start_example("read_log", log, "--every", "0.1")
         scene.wait_for("a second report", lambda: scene.said("read_log").count("last 1000") == 2)
         assert scene.exit_code("read_log", signal.SIGTERM) == 0
-        report = [line.rsplit(maxsplit=5) for line in scene.said("read_log").splitlines()]
-        report = {name: [float(number) for number in numbers] for name, *numbers in report if name in ["all", "last 1000", "group -new", "group a,b"]}
-        page = "127.0.0.1:" + subprocess.check_output([ROOT / "scripts/broker", "port", "0"], text=True).strip()
-        scene.start("plot", BINARIES / "plot", PLOT_LISTEN=page, PLOT_INTERVAL="1")
-        stats = lambda: json.load(urllib.request.urlopen(f"http://{page}/stats.json"))
-        stats = scene.wait_for("all rows", lambda: (now := stats())["all"]["n"] == len(samples) and now)
-        expected = {"all": stats["all"], "last 1000": stats["window"]} | {f"group {group['group']}": group for group in stats["groups"]}
+        report = report_of(scene.said("read_log"))
+        port = subprocess.check_output([ROOT / "scripts/broker", "port", "0"], text=True).strip()
+        scene.start("plot", BINARIES / "plot", PLOT_LISTEN=f"127.0.0.1:{port}", PLOT_INTERVAL="1")
+
+        def stats():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats.json") as answer:
+                return json.load(answer)
+
+        shown = scene.wait_for("all rows", lambda: (now := stats())["all"]["n"] == count and now)
+        expected = {"all": shown["all"], "last 1000": shown["window"]} | {f"group {group['group']}": group for group in shown["groups"]}
         assert expected.keys() == report.keys(), (expected, report)
         for name, numbers in expected.items():
             rows, mean, standard_error, _, _ = report[name]
