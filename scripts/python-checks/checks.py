@@ -40,6 +40,7 @@ def main():
         subprocess.run([sys.executable, EXAMPLES / "make_model.py", task], cwd=WORK, check=True)
         check(prediction.check_what_is_published, task)
         check(prediction.check_the_services, task)
+        check(files.check_truth_of_a_task, task)
     check(prediction.check_a_signal_at_each_send, signal.SIGKILL)
     check(prediction.check_a_signal_at_each_send, signal.SIGTERM)
     check(files.check_truth_three_days_later)

@@ -45,6 +45,24 @@ def check_truth_three_days_later():
             assert THREE_DAYS_S <= float(rows[id]["label_delay"]) < THREE_DAYS_S + 3600, rows[id]
 
 
+def check_truth_of_a_task(task):
+    """As each task has it: 0 or 1, or the name of a class, of which a number is one as well."""
+    truths, predictions = {
+        "regression": (["1.5", "-2"], [2, -2.5]),
+        "binary": (["0", "1"], [0.25, 1]),
+        "classes": (["setosa", "3"], ["virginica", 3]),
+    }[task]
+    errors = {"regression": [0.5, 0.5], "binary": [0.25, 0], "classes": [1, 0]}[task]
+    with Scene(f"truth-{task}") as scene:
+        scene.start_metric(TASK=task)
+        scene.wait_for("the queues", lambda: scene.is_drained("y_pred") and scene.is_drained("y_true"))
+        scene.publish("y_pred", [{"id": str(i), "body": value} for i, value in enumerate(predictions)])
+        scene.start_example("truth", write_truth(scene, enumerate(truths)), "--task", task)
+        assert scene.exit_code("truth") == 0, scene.said("truth")
+        rows = scene.wait_for_rows(len(truths))
+        assert [float(rows[str(i)]["absolute_error"]) for i in range(len(errors))] == errors, rows
+
+
 def check_truth_that_is_stopped():
     """By a signal at each of its sends in turn, until it has sent a part. What it has sent comes twice, and counts once."""
     count, sends, part = 3000, 0, 0
