@@ -245,7 +245,7 @@ fn the_page_turns_to_the_task_that_metric_names() {
         "version": 1, "at": now_s(), "state": "consuming", "task": "binary", "rows": 300, "duplicates": 0,
         "conflicts": 0, "rejected": 0, "unmatched": { "y_true": 0, "y_pred": 0 }, "waiting": { "y_true": 0, "y_pred": 0 },
     });
-    directory.write("metric_status.json", &status.to_string());
+    directory.write("metric_status.json", status.to_string());
     browser.until(&format!("{FIGURES}.includes('Calibration')"));
     browser.until("document.querySelector('#confusion table') !== null");
 }
