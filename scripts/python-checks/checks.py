@@ -12,7 +12,7 @@ import outages
 import prediction
 from scene import EXAMPLES, WORK, Node
 
-TASKS = ["regression"]
+TASKS = ["regression", "binary", "classes"]
 passed = 0
 
 
@@ -21,7 +21,8 @@ def check(function, *arguments):
     begun = time.monotonic()
     found = function(*arguments)
     passed += 1
-    name = " ".join([function.__name__.removeprefix("check_").replace("_", " "), *(str(a) for a in arguments if not isinstance(a, Node))])
+    of = [str(getattr(argument, "name", argument)) for argument in arguments if not isinstance(argument, Node)]
+    name = " ".join([function.__name__.removeprefix("check_").replace("_", " "), *of])
     print(f"ok {passed}: {name}{f' ({found})' if found else ''}, {time.monotonic() - begun:.0f} s", flush=True)
 
 
