@@ -21,6 +21,7 @@ def fill(bench, task, samples):
     arguments = json.loads((ROOT / "contract/queue_arguments.json").read_text().replace("PREFIX", bench.prefix))
     for queue in bench.queues:
         channel.queue_declare(bench.prefix + queue, durable=True, arguments=arguments["quorum"])
+    channel.confirm_delivery()
     for begin in range(0, samples, BATCH):
         halves = [[], []]
         for number in range(begin, begin + BATCH):
