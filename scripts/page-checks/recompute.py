@@ -373,10 +373,14 @@ def check_over(part):
     slots = np.unique(slot)
     if len(slots) != len(table):
         fail(f"the error over time has {len(table)} slices, not {len(slots)}")
+    day = ""
     for number, (at, n, mean, *deviation) in zip(slots, table, strict=True):
         errors = rows.error[slot == number]
-        if at != stamp(number * width_ms / 1000):
-            fail(f"a slice begins at {at}, not {stamp(number * width_ms / 1000)}")
+        begins = stamp(number * width_ms / 1000)
+        # The day is not said again.
+        if at != (begins.split()[1] if begins.split()[0] == day else begins):
+            fail(f"a slice begins at {at}, not {begins}")
+        day = begins.split()[0]
         shown("rows of a slice", n, len(errors))
         shown("mean of a slice", mean, errors.mean(), absolute=1e-11)
         for text in deviation:
