@@ -402,8 +402,8 @@ def check_histogram(key, of):
     def check(part):
         histogram = histogram_of(key)
         edges = histogram["edges"]
-        table = body(part, ["from", "below", "rows", "share of all rows", f"share of the {LAST}"])
         all_values, window_values = of(rows), of(window)
+        table = body(part, ["from", "below", "rows", "share of all rows", f"share of the last {len(window_values):,} rows"])
         bounds = [(None, edges[0])] * (histogram["all"]["below"] > 0)
         bounds += zip(edges, edges[1:])
         bounds += [(edges[-1], None)] * (histogram["all"]["above"] > 0)
@@ -529,11 +529,18 @@ def check_verdict(part):
 
 
 def check_alerts(part):
-    """The one of drift: the verdict again."""
+    """The one of drift: what the verdict was at a row since the change was found."""
     if not part.words:
         return
-    at, words = re.fullmatch(r"Alert drift fires since (.*?) UTC: (.*)", part.words).groups()
-    if words != parts["verdict"].words.strip().replace("\u00a0", " ") or at != stamp(rows.at_s[stats["drift"]["changes"][-1]["row"]]):
+    pattern = f"Alert drift fires since (.*?) UTC: (?:Worse|Better) since .{{5}} UTC: {re.escape(MAE)} (\\S+) → (\\S+) \\([+−]\\d+ %\\)\\."
+    at, before, after = re.fullmatch(pattern, part.words).groups()
+    *_, change = stats["drift"]["changes"]
+    begins = max([0] + [other["row"] for other in stats["drift"]["changes"][:-1]])
+    shown("alert", before, rows.absolute[begins : change["row"]].mean())
+    since = rows.absolute[change["row"] :]
+    means = np.cumsum(since) / np.arange(1, len(since) + 1)
+    value, unit = parse(after)
+    if at != stamp(rows.at_s[change["row"]]) or not (np.abs(means[change["found_row"] - change["row"] :] - value) <= unit * (1 + 1e-6)).any():
         fail(f"the alert is {part.words!r}")
 
 
@@ -544,7 +551,9 @@ def check_news(part):
 
 def check_note(part):
     """Of notes, what they say of rows: all, and the last ones; of slices, how wide they are."""
-    counts = {f"{rows.n:,}", f"{window.n:,}"}
+    with_delay = [len(delays(of)) for of in (rows, window)]
+    truths_first = int((rows.delay_s < 0).sum())
+    counts = {f"{n:,}" for n in (rows.n, window.n, *with_delay, truths_first)}
     known = re.sub(r"\b1 \D|[\d.]+ (?:s|min)\b|[\d.]+ % (?:quantile|and)", "", part.words)
     for number in re.findall(r"[\d,.]*\d", known):
         if number not in counts:
