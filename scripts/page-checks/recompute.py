@@ -22,7 +22,7 @@ THRESHOLD = 0.5
 MOST_CLASSES = 20
 # Quantiles come from buckets of this relative width.
 QUANTILE = 5e-4
-NUMBER = r"−?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?"
+NUMBER = r"−?\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?"
 
 
 def fetch(path):
@@ -666,7 +666,7 @@ CHECKS = {
     "classes-note": check_note,
     "matrix": check_matrix,
     "matrix-note": check_note,
-    "bars": check_drawing("bars"),
+    "bars": check_drawing("bars", lambda: [len(class_scores(rows))]),
     "bars-note": check_note,
     "bars-numbers": check_bars,
 }
