@@ -22,7 +22,7 @@ THRESHOLD = 0.5
 MOST_CLASSES = 20
 # Quantiles come from buckets of this relative width.
 QUANTILE = 5e-4
-NUMBER = r"−?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?"
+NUMBER = r"−?\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?"
 
 
 def fetch(path):
@@ -373,10 +373,14 @@ def check_over(part):
     slots = np.unique(slot)
     if len(slots) != len(table):
         fail(f"the error over time has {len(table)} slices, not {len(slots)}")
+    day = ""
     for number, (at, n, mean, *deviation) in zip(slots, table, strict=True):
         errors = rows.error[slot == number]
-        if at != stamp(number * width_ms / 1000):
-            fail(f"a slice begins at {at}, not {stamp(number * width_ms / 1000)}")
+        begins = stamp(number * width_ms / 1000)
+        # The day is not said again.
+        if at != (begins.split()[1] if begins.split()[0] == day else begins):
+            fail(f"a slice begins at {at}, not {begins}")
+        day = begins.split()[0]
         shown("rows of a slice", n, len(errors))
         shown("mean of a slice", mean, errors.mean(), absolute=1e-11)
         for text in deviation:
@@ -398,8 +402,8 @@ def check_histogram(key, of):
     def check(part):
         histogram = histogram_of(key)
         edges = histogram["edges"]
-        table = body(part, ["from", "below", "rows", "share of all rows", f"share of the {LAST}"])
         all_values, window_values = of(rows), of(window)
+        table = body(part, ["from", "below", "rows", "share of all rows", f"share of the last {len(window_values):,} rows"])
         bounds = [(None, edges[0])] * (histogram["all"]["below"] > 0)
         bounds += zip(edges, edges[1:])
         bounds += [(edges[-1], None)] * (histogram["all"]["above"] > 0)
@@ -525,11 +529,18 @@ def check_verdict(part):
 
 
 def check_alerts(part):
-    """The one of drift: the verdict again."""
+    """The one of drift: what the verdict was at a row since the change was found."""
     if not part.words:
         return
-    at, words = re.fullmatch(r"Alert drift fires since (.*?) UTC: (.*)", part.words).groups()
-    if words != parts["verdict"].words.strip().replace("\u00a0", " ") or at != stamp(rows.at_s[stats["drift"]["changes"][-1]["row"]]):
+    pattern = f"Alert drift fires since (.*?) UTC: (?:Worse|Better) since .{{5}} UTC: {re.escape(MAE)} (\\S+) → (\\S+) \\([+−]\\d+ %\\)\\."
+    at, before, after = re.fullmatch(pattern, part.words).groups()
+    *_, change = stats["drift"]["changes"]
+    begins = max([0] + [other["row"] for other in stats["drift"]["changes"][:-1]])
+    shown("alert", before, rows.absolute[begins : change["row"]].mean())
+    since = rows.absolute[change["row"] :]
+    means = np.cumsum(since) / np.arange(1, len(since) + 1)
+    value, unit = parse(after)
+    if at != stamp(rows.at_s[change["row"]]) or not (np.abs(means[change["found_row"] - change["row"] :] - value) <= unit * (1 + 1e-6)).any():
         fail(f"the alert is {part.words!r}")
 
 
@@ -540,7 +551,9 @@ def check_news(part):
 
 def check_note(part):
     """Of notes, what they say of rows: all, and the last ones; of slices, how wide they are."""
-    counts = {f"{rows.n:,}", f"{window.n:,}"}
+    with_delay = [len(delays(of)) for of in (rows, window)]
+    truths_first = int((rows.delay_s < 0).sum())
+    counts = {f"{n:,}" for n in (rows.n, window.n, *with_delay, truths_first)}
     known = re.sub(r"\b1 \D|[\d.]+ (?:s|min)\b|[\d.]+ % (?:quantile|and)", "", part.words)
     for number in re.findall(r"[\d,.]*\d", known):
         if number not in counts:
@@ -653,7 +666,7 @@ CHECKS = {
     "classes-note": check_note,
     "matrix": check_matrix,
     "matrix-note": check_note,
-    "bars": check_drawing("bars"),
+    "bars": check_drawing("bars", lambda: [len(class_scores(rows))]),
     "bars-note": check_note,
     "bars-numbers": check_bars,
 }

@@ -5,8 +5,8 @@ use crate::stats::classes::{ClassNumbers, ClassesNumbers};
 use crate::words::number::count;
 use std::collections::HashMap;
 
-/// Letters of a name in a chart; tables have all of them.
-const LETTERS: usize = 14;
+/// Letters of a name in a chart.
+pub const LETTERS: usize = 12;
 
 /// The axis is at least so long: a single error in many rows must not look like a model that fails.
 const LEAST_TOP: f64 = 0.05;
@@ -59,14 +59,14 @@ impl ClassBars {
 impl ClassBar {
     /// Its name, cut to what a chart has room for.
     pub fn short_name(&self) -> String {
-        short_name(&self.name)
+        short_name(&self.name, LETTERS)
     }
 }
 
-/// At most 14 letters of a name.
-pub fn short_name(name: &str) -> String {
-    match name.char_indices().nth(LETTERS) {
-        Some(_) => name.chars().take(LETTERS - 1).chain(['…']).collect(),
+/// At most so many letters of a name.
+pub fn short_name(name: &str, letters: usize) -> String {
+    match name.char_indices().nth(letters) {
+        Some(_) => name.chars().take(letters.saturating_sub(1)).chain(['…']).collect(),
         None => name.to_owned(),
     }
 }
@@ -114,8 +114,7 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_between_letters() {
-        assert_eq!(short_name("versicolor"), "versicolor");
-        assert_eq!(short_name("fourteen chars"), "fourteen chars");
-        assert_eq!(short_name("шестнадцать букв"), "шестнадцать б…");
+        assert_eq!(short_name("versicolor", 10), "versicolor");
+        assert_eq!(short_name("шестнадцать букв", 12), "шестнадцать…");
     }
 }

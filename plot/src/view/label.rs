@@ -21,9 +21,11 @@ pub fn width(text: &str) -> f64 {
         .chars()
         .map(|letter| match letter {
             '.' | ',' | ':' | ' ' | 'i' | 'l' | 't' | '|' => 0.36,
-            'm' | 'w' | 'M' | 'W' | '%' => 1.0,
-            '→' | '≥' | '−' | '–' => 0.85,
-            _ => 0.64,
+            'm' | 'w' | 'M' | 'W' | '%' | '&' | '@' => 1.0,
+            '→' | '≥' | '−' | '–' | 'A'..='Z' => 0.85,
+            ' '..='~' => 0.64,
+            // Names of classes may be of any script.
+            _ => 1.0,
         })
         .sum();
     letters * LETTER

@@ -3,7 +3,7 @@
 
 use crate::stats::binary::{BinaryNumbers, CalibrationBin};
 use crate::stats::classes::{ClassNumbers, ClassesNumbers, ConfusionMatrix};
-use crate::view::class_bars::{ClassBars, short_name};
+use crate::view::class_bars::{ClassBars, LETTERS, short_name};
 use crate::view::html::{escape, table};
 use crate::words::number::{count, rows, short};
 use std::collections::HashMap;
@@ -11,6 +11,9 @@ use std::fmt::Write;
 
 /// Column heads of the confusion matrix have names if these have so many letters together. Otherwise numbers alone.
 const LETTERS_OF_HEADS: usize = 60;
+
+/// Letters of a name in the table of classes. `/stats.json` has all.
+const LETTERS_OF_TABLE: usize = 32;
 
 /// A larger confusion matrix gets the whole width of the page.
 const FEW: usize = 8;
@@ -51,7 +54,7 @@ pub fn calibration(all: &BinaryNumbers, window: &BinaryNumbers, last: u64) -> St
 
 pub fn class_bars(bars: &ClassBars, last: u64) -> String {
     let last = format!("error rate, last {}", rows(last));
-    let lines = bars.bars.iter().map(|bar| [named(&bar.name), short(bar.all), short(bar.window)]);
+    let lines = bars.bars.iter().map(|bar| [named(&bar.short_name()), short(bar.all), short(bar.window)]);
     table(
         "Shares of the rows of each class, the largest class first",
         ["class", "error rate, all rows", &last],
@@ -75,7 +78,7 @@ pub fn classes(all: &ClassesNumbers, window: &ClassesNumbers, most: usize, last:
     };
     let lines = listed.into_iter().map(|(number, class)| {
         let ([a, b, c, d], [e, f, g, h]) = (cells(Some(class)), cells(of_window.get(&*class.name).copied()));
-        [format!("{number} {}", named(&class.name)), a, b, c, d, e, f, g, h]
+        [format!("{number} {}", named(&short_name(&class.name, LETTERS_OF_TABLE))), a, b, c, d, e, f, g, h]
     });
     let last = rows(last);
     let names = ["rows", "precision", "recall", "F1"];
@@ -107,7 +110,7 @@ pub fn matrix(all: &ClassesNumbers) -> String {
     let has_others = rest.sum::<u64>() > 0;
     let n = names.len() + usize::from(has_others);
     let are_short = names.iter().map(|name| name.chars().count()).sum::<usize>() <= LETTERS_OF_HEADS;
-    let named = |name: &str| format!("{} <bdi>{}</bdi>", number(name), escape(&short_name(name)));
+    let named = |name: &str| format!("{} <bdi>{}</bdi>", number(name), escape(&short_name(name, LETTERS)));
     let name = |place: usize| names.get(place).map_or_else(|| "others".to_owned(), |name| named(name));
     let head = |place: usize| match names.get(place) {
         Some(name) if !are_short => number(name).to_string(),

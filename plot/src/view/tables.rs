@@ -24,8 +24,18 @@ pub fn histogram(histogram: &Histogram, in_unit: &str) -> String {
 pub fn over(over: &Over, task: Task) -> String {
     let (Over::Time(slices) | Over::Rows(slices)) = over;
     let is_time = matches!(over, Over::Time(_));
+    let mut day = String::new();
     let rows = slices.filled().map(|(start, slice)| {
-        let start = if is_time { clock::stamp(start) } else { count(start.max(1) as u64) };
+        // The day where it is another one than above: the page stays small.
+        let stamp = clock::stamp(start);
+        let start = match stamp.split_once(' ') {
+            Some((of_slice, time)) if is_time && of_slice == day => time.to_owned(),
+            Some((of_slice, _)) if is_time => {
+                day = of_slice.to_owned();
+                stamp
+            }
+            _ => count(start.max(1) as u64),
+        };
         [start, count(slice.n), short(Some(slice.mean)), short(Some(slice.deviation()))]
     });
     let Terms { error, mean_error, in_unit, .. } = terms(task);

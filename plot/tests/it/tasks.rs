@@ -20,7 +20,7 @@ fn even(i: u32) -> f64 {
 
 /// When a row was logged, in Unix seconds: of late, as the verdict of old ones is silence.
 fn at_s(row: u32) -> u64 {
-    now_s() as u64 - 6000 + u64::from(row)
+    now_s() as u64 - 3500 + u64::from(row)
 }
 
 /// Rows of y = 1 with probability p. Each `group` in turn.
@@ -150,7 +150,7 @@ fn two_classes_have_scores_calibration_and_confusion() {
 #[test]
 fn classes_have_a_bar_a_line_and_a_place_in_the_matrix_each() {
     let directory = Directory::new();
-    let species = names(&["setosa", "versicolor", "virginica <b>"]);
+    let species = names(&["setosa", "versicolor", "virgin <b>"]);
     directory.write(LOG, HEADER.to_owned() + &classes(0..3000, &species, &names(&["v1", "v2"])));
     let plot = Plot::start(&directory, &["--task", "classes"]);
     let stats = plot.rows(3000);
@@ -179,7 +179,7 @@ fn classes_have_a_bar_a_line_and_a_place_in_the_matrix_each() {
     assert_eq!(browser.evaluate(matrix), json!(expected));
     let heads = browser
         .evaluate("[...document.querySelectorAll('#matrix th[scope=col]')].map(e => e.textContent).join()");
-    assert_eq!(heads, "1 setosa,2 versicolor,3 virginica <b>");
+    assert_eq!(heads, "1 setosa,2 versicolor,3 virgin <b>");
     assert_eq!(browser.evaluate("document.querySelectorAll('#bars .start, #bars .end').length"), 3);
     let page = text(&plot, "/");
     for words in [
@@ -195,7 +195,7 @@ fn classes_have_a_bar_a_line_and_a_place_in_the_matrix_each() {
     }
     looks(&mut browser, "classes");
     // A class that comes later, in many rows, all of them wrong.
-    let novel: String = (0..1000).map(|i| format!("n{i},novel,setosa,1,{},1,v1\n", at_s(3000 + i))).collect();
+    let novel: String = (0..1000).map(|i| format!("n{i},novel,setosa,1,{},1,v1\n", at_s(3000))).collect();
     directory.append(LOG, novel);
     browser.until(&format!("{}.split(',')[0].endsWith(' novel')", column(1)));
     assert_eq!(browser.evaluate("document.querySelectorAll('#bars .end').length"), 4);
@@ -262,7 +262,7 @@ fn the_picture_is_the_one_of_the_task() {
         (
             "classes",
             classes(0..3000, &names(&["setosa", "versicolor", "a class with a long name"]), &[]),
-            ["Error rate, over time and of each class", "a class with …", "n = 3,000 · error rate = 0."],
+            ["Error rate, over time and of each class", "a class wit…", "n = 3,000 · error rate = 0."],
             "MAE",
         ),
         ("classes", classes(0..3000, &long_names(45), &[]), ["n = 3,000", " others", "time (UTC), "], "MAE"),
