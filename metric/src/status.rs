@@ -105,6 +105,12 @@ impl Report {
         Some(serde_json::to_string_pretty(&content).ok()? + "\n")
     }
 
+    /// Notes a change. Returns whether the thread must hear of it: it knows of the next write from the first change on, but not while there
+    /// is nothing to write.
+    fn change_wakes(&mut self) -> bool {
+        !mem::replace(&mut self.has_changed, self.counts.is_some())
+    }
+
     /// How long to wait for the next write.
     fn wait(&self, since_written: Option<Duration>) -> Duration {
         let every = if self.has_changed { CHANGED_EVERY } else { UNCHANGED_EVERY };
@@ -142,7 +148,7 @@ impl Status {
         let report = &mut *lock(&self.report);
         if report.state != State::Stopped && (report.state, &report.reason) != (state, &reason) {
             (report.state, report.reason) = (state, reason);
-            self.changed(report);
+            self.wake_for(report);
         }
     }
 
@@ -150,13 +156,12 @@ impl Status {
         let report = &mut *lock(&self.report);
         if report.counts.as_ref() != Some(counts) {
             report.counts = Some(counts.clone());
-            self.changed(report);
+            self.wake_for(report);
         }
     }
 
-    /// Wakes the thread at the first change since the last write.
-    fn changed(&self, report: &mut Report) {
-        if !mem::replace(&mut report.has_changed, true)
+    fn wake_for(&self, report: &mut Report) {
+        if report.change_wakes()
             && let Some((wake, _)) = &*lock(&self.writer)
         {
             let _ = wake.try_send(());
@@ -296,6 +301,15 @@ mod tests {
         assert_eq!(report.wait(None), Duration::ZERO);
         report.counts = None;
         assert_eq!((report.wait(None), report.json(0)), (seconds(50), None), "nothing is known yet");
+    }
+
+    #[test]
+    fn the_first_counts_wake_the_writer_whatever_was_reported_before() {
+        let counts = report().counts;
+        let mut report = Report { counts: None, ..report() };
+        assert_eq!([report.change_wakes(), report.change_wakes()], [true, true]);
+        report.counts = counts;
+        assert_eq!([report.change_wakes(), report.change_wakes()], [true, false]);
     }
 
     #[test]
