@@ -192,6 +192,7 @@ impl<'a> Service<'a> {
         }
         self.enter(state);
         self.warn_of_faults();
+        // Read again: while a long log was read the status has grown old.
         self.backlog.take(status::read(&self.config.status), now_s());
         self.publish();
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);

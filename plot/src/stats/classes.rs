@@ -151,18 +151,20 @@ impl Classes {
 
     /// Of all rows.
     pub fn numbers(&self) -> ClassesNumbers {
-        let shown = self.largest(&self.counts, MATRIX, SHOWN);
+        let largest = self.largest(&self.counts);
+        let shown = shown(&largest);
         let cells = shown
             .iter()
             .map(|y_true| shown.iter().map(|y_pred| self.pairs.count(*y_true, *y_pred)).collect());
-        self.summary(&self.counts, &shown, cells.collect())
+        self.summary(&self.counts, &largest, &shown, cells.collect())
     }
 
     /// Of the rows of the window.
     pub fn window_numbers(&self) -> ClassesNumbers {
         let mut counts = Vec::new();
         self.window.iter().for_each(|pair| count(&mut counts, *pair));
-        let shown = self.largest(&counts, MATRIX, SHOWN);
+        let largest = self.largest(&counts);
+        let shown = shown(&largest);
         let mut cells = vec![vec![0; shown.len()]; shown.len()];
         let place = |number: u16| shown.iter().position(|shown| *shown == number);
         for [y_true, y_pred] in &self.window {
@@ -171,23 +173,29 @@ impl Classes {
                 *cell += 1;
             }
         }
-        self.summary(&counts, &shown, cells)
+        self.summary(&counts, &largest, &shown, cells)
     }
 
-    /// The `most` largest of the first `of` classes that have counts, the largest first; of equal ones the first comes first.
-    fn largest(&self, counts: &[Counts], of: usize, most: usize) -> Vec<u16> {
-        let classes = counts.iter().zip(0..).take(of.min(self.names.len()));
+    /// The classes with a name that have counts, the largest first; of equal ones the first comes first.
+    fn largest(&self, counts: &[Counts]) -> Vec<u16> {
+        let classes = counts.iter().zip(0..).take(self.names.len());
         let mut classes: Vec<_> =
             classes.filter(|(counts, _)| counts.support + counts.predicted > 0).collect();
         classes.sort_by_key(|(counts, _)| Reverse((counts.support, counts.predicted)));
-        classes.into_iter().take(most).map(|(_, number)| number).collect()
+        classes.into_iter().map(|(_, number)| number).collect()
     }
 
     /// `cells`: for each class of `shown` how often each of them was predicted.
-    fn summary(&self, counts: &[Counts], shown: &[u16], cells: Vec<Vec<u64>>) -> ClassesNumbers {
+    fn summary(
+        &self,
+        counts: &[Counts],
+        largest: &[u16],
+        shown: &[u16],
+        cells: Vec<Vec<u64>>,
+    ) -> ClassesNumbers {
         let of = |number: u16| counts.get(usize::from(number)).copied().unwrap_or_default();
         let name = |number: u16| self.names.get(usize::from(number)).cloned().unwrap_or_default();
-        let classes = self.largest(counts, EXACT, EXACT).into_iter().map(|number| {
+        let classes = largest.iter().map(|&number| {
             let Counts { support, predicted, right } = of(number);
             ClassNumbers {
                 name: name(number),
@@ -222,6 +230,11 @@ impl Classes {
             classes,
         }
     }
+}
+
+/// The classes of the confusion matrix, of all by size.
+fn shown(largest: &[u16]) -> Vec<u16> {
+    largest.iter().copied().filter(|number| usize::from(*number) < MATRIX).take(SHOWN).collect()
 }
 
 /// Adds a row to the counts of its classes.

@@ -63,7 +63,7 @@ impl ClassBar {
     }
 }
 
-/// At most so many letters of a name.
+/// The name, cut to at most this many characters; the last one is then an ellipsis.
 pub fn short_name(name: &str, letters: usize) -> String {
     match name.char_indices().nth(letters) {
         Some(_) => name.chars().take(letters.saturating_sub(1)).chain(['…']).collect(),

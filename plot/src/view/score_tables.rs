@@ -9,7 +9,7 @@ use crate::words::number::{count, rows, short};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// Column heads of the confusion matrix have names if these have so many letters together. Otherwise numbers alone.
+/// Limit of all names together, in characters, up to which they head the columns of the confusion matrix. Beyond it numbers do.
 const LETTERS_OF_HEADS: usize = 60;
 
 /// Letters of a name in the table of classes. `/stats.json` has all.
