@@ -17,7 +17,8 @@ use crate::logs::status;
 use crate::logs::task::Task;
 use crate::stats::backlog::Backlog;
 use crate::stats::statistics::Statistics;
-use crate::stats::summary::{Numbers, Summary};
+use crate::stats::numbers::Numbers;
+use crate::stats::summary::Summary;
 use crate::unix_time::now_s;
 use crate::view::moment::{Metric, Moment};
 use crate::view::picture::{self, PNG_NAME, SVG_NAME};
@@ -54,7 +55,8 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     let task = config.task.unwrap_or_default();
     let statistics =
         Statistics::new(config.window).with_baseline(config.baseline).with_task(task, config.threshold);
-    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics).into()));
+    let (summary, past) = (Summary::of(&statistics).into(), Arc::clone(&statistics.past));
+    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), summary, past));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
     let server = server.transpose()?;
     let outbox = config.receiver.as_ref().map(|receiver| -> Result<_> {

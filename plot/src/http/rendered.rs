@@ -58,6 +58,7 @@ mod tests {
     use super::*;
     use crate::logs::follow::State;
     use crate::stats::statistics::Statistics;
+    use crate::stats::past::SharedPast;
     use crate::stats::summary::Summary;
     use crate::unix_time::now_s;
     use crate::view::moment::Moment;
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn a_document_is_rendered_once_for_a_moment() {
         let summary = || Arc::new(Summary::of(&Statistics::new(10)));
-        let live = Arc::new(Live::new(&["log.csv".to_owned()], Vec::new(), summary()));
+        let live = Arc::new(Live::new(&["log.csv".to_owned()], Vec::new(), summary(), SharedPast::default()));
         let mut rendered = Rendered::new(Arc::clone(&live));
         for document in [Document::Page, Document::Parts, Document::Stats, Document::Metrics] {
             let first = rendered.document(document);

@@ -14,6 +14,8 @@ mod gaps;
 pub mod groups;
 pub mod histogram;
 mod moments;
+pub mod numbers;
+pub mod past;
 mod quantile;
 mod reach;
 mod rolling;

@@ -13,6 +13,7 @@ use crate::{
         drift::{Baseline, Drift},
         gaps::Gaps,
         groups::Groups,
+        past::SharedPast,
         rolling::Rolling,
         slices::{self, Slices},
         tally::Tally,
@@ -35,6 +36,7 @@ pub struct Statistics {
     pub delays: Delays,
     pub gaps: Gaps,
     pub groups: Groups,
+    pub past: SharedPast,
     pub task: Task,
     /// y_pred at or above it predicts 1, for [`Task::Binary`].
     pub threshold: f64,
@@ -59,6 +61,7 @@ impl Statistics {
             delays: Delays::default(),
             gaps: Gaps::new(),
             groups: Groups::default(),
+            past: SharedPast::default(),
             task: Task::Regression,
             threshold: THRESHOLD,
             of_task: TaskCounts::Regression,

@@ -6,7 +6,8 @@ use crate::{
     stats::{
         binary::BinaryNumbers,
         classes::ClassesNumbers,
-        summary::{Numbers, Summary},
+        numbers::Numbers,
+        summary::Summary,
     },
     view::{
         html::escape,
