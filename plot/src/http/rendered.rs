@@ -57,8 +57,8 @@ impl Rendered {
 mod tests {
     use super::*;
     use crate::logs::follow::State;
-    use crate::stats::statistics::Statistics;
     use crate::stats::past::SharedPast;
+    use crate::stats::statistics::Statistics;
     use crate::stats::summary::Summary;
     use crate::unix_time::now_s;
     use crate::view::moment::Moment;

@@ -3,7 +3,7 @@
 
 use crate::logs::task::Task;
 use crate::stats::binary::BinaryNumbers;
-use crate::stats::classes::ClassesNumbers;
+use crate::stats::class_numbers::ClassesNumbers;
 use crate::stats::summary::{Histogram, Over, Summary};
 use crate::view::bars::Mark;
 use crate::view::changes::changes_table;

@@ -3,12 +3,7 @@
 
 use crate::{
     logs::{status::Status, task::Task},
-    stats::{
-        binary::BinaryNumbers,
-        classes::ClassesNumbers,
-        numbers::Numbers,
-        summary::Summary,
-    },
+    stats::{binary::BinaryNumbers, class_numbers::ClassesNumbers, numbers::Numbers, summary::Summary},
     view::{
         html::escape,
         moment::{Metric, Moment},
