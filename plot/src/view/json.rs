@@ -11,12 +11,16 @@ use crate::{
         drift::Change,
         groups::GroupNumbers,
         histogram::Counts,
-        slices::Slices,
         numbers::Numbers,
+        past::{Point, Range, Stretch},
+        slices::Slices,
         summary::{Histogram, Over, Summary},
         task::TaskNumbers,
     },
-    view::moment::{Metric, Moment},
+    view::{
+        moment::{Metric, Moment},
+        range::RangeView,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -75,6 +79,30 @@ pub fn stats(moment: &Moment) -> Value {
         "drift": { "baseline_mae": baseline_mae, "changes": changes.iter().map(change).collect::<Vec<_>>() },
         "not_rows": faults,
     })
+}
+
+/// The same with the numbers of a range, and of the one before it.
+pub fn range_stats(view: &RangeView, moment: &Moment) -> Value {
+    let mut all = stats(moment);
+    let Range { range, before, points } = &view.range;
+    let mut of_range = stretch(range);
+    of_range["points"] = points.iter().map(point).collect();
+    all["range"] = of_range;
+    all["before"] = stretch(before);
+    all
+}
+
+fn stretch(stretch: &Stretch) -> Value {
+    let mut value = numbers(&stretch.numbers);
+    value["from"] = json!(stretch.span.from_s);
+    value["to"] = json!(stretch.span.to_s);
+    value["quantile_relative_error"] = json!(stretch.quantile_relative_error);
+    value
+}
+
+fn point(point: &Point) -> Value {
+    let Point { span, n, mae, bias } = point;
+    json!({ "from": span.from_s, "to": span.to_s, "n": n, "mae": mae, "mean_error": bias })
 }
 
 fn numbers(numbers: &Numbers) -> Value {
