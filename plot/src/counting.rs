@@ -58,7 +58,7 @@ mod tests {
                 send(lines(Vec::new(), [1, 0, 0, 0]));
             });
             assert_eq!(statistics.n(), u64::from(n));
-            assert_eq!(statistics.all.moments.absolute_error_most, f64::from(n - 1));
+            assert_eq!(statistics.all.sums.absolute_error_most, f64::from(n - 1));
             assert_eq!(statistics.faults()[0], (Fault::Malformed, 1));
         }
     }

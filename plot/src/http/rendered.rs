@@ -61,7 +61,7 @@ impl Rendered {
 ///
 /// None if all rows are asked for, or if the document is of no range.
 pub fn of_range(live: &Live, document: Document, asked: Asked, now_s: i64) -> Option<String> {
-    let view = RangeView::of(&live.past.lock().unwrap_or_else(PoisonError::into_inner), asked, now_s)?;
+    let view = RangeView::of(&mut live.past.lock().unwrap_or_else(PoisonError::into_inner), asked, now_s)?;
     let (moment, is_stalled) = (live.moment(), live.stalled_s().is_some());
     match document {
         Document::Page => Some(page::range_document(&view, &moment, &live.logs, is_stalled)),

@@ -1,7 +1,7 @@
 //! The numbers of a set of rows: of all, of the window, of a range of time.
 //! Plain values; never formats them.
 
-use crate::stats::{tally::Tally, task::TaskNumbers};
+use crate::stats::{moments::Sums, task::TaskNumbers};
 
 /// Numbers of a set of rows; None if undefined. Errors are in the unit of y_true.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,23 +23,22 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    pub fn of(tally: &Tally, of_task: TaskNumbers) -> Self {
-        let moments = &tally.moments;
-        let [p50, p95, p99] = tally.absolute_quantiles([0.5, 0.95, 0.99]);
+    /// `quantiles`: p50, p95 and p99 of the absolute error.
+    pub fn of(sums: &Sums, [p50, p95, p99]: [Option<f64>; 3], of_task: TaskNumbers) -> Self {
         Numbers {
-            n: moments.n,
-            rows_per_minute: moments.rows_per_minute(),
-            absolute_error_sum: moments.absolute_error_sum(),
-            mae: moments.mae(),
-            mae_standard_error: moments.mae_standard_error(),
-            rmse: moments.rmse(),
-            bias: moments.bias(),
+            n: sums.n,
+            rows_per_minute: sums.rows_per_minute(),
+            absolute_error_sum: sums.absolute_error_sum(),
+            mae: sums.mae(),
+            mae_standard_error: sums.mae_standard_error(),
+            rmse: sums.rmse(),
+            bias: sums.bias(),
             // Classes have no distance.
-            r2: moments.r2().filter(|_| of_task.classes().is_none()),
+            r2: sums.r2().filter(|_| of_task.classes().is_none()),
             p50,
             p95,
             p99,
-            max: (moments.n > 0).then_some(moments.absolute_error_most),
+            max: (sums.n > 0).then_some(sums.absolute_error_most),
             of_task,
         }
     }

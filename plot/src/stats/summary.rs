@@ -12,6 +12,8 @@ use crate::{
         numbers::Numbers,
         slices::Slices,
         statistics::Statistics,
+        tally::Tally,
+        task::TaskNumbers,
     },
 };
 
@@ -118,6 +120,10 @@ pub struct Summary {
     pub faults: [(Fault, u64); Fault::ALL.len()],
 }
 
+fn numbers(tally: &Tally, of_task: TaskNumbers) -> Numbers {
+    Numbers::of(&tally.sums, tally.absolute_quantiles([0.5, 0.95, 0.99]), of_task)
+}
+
 impl Summary {
     pub fn of(statistics: &Statistics) -> Self {
         let (window, window_delays) = (statistics.window(), statistics.window_delays());
@@ -125,8 +131,8 @@ impl Summary {
         Summary {
             task: statistics.task,
             threshold: statistics.threshold,
-            all: Numbers::of(&statistics.all, all_of_task),
-            window: Numbers::of(&window, window_of_task),
+            all: numbers(&statistics.all, all_of_task),
+            window: numbers(&window, window_of_task),
             window_rows: statistics.window_rows,
             absolute: Histogram::of(&statistics.all.absolute(), &window.absolute()),
             signed: Histogram::of(&statistics.all.signed(), &window.signed()),
@@ -136,7 +142,7 @@ impl Summary {
                 None => Over::Rows(statistics.by_row.clone()),
             },
             rolling: {
-                let now = window.moments.mae().map(|mae| (statistics.n(), mae));
+                let now = window.sums.mae().map(|mae| (statistics.n(), mae));
                 let points = statistics.rolling.points.iter().copied();
                 points.filter(|(n, _)| *n < statistics.n()).chain(now).collect()
             },

@@ -3,7 +3,7 @@
 
 use crate::{
     logs::task::Task,
-    stats::{binary::BinaryNumbers, classes::ClassesNumbers, numbers::Numbers},
+    stats::{binary::BinaryNumbers, class_numbers::ClassesNumbers, numbers::Numbers},
     words::terms::terms,
 };
 

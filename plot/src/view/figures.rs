@@ -4,7 +4,7 @@
 use crate::logs::row::VALID_S;
 use crate::logs::task::Task;
 use crate::stats::binary::BinaryNumbers;
-use crate::stats::classes::ClassesNumbers;
+use crate::stats::class_numbers::ClassesNumbers;
 use crate::stats::slices::Slices;
 use crate::stats::summary::{Histogram, Over, Summary};
 use crate::view::bars::Mark;

@@ -6,7 +6,7 @@ use crate::{
     logs::{follow::State, row::Fault, status::Halves, task::Task},
     stats::{
         binary::{BinaryNumbers, CalibrationBin},
-        classes::{ClassNumbers, ClassesNumbers},
+        class_numbers::{ClassNumbers, ClassesNumbers},
         delay::DelayNumbers,
         drift::Change,
         groups::GroupNumbers,
@@ -83,20 +83,23 @@ pub fn stats(moment: &Moment) -> Value {
 
 /// The same with the numbers of a range, and of the one before it.
 pub fn range_stats(view: &RangeView, moment: &Moment) -> Value {
-    let mut all = stats(moment);
-    let Range { range, before, points } = &view.range;
-    let mut of_range = stretch(range);
-    of_range["points"] = points.iter().map(point).collect();
-    all["range"] = of_range;
-    all["before"] = stretch(before);
-    all
+    let Range { range, before, points, .. } = &view.range;
+    let points: Vec<Value> = points.iter().map(point).collect();
+    let range = with(stretch(range), json!({ "points": points }));
+    with(stats(moment), json!({ "range": range, "before": stretch(before) }))
 }
 
-fn stretch(stretch: &Stretch) -> Value {
-    let mut value = numbers(&stretch.numbers);
-    value["from"] = json!(stretch.span.from_s);
-    value["to"] = json!(stretch.span.to_s);
-    value["quantile_relative_error"] = json!(stretch.quantile_relative_error);
+fn stretch(Stretch { span, numbers: of_rows, quantile_relative_error }: &Stretch) -> Value {
+    let bounds =
+        json!({ "from": span.from_s, "to": span.to_s, "quantile_relative_error": quantile_relative_error });
+    with(numbers(of_rows), bounds)
+}
+
+/// An object with the keys of another one.
+fn with(mut value: Value, more: Value) -> Value {
+    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+        value.extend(more);
+    }
     value
 }
 
@@ -106,7 +109,7 @@ fn point(point: &Point) -> Value {
 }
 
 fn numbers(numbers: &Numbers) -> Value {
-    let mut value = json!({
+    let value = json!({
         "n": numbers.n,
         "rows_per_minute": numbers.rows_per_minute,
         "mae": numbers.mae,
@@ -124,10 +127,7 @@ fn numbers(numbers: &Numbers) -> Value {
         TaskNumbers::Binary(numbers) => binary(numbers),
         TaskNumbers::Classes(numbers) => classes(numbers),
     };
-    if let (Value::Object(all), Value::Object(of_task)) = (&mut value, of_task) {
-        all.extend(of_task);
-    }
-    value
+    with(value, of_task)
 }
 
 fn binary(numbers: &BinaryNumbers) -> Value {

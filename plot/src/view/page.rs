@@ -111,12 +111,12 @@ fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
 
 fn range_parts(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
     let summary: &Summary = &moment.summary;
-    let Range { range, before, points } = &view.range;
+    let Range { range, before, points, .. } = &view.range;
     let (words, is_as_long) = (view.before_in_words(), view.is_as_long());
     let tiles = tiles::compared(summary.task, &range.numbers, &before.numbers, &words, is_as_long);
     let mut parts = of_now(moment, logs, is_stalled);
     parts.extend([
-        ("range", view.words(summary)),
+        ("range", view.words()),
         ("tiles", tiles),
         ("quantiles", percent(range.quantile_relative_error)),
         ("slices-note", steps::note(points, range.span)),

@@ -6,7 +6,7 @@ use crate::{
     logs::{follow::State, row::Fault, status::Halves},
     stats::{
         binary::BinaryNumbers,
-        classes::{ClassNumbers, ClassesNumbers},
+        class_numbers::{ClassNumbers, ClassesNumbers},
         groups::GroupNumbers,
         numbers::Numbers,
         summary::Summary,

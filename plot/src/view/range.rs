@@ -2,10 +2,7 @@
 //! Never counts a row, and never reads the clock.
 
 use crate::{
-    stats::{
-        past::{Past, Range, Span},
-        summary::{Over, Summary},
-    },
+    stats::past::{Past, Range, Span},
     view::{
         asked::{Asked, DAY_S, HOUR_S, LASTS, Last, address, length, wider},
         html::minute,
@@ -21,8 +18,6 @@ use crate::{
 pub struct RangeView {
     pub asked: Asked,
     pub range: Range,
-    /// As asked, before it was widened.
-    span: Span,
     /// In seconds, of the slices to whose bounds its ends were moved.
     widened_to_s: Vec<i64>,
     /// Of all rows that have a time; None if no row has one.
@@ -33,13 +28,13 @@ pub struct RangeView {
 
 impl RangeView {
     /// None if all rows are asked for. `now_s`: Unix seconds.
-    pub fn of(past: &Past, asked: Asked, now_s: i64) -> Option<RangeView> {
+    pub fn of(past: &mut Past, asked: Asked, now_s: i64) -> Option<RangeView> {
         let of_log = past.span();
         let span = asked.span(now_s, of_log.map(|of_log| of_log.from_s))?;
         let range = past.range(span);
         let widened = range.range.span;
         // The slice that a time is in: what a second of it is widened to.
-        let slice_s = |time_s| length_s(past.range(Span { from_s: time_s, to_s: time_s + 1 }).range.span);
+        let mut slice_s = |time_s| length_s(past.range(Span { from_s: time_s, to_s: time_s + 1 }).range.span);
         let mut widened_to_s = Vec::new();
         widened_to_s.extend((widened.from_s < span.from_s).then(|| slice_s(span.from_s)));
         widened_to_s.extend((widened.to_s > span.to_s).then(|| slice_s(span.to_s - 1)));
@@ -49,7 +44,7 @@ impl RangeView {
         let ahead = of_log
             .filter(|of_log| of_log.to_s > tomorrow_s)
             .map_or(0, |of_log| past.range(Span { from_s: tomorrow_s, to_s: of_log.to_s }).range.numbers.n);
-        Some(RangeView { asked, range, span, widened_to_s, of_log, ahead })
+        Some(RangeView { asked, range, widened_to_s, of_log, ahead })
     }
 
     /// What the range before is called, behind a number of it.
@@ -62,8 +57,7 @@ impl RangeView {
         length_s(self.range.before.span) == length_s(self.range.range.span)
     }
 
-    /// `summary`: of all rows.
-    pub fn words(&self, summary: &Summary) -> String {
+    pub fn words(&self) -> String {
         let Range { range, before, .. } = &self.range;
         let heading = match self.asked {
             Asked::Last(last) => format!("Last {}", last.words),
@@ -85,7 +79,7 @@ impl RangeView {
             capital(&bounds(range.span)),
             widened(&self.widened_to_s),
             rows(range.numbers.n),
-            self.notes(summary)
+            self.notes()
         )
     }
 
@@ -108,12 +102,9 @@ impl RangeView {
     }
 
     /// What a reader would miss.
-    fn notes(&self, summary: &Summary) -> String {
+    fn notes(&self) -> String {
         let mut notes = Vec::new();
         match self.of_log {
-            None if summary.all.n > 0 => {
-                notes.push("No row has a time (logged_at), so none is in a range.".to_owned());
-            }
             Some(of_log) if self.range.range.numbers.n == 0 => notes.push(format!(
                 "No rows here. Rows that have a time are {}: <a href=\"{}\">see them</a>.",
                 bounds(of_log),
@@ -121,10 +112,10 @@ impl RangeView {
             )),
             _ => {}
         }
-        match (self.of_log, timeless(summary)) {
-            (None, _) | (_, 0) => {}
-            (_, 1) => notes.push("1 row has no time and is in no range.".to_owned()),
-            (_, n) => notes.push(format!("{} rows have no time and are in no range.", count(n))),
+        match self.range.rows_without_time {
+            0 => {}
+            1 => notes.push("1 row has no time (logged_at) and is in no range.".to_owned()),
+            n => notes.push(format!("{} rows have no time (logged_at) and are in no range.", count(n))),
         }
         if let (Some(of_log), 1..) = (self.of_log, self.ahead) {
             let later = format!("{} dated later than today, up to", rows(self.ahead));
@@ -168,14 +159,4 @@ fn widened(slices_s: &[i64]) -> String {
     };
     let names: Vec<String> = slices_s.iter().map(name).collect();
     if names.is_empty() { String::new() } else { format!(", widened to whole {}", names.join(" and ")) }
-}
-
-/// Rows that have no time.
-fn timeless(summary: &Summary) -> u64 {
-    match &summary.over {
-        Over::Rows(_) => summary.all.n,
-        Over::Time(slices) => {
-            summary.all.n - slices.filled().map(|(_, slice)| slice.n).sum::<u64>().min(summary.all.n)
-        }
-    }
 }

@@ -10,7 +10,7 @@ use crate::{
     view::{
         asked::{DAY_S, address, length},
         changes,
-        frame::{Frame, numbers},
+        frame::Frame,
     },
     words::{
         clock,
@@ -38,7 +38,7 @@ pub fn charts(points: &[Point], span: Span, changes: &[Change], task: Task) -> O
     let volume = |point: &Point| point.n as f64 * narrowest_s as f64 / length_s(point.span) as f64;
     let mae: Vec<_> = places(points, |point| point.mae);
     let bias: Vec<_> = places(points, |point| point.bias);
-    let volume: Vec<_> = places(points, |point| Some(volume(point)));
+    let volume: Vec<_> = places(points, volume);
     let frame = |steps: &[Step], is_last| Frame::low(x, ends(steps), HEIGHT, is_last);
     let mut frames = vec![frame(&mae, false)];
     // An error rate has no sign: its mean is the error rate.
@@ -76,10 +76,10 @@ fn length_s(Span { from_s, to_s }: Span) -> i64 {
 }
 
 /// Values that overflowed are left out.
-fn places(points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Vec<Step> {
+fn places(points: &[Point], value: impl Fn(&Point) -> f64) -> Vec<Step> {
     let place = |point: &Point| {
         let x = (point.span.from_s as f64 * 1000.0, point.span.to_s as f64 * 1000.0);
-        Some((x, value(point).filter(|value| value.is_finite())?))
+        Some((x, Some(value(point)).filter(|value| value.is_finite())?))
     };
     points.iter().filter_map(place).collect()
 }
@@ -138,7 +138,7 @@ fn runs(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
 fn between(steps: &[Step]) -> String {
     let values = || steps.iter().map(|(_, value)| *value);
     let (least, most) = (values().reduce(f64::min), values().reduce(f64::max));
-    format!("from {} to {}, in the last one {}", short(least), short(most), short(values().last()))
+    format!("from {} to {}, in the last one {}", short(least), short(most), short(values().next_back()))
 }
 
 /// A rectangle over each slice, one high, in minutes since the start of the axis. What it says is the number that the charts show there.
@@ -146,9 +146,9 @@ fn links(points: &[Point], span: Span, task: Task) -> String {
     let mut links = String::new();
     for Point { span: slice, n, mae, bias } in points {
         let words = match task {
-            Task::Regression => format!("MAE {}, bias {}", short(*mae), short(*bias)),
-            Task::Binary => format!("|p − y| {}, bias {}", short(*mae), short(*bias)),
-            Task::Classes => format!("error rate {}", short(*mae)),
+            Task::Regression => format!("MAE {}, bias {}", short(Some(*mae)), short(Some(*bias))),
+            Task::Binary => format!("|p − y| {}, bias {}", short(Some(*mae)), short(Some(*bias))),
+            Task::Classes => format!("error rate {}", short(Some(*mae))),
         };
         let title = format!("{}: {words}, {}", clock::span(slice.from_s, slice.to_s), rows(*n));
         let (from, wide) = ((slice.from_s - span.from_s) / 60, length_s(*slice) / 60);
