@@ -12,11 +12,15 @@ use crate::{
         groups::GroupNumbers,
         histogram::Counts,
         numbers::Numbers,
+        past::{Point, Range, Stretch},
         slices::Slices,
         summary::{Histogram, Over, Summary},
         task::TaskNumbers,
     },
-    view::moment::{Metric, Moment},
+    view::{
+        moment::{Metric, Moment},
+        range::RangeView,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -77,8 +81,35 @@ pub fn stats(moment: &Moment) -> Value {
     })
 }
 
+/// The same with the numbers of a range, and of the one before it.
+pub fn range_stats(view: &RangeView, moment: &Moment) -> Value {
+    let Range { range, before, points, .. } = &view.range;
+    let points: Vec<Value> = points.iter().map(point).collect();
+    let range = with(stretch(range), json!({ "points": points }));
+    with(stats(moment), json!({ "range": range, "before": stretch(before) }))
+}
+
+fn stretch(Stretch { span, numbers: of_rows, quantile_relative_error }: &Stretch) -> Value {
+    let bounds =
+        json!({ "from": span.from_s, "to": span.to_s, "quantile_relative_error": quantile_relative_error });
+    with(numbers(of_rows), bounds)
+}
+
+/// An object with the keys of another one.
+fn with(mut value: Value, more: Value) -> Value {
+    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+        value.extend(more);
+    }
+    value
+}
+
+fn point(point: &Point) -> Value {
+    let Point { span, n, mae, bias } = point;
+    json!({ "from": span.from_s, "to": span.to_s, "n": n, "mae": mae, "mean_error": bias })
+}
+
 fn numbers(numbers: &Numbers) -> Value {
-    let mut value = json!({
+    let value = json!({
         "n": numbers.n,
         "rows_per_minute": numbers.rows_per_minute,
         "mae": numbers.mae,
@@ -96,10 +127,7 @@ fn numbers(numbers: &Numbers) -> Value {
         TaskNumbers::Binary(numbers) => binary(numbers),
         TaskNumbers::Classes(numbers) => classes(numbers),
     };
-    if let (Value::Object(all), Value::Object(of_task)) = (&mut value, of_task) {
-        all.extend(of_task);
-    }
-    value
+    with(value, of_task)
 }
 
 fn binary(numbers: &BinaryNumbers) -> Value {

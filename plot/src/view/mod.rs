@@ -2,6 +2,7 @@
 //! Never knows who asks for them.
 
 mod alerts;
+pub mod asked;
 mod bars;
 mod canvas;
 mod changes;
@@ -10,6 +11,7 @@ mod class_bars;
 mod class_drawing;
 mod course;
 mod drawing;
+mod error_numbers;
 mod figures;
 mod frame;
 mod groups;
@@ -21,8 +23,10 @@ pub mod moment;
 pub mod page;
 pub mod picture;
 pub mod prometheus;
+pub mod range;
 mod score_tables;
 mod scores;
+mod steps;
 mod stretches;
 mod tables;
 mod tiles;

@@ -2,9 +2,15 @@
 //! Never computes a number.
 
 use crate::alert::verdict::Standing;
+use crate::stats::buckets::RELATIVE_ERROR;
+use crate::stats::past::{Range, Span};
 use crate::stats::summary::Summary;
+use crate::view::asked::Asked;
 use crate::view::moment::Moment;
-use crate::view::{alerts, figures, groups, head, tiles};
+use crate::view::range::{self, RangeView};
+use crate::view::{alerts, figures, groups, head, steps, tiles};
+use crate::words::clock;
+use crate::words::number::percent;
 use serde_json::Value;
 
 /// Path where the page fetches the parts that change.
@@ -12,46 +18,116 @@ pub const PARTS: &str = "/parts.json";
 
 const DOCUMENT: &str = include_str!("page.html");
 
+/// What only the page of all rows has is between these.
+const OF_ALL: [&str; 2] = ["<!--of-all-->", "<!--/of-all-->"];
+
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
-    let task = moment.summary.task;
-    let mut text = DOCUMENT
-        .replace("<!--gone-icon-->", &head::icon(Standing::Blind))
-        .replace("<!--figures-->", &figures::frames(task))
-        .replace("<!--meaning-->", &head::meaning(&moment.summary))
-        .replace("<!--tiles-class-->", tiles::class(task));
-    for (id, html) in parts(moment, logs, is_stalled) {
-        text = text.replace(&format!("<!--{id}-->"), &html);
-    }
-    text
+    let summary: &Summary = &moment.summary;
+    let text = DOCUMENT
+        .replace("<!--figures-->", &figures::frames(summary.task))
+        .replace("<!--quantiles-->", &percent(RELATIVE_ERROR))
+        .replace("<!--tiles-label-->", "Numbers of all rows, and of the last ones")
+        .replace("<!--range-->", "");
+    filled(text, Asked::All, ["", ""], moment, parts(moment, logs, is_stalled))
+}
+
+/// The page of a range of time.
+pub fn range_document(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) -> String {
+    let Span { from_s, to_s } = view.range.range.span;
+    let text = without(DOCUMENT, OF_ALL)
+        .replace("<!--figures-->", figures::SLICES)
+        .replace("<!--tiles-label-->", "Numbers of the range, and their change");
+    let bounds = [from_s, to_s].map(clock::minute);
+    let parts = range_parts(view, moment, logs, is_stalled);
+    filled(text, view.asked, bounds.each_ref().map(String::as_str), moment, parts)
 }
 
 pub fn parts_json(moment: &Moment, logs: &str, is_stalled: bool) -> String {
     Value::from_iter(parts(moment, logs, is_stalled)).to_string()
 }
 
-fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, String)> {
+pub fn range_parts_json(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) -> String {
+    Value::from_iter(range_parts(view, moment, logs, is_stalled)).to_string()
+}
+
+type Parts = Vec<(&'static str, String)>;
+
+/// `bounds`: in the form, as its fields have them.
+fn filled(text: String, asked: Asked, [from, to]: [&str; 2], moment: &Moment, parts: Parts) -> String {
+    let mut text = text
+        .replace("<!--gone-icon-->", &head::icon(Standing::Blind))
+        .replace("<!--meaning-->", &head::meaning(&moment.summary))
+        .replace("<!--tiles-class-->", tiles::class(moment.summary.task))
+        .replace("<!--ranges-->", &range::links(asked))
+        .replace("<!--query-->", &asked.query())
+        .replace("<!--from-->", from)
+        .replace("<!--to-->", to);
+    for (id, html) in parts {
+        text = text.replace(&format!("<!--{id}-->"), &html);
+    }
+    text
+}
+
+/// A text without each part from one mark to the other.
+fn without(text: &str, [begin, end]: [&str; 2]) -> String {
+    let mut parts = text.split(begin);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.filter_map(|part| part.split_once(end)).fold(first, |text, (_, behind)| text + behind)
+}
+
+/// What every page has.
+fn of_now(moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
     let summary: &Summary = &moment.summary;
-    let (state, text) = head::verdict(moment, logs, is_stalled);
-    let mut parts = vec![
+    let (state, text, since_s) = head::verdict(moment, logs, is_stalled);
+    vec![
         // The script loads the page anew where it changes.
         ("task", summary.task.name().to_owned()),
         ("title", head::title(state)),
         ("icon", head::icon(state)),
-        ("verdict", head::line(state, &text)),
+        ("verdict", head::line(state, &text, since_s)),
         // Screen readers read this out at every change.
         ("told", format!("Verdict: {}.", state.name())),
         ("state", if is_stalled { String::new() } else { head::following(moment, logs) }),
         ("alerts", alerts::list(&moment.alerts)),
         ("warning", head::warning(moment)),
         ("news", head::news(moment)),
+        ("faults", head::faults(summary)),
+    ]
+}
+
+fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
+    let summary: &Summary = &moment.summary;
+    let mut parts = of_now(moment, logs, is_stalled);
+    parts.extend([
         ("tiles", tiles::errors(summary)),
         ("messages", tiles::messages(moment)),
         ("no-metric", tiles::no_counts(moment).to_owned()),
         ("groups", groups::part(summary)),
-        ("faults", head::faults(summary)),
-    ];
-    parts.extend(figures::parts(summary));
+    ]);
+    parts.extend(figures::parts(summary, moment.last_rows_s));
+    parts
+}
+
+fn range_parts(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
+    let summary: &Summary = &moment.summary;
+    let Range { range, before, points, .. } = &view.range;
+    let (words, is_as_long) = (view.before_in_words(), view.is_as_long());
+    let tiles = tiles::compared(summary.task, &range.numbers, &before.numbers, &words, is_as_long);
+    let mut parts = of_now(moment, logs, is_stalled);
+    parts.extend([
+        ("range", view.words()),
+        ("tiles", tiles),
+        ("quantiles", percent(range.quantile_relative_error)),
+        ("slices-note", steps::note(points, range.span)),
+        (
+            "slices",
+            figures::drawn(
+                range.numbers.n,
+                steps::charts(points, range.span, &summary.changes, summary.task),
+            ),
+        ),
+    ]);
     parts
 }
 

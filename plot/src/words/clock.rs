@@ -100,6 +100,26 @@ pub fn stamp_s(time_s: f64) -> String {
     stamp((time_s * 1000.0) as i64)
 }
 
+/// `2024-11-23T06:00`, as addresses and forms have it; of Unix seconds.
+pub fn minute(time_s: i64) -> String {
+    let (hour, minute, _) = time_of_day(time_s * SECOND_MS);
+    format!("{}T{hour:02}:{minute:02}", iso(time_s * SECOND_MS))
+}
+
+/// A span of time, of Unix seconds, without what it need not say: `2024-11-23 06:00 to 06:10`, `2024-11-23`, `2024-11-23 to 2024-11-30`.
+pub fn span(from_s: i64, to_s: i64) -> String {
+    let day_s = DAY_MS / SECOND_MS;
+    let (from_day, to_day) = (iso(from_s * SECOND_MS), iso(to_s * SECOND_MS));
+    if from_s % day_s == 0 && to_s % day_s == 0 {
+        return if to_s - from_s == day_s { from_day } else { format!("{from_day} to {to_day}") };
+    }
+    let [from, to] = [from_s, to_s].map(|time_s| minute(time_s).replace('T', " "));
+    match to.strip_prefix(&format!("{from_day} ")) {
+        Some(time) => format!("{from} to {time}"),
+        None => format!("{from} to {to}"),
+    }
+}
+
 /// A time as seen from `now_ms`: `02:13 UTC` on the same day, else `2024-11-22 02:13 UTC`.
 pub fn since(time_ms: i64, now_ms: i64) -> String {
     let (hour, minute, _) = time_of_day(time_ms);
@@ -241,6 +261,17 @@ mod tests {
     fn a_time_of_today_has_no_day() {
         assert_eq!(since(START, START + HOUR_MS), "06:00 UTC");
         assert_eq!(since(START, START + DAY_MS), "2024-11-23 06:00 UTC");
+    }
+
+    #[test]
+    fn a_span_says_what_it_must() {
+        let start_s = START / SECOND_MS;
+        assert_eq!(minute(start_s + 59), "2024-11-23T06:00");
+        assert_eq!(span(start_s, start_s + 600), "2024-11-23 06:00 to 06:10");
+        let midnight_s = start_s - 6 * 3600;
+        assert_eq!(span(midnight_s - 600, midnight_s), "2024-11-22 23:50 to 2024-11-23 00:00");
+        assert_eq!(span(midnight_s, midnight_s + 86_400), "2024-11-23");
+        assert_eq!(span(midnight_s, midnight_s + 7 * 86_400), "2024-11-23 to 2024-11-30");
     }
 
     #[test]
