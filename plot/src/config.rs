@@ -9,7 +9,7 @@ use crate::{
     },
     first_line,
     http::hosts,
-    logs::{row::VALID_S, status, task::Task},
+    logs::{follow::Logs, row::VALID_S, sequence::Sequence, source::Source, status, task::Task},
     stats::drift::Baseline,
     words::clock,
 };
@@ -26,6 +26,8 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Paths or patterns; never empty.
     pub logs: Vec<String>,
+    /// Without `--log`: the one log is that of the directory, and what was renamed of it is read too.
+    pub with_rotated: bool,
     /// What `metric` says of itself: the file beside the first log.
     pub status: PathBuf,
     pub interval: Duration,
@@ -56,15 +58,18 @@ pub struct Config {
 /// One line that names the flag or variable at fault.
 pub fn read(values: &Values) -> Result<Config, String> {
     let log_dir = PathBuf::from(values.text("log-dir"));
-    let logs = match values.text("log") {
-        "" => vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()],
-        _ => values.parse("log", "paths or patterns with commas between them", logs)?,
+    let with_rotated = values.text("log").is_empty();
+    let logs = if with_rotated {
+        vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()]
+    } else {
+        values.parse("log", "paths or patterns with commas between them", logs)?
     };
     Ok(Config {
         line: first_line::of(values, &logs),
         status: beside(&logs, &log_dir).join(status::NAME),
         log_dir,
         logs,
+        with_rotated,
         interval: values.parse("interval", "seconds from 0.1 to 86400", interval)?,
         size: values.parse("size", "WIDTHxHEIGHT from 400x300 to 1920x1440", size)?,
         window: values.parse("window", "1 to 100000", |text| {
@@ -80,6 +85,16 @@ pub fn read(values: &Values) -> Result<Config, String> {
         receiver: receiver(values)?,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
+}
+
+impl Config {
+    /// What is read, at most `most` logs at once.
+    pub fn source(&self, most: usize, task: Task) -> Source {
+        match self.logs.first() {
+            Some(log) if self.with_rotated => Source::Directory(Sequence::new(PathBuf::from(log), task)),
+            _ => Source::Named(Logs::new(self.logs.clone(), most, task)),
+        }
+    }
 }
 
 /// The directory of the first log; `log_dir` where that is a pattern.

@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::fault_warning::FaultWarning;
 use crate::http::live::Live;
 use crate::http::server;
-use crate::logs::follow::{Logs, State, plain};
+use crate::logs::follow::{State, plain};
 use crate::logs::lines::Event;
+use crate::logs::source::Source;
 use crate::logs::status;
 use crate::logs::task::Task;
 use crate::stats::backlog::Backlog;
@@ -115,14 +116,10 @@ fn say_health(health: &Health, live: &Live) {
     }
 }
 
-fn logs(config: &Config, task: Task) -> Logs {
-    Logs::new(config.logs.clone(), descriptors::quarter(), task)
-}
-
 struct Service<'a> {
     config: &'a Config,
     live: &'a Live,
-    logs: Logs,
+    logs: Source,
     task: ChosenTask,
     /// Of the rules that have no number with this task it was said; none before the first look.
     rules_said_of: Option<Task>,
@@ -153,7 +150,7 @@ impl<'a> Service<'a> {
         Service {
             config,
             live,
-            logs: logs(config, statistics.task),
+            logs: config.source(descriptors::quarter(), statistics.task),
             task: ChosenTask::new(config.task),
             rules_said_of: None,
             statistics,
@@ -193,6 +190,7 @@ impl<'a> Service<'a> {
             return;
         }
         self.enter(state);
+        self.say_gone();
         self.warn_of_faults();
         // Read again: while a long log was read the status has grown old.
         self.backlog.take(status::read(&self.config.status), now_s());
@@ -220,7 +218,8 @@ impl<'a> Service<'a> {
             self.rules_said_of = Some(task);
         }
         if task != self.statistics.task {
-            (self.logs, self.statistics) = (logs(self.config, task), self.statistics.anew(task));
+            (self.logs, self.statistics) =
+                (self.config.source(descriptors::quarter(), task), self.statistics.anew(task));
             self.fault_warning.start_over();
             self.alarms.start_over();
             self.changes += 1;
@@ -235,6 +234,7 @@ impl<'a> Service<'a> {
             state: self.state.clone(),
             picture_trouble: self.picture_trouble.clone(),
             metric: Metric::of(&self.backlog),
+            gone_logs: self.logs.gone(),
             ..Moment::clone(&shown)
         };
         if self.published != self.changes {
@@ -277,6 +277,20 @@ impl<'a> Service<'a> {
         }
         self.has_followed |= state == State::Following;
         self.state = state;
+    }
+
+    /// One line for all rotated logs that are newly gone.
+    fn say_gone(&mut self) {
+        match self.logs.take_newly_gone().as_slice() {
+            [] => {}
+            [one] => info!("{one} is gone; its rows count until plot starts again"),
+            many @ [.., last] => {
+                info!(
+                    "{} logs are gone, the last one {last}; their rows count until plot starts again",
+                    many.len()
+                );
+            }
+        }
     }
 
     fn warn_of_faults(&mut self) {

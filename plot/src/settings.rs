@@ -19,7 +19,7 @@ pub const TABLE: &[Setting] = &[
         "PLOT_LOG",
         "",
         "FILE,...",
-        "other logs to read, or patterns of them, at most 256 files; rows are merged",
+        "other logs to read, or patterns of them, at most 256 files, whose rows are merged; without it metric_log.csv and its rotated logs",
     ),
     setting("interval", "PLOT_INTERVAL", "10", "SECONDS", "shortest time between two pictures, 0.1 to 86400"),
     setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),

@@ -41,7 +41,7 @@ pub enum State {
 
 impl State {
     /// The worse of two.
-    fn or(self, other: State) -> State {
+    pub fn or(self, other: State) -> State {
         if matches!(self, State::Trouble(_)) { self } else { other }
     }
 }
@@ -195,14 +195,14 @@ impl Logs {
 }
 
 /// A log no longer holds what was read of it.
-struct Replaced;
+pub struct Replaced;
 
-fn trouble(path: &Path, error: &io::Error) -> State {
+pub fn trouble(path: &Path, error: &io::Error) -> State {
     State::Trouble(format!("{}: {}", path.display(), plain(error)))
 }
 
 /// A missing log may still appear, unless its directory is missing or cannot be read.
-fn missing(name: &str) -> State {
+pub fn missing(name: &str) -> State {
     let directory = Path::new(name).ancestors().skip(1).find(|path| !is_pattern(&path.to_string_lossy()));
     let directory = directory.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match fs::read_dir(directory) {

@@ -133,11 +133,16 @@ pub fn meaning(summary: &Summary) -> String {
     }
 }
 
-/// Rows so far.
+/// Rows so far, and whether some are of logs that are gone.
 pub fn news(moment: &Moment) -> String {
+    let gone = match moment.gone_logs {
+        0 => String::new(),
+        1 => " Those of 1 log that is gone count until plot starts again.".to_owned(),
+        n => format!(" Those of {n} logs that are gone count until plot starts again."),
+    };
     match (moment.summary.all.n, moment.last_rows_s) {
         (n @ 1.., Some(last_s)) => {
-            format!("{}, the last ones read at {}.", rows(n), time(last_s))
+            format!("{}, the last ones read at {}.{gone}", rows(n), time(last_s))
         }
         _ => String::new(),
     }

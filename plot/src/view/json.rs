@@ -50,6 +50,7 @@ pub fn stats(moment: &Moment) -> Value {
         "reason": reason,
         "picture_trouble": moment.picture_trouble,
         "last_rows_at": moment.last_rows_s,
+        "gone_logs": moment.gone_logs,
         "task": summary.task.name(),
         "threshold": (summary.task == Task::Binary).then_some(summary.threshold),
         "window_rows": window_rows,

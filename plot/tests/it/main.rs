@@ -31,6 +31,8 @@ mod process;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod task_rows;
