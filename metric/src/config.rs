@@ -10,6 +10,8 @@ use std::path::PathBuf;
 /// RabbitMQ 3.10, medians of ten runs in turn: 1000 gave 82,000 messages/s and took 11.1 MB, 2000 89,000 and 12.5 MB, 3000 95,000 and
 /// 15.6 MB. With large messages fewer are asked for (`flow.rs`).
 const PREFETCH: &str = "2000";
+/// Smaller files would mostly be a batch each.
+const LOG_BYTES_MIN: u64 = 4096;
 /// As ARCHITECTURE.md promises.
 const DONE_IDS: u64 = 10_000_000;
 
@@ -45,6 +47,13 @@ pub const TABLE: &[Setting] = &[
         "AGE",
         "waiting halves expire at this age: 90s, 15m, 12h or 30d",
     ),
+    setting(
+        "log-max-bytes",
+        "METRIC_LOG_MAX_BYTES",
+        "",
+        "N",
+        "rename the log, and unmatched.csv, to a number before it has more than N bytes, and begin a new one",
+    ),
     setting("run-as", "RUN_AS", "", "WHO", "owner: if started by root, run as the log directory's owner"),
 ];
 
@@ -66,6 +75,8 @@ pub struct Config {
     /// Limits of the halves that wait.
     pub pending_max: u64,
     pub pending_max_age_ms: u64,
+    /// The log and `unmatched.csv` are rotated before they have more bytes. `u64::MAX`: never.
+    pub log_max_bytes: u64,
     pub as_owner: bool,
     /// All settings as they were given, without secrets.
     pub line: String,
@@ -94,6 +105,14 @@ impl Config {
                 "a number and s, m, h or d, as in 30d",
                 age_ms,
             )?,
+            log_max_bytes: match values.optional("log-max-bytes") {
+                None => u64::MAX,
+                Some(_) => values.parse(
+                    "log-max-bytes",
+                    format!("a whole number of bytes, at least {LOG_BYTES_MIN}"),
+                    |text| text.parse().ok().filter(|&n| n >= LOG_BYTES_MIN),
+                )?,
+            },
             as_owner: values.parse("run-as", "owner", owner::parse)?,
             line: values.to_string(),
         })
@@ -117,6 +136,7 @@ impl Config {
             halves_max: self.pending_max,
             age_max_ms: self.pending_max_age_ms,
             done_ids: DONE_IDS,
+            log_max_bytes: self.log_max_bytes,
         }
     }
 }
@@ -155,6 +175,15 @@ mod tests {
         assert_eq!(config.task, Task::Classes);
         assert_eq!(config.broker.queue_type, QueueType::Quorum);
         assert_eq!((config.pending_max, config.pending_max_age_ms), (10_000_000, 30 * 86_400_000));
+        assert_eq!(config.log_max_bytes, u64::MAX);
+    }
+
+    #[test]
+    fn a_log_is_rotated_at_the_bytes_that_the_flag_or_the_variable_says() {
+        let log_max_bytes = |args: &[&str], env: &[(&str, &str)]| config(args, env).unwrap().log_max_bytes;
+        assert_eq!(log_max_bytes(&["--log-max-bytes", "4096"], &[]), 4096);
+        assert_eq!(log_max_bytes(&[], &[("METRIC_LOG_MAX_BYTES", "100000000")]), 100_000_000);
+        assert_eq!(log_max_bytes(&["--log-max-bytes", ""], &[("METRIC_LOG_MAX_BYTES", "9999")]), u64::MAX);
     }
 
     #[test]
@@ -164,6 +193,12 @@ mod tests {
             (&[], &[("METRIC_PREFETCH", "70000")], "METRIC_PREFETCH is \"70000\""),
             (&["--queue-type", "lazy"], &[], "quorum or classic or existing"),
             (&["--pending-max-age", "30"], &[], "--pending-max-age is \"30\""),
+            (
+                &["--log-max-bytes", "4095"],
+                &[],
+                "--log-max-bytes is \"4095\"; allowed: a whole number of bytes, at least 4096",
+            ),
+            (&[], &[("METRIC_LOG_MAX_BYTES", "100M")], "METRIC_LOG_MAX_BYTES is \"100M\"; allowed: a whole"),
             (&["--task", "ranking"], &[], "--task is \"ranking\"; allowed: regression or binary or classes"),
             (&[], &[("TASK", "Binary")], "TASK is \"Binary\""),
             (&["--predictions", "both"], &[], "model or y_pred"),
