@@ -1,11 +1,11 @@
 """The bench: bench/bench.py quick|full|check ROUNDS BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
 What is compared runs in turns or one after the other, in rounds; a ratio is one of the two runs of a round."""
-import datetime, re, signal, subprocess, sys, time
+import re, signal, subprocess, sys, time
 
-import alerts, long
-from measure import ROOT, Bench, cpu_s
+import alerts, long, pika
+from measure import Bench, cpu_s
 from relay import Relay
-from table import Row, machine, markdown, text
+from table import Row, machine, text, write, written
 
 FORMS = {  # samples: singles, batches, peer; latency; seconds of an idle window; times an alert fires and resolves
     "quick": dict(singles=200_000, batches=1_000_000, peer=30_000, latency=300, idle_s=12, alert=10),
@@ -143,22 +143,15 @@ def sizes(bench, **_):
     return [Row(f"size of {name}", " MB", [(bench.binaries / name).stat().st_size / 1e6], bar, False, "") for name, bar in bars.items()]
 
 
-RESULTS = ROOT / "bench/results.md"
 TITLES = {"quick": "## make bench", "full": "## make bench-full"}
-
-
-def write(form, rounds, where, rows):
-    """Replaces this form's section; the other one stays."""
-    title = TITLES[form]
-    sections = dict(re.findall(r"(?ms)^(## .+?)\n(.*?)(?=^## |\Z)", RESULTS.read_text() if RESULTS.exists() else ""))
-    sections[title] = f"\n`{title[3:]} BENCH_RUNS={rounds}`, {datetime.date.today()}: {where}.\n\n{markdown(rows)}\n\n"
-    RESULTS.write_text("# What the bench measured\n\n" + "".join(f"{title}\n{sections[title]}" for title in TITLES.values() if title in sections))
 
 
 def check(rows):
     """What was measured once is measured still, and every row has a value. The counts in the names differ."""
+    sections = written()
+    lines = [line for title in TITLES.values() for line in sections.get(title, "").splitlines()]
     named = lambda text: re.sub(r"[\d,]+", "N", text)
-    known = {named(line.split(" | ")[0][2:]) for line in RESULTS.read_text().splitlines() if line.startswith("| ") and " | " in line}
+    known = {named(line.split(" | ")[0][2:]) for line in lines if line.startswith("| ") and " | " in line}
     missing = known - {named(row.what) for row in rows} - {"What", "---"}
     assert not missing and all(row.values for row in rows), f"not measured: {missing}"
 
@@ -169,7 +162,7 @@ def main():
     form, rounds, binaries, url, directory = sys.argv[1:]
     rounds = int(rounds)
     bench = Bench(binaries, url, directory)
-    where = machine(bench.binaries, url)
+    where = machine(bench.binaries / "metric", RabbitMQ=bench.broker_version(), pika=pika.__version__)
     print(where, flush=True)
     bench.declare()
     rows = [] if form == "full" else [row for part in (rates, latency, start, idle, alert, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
@@ -179,7 +172,7 @@ def main():
     if form == "check":
         check(rows)
     else:
-        write(form, rounds, where, rows)
+        write(TITLES[form], f"BENCH_RUNS={rounds}", where, rows)
 
 
 main()
