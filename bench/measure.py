@@ -41,8 +41,8 @@ class Bench:
     def plot(self, log_dir, *args):
         return [self.binaries / "plot", "--log-dir", log_dir, *map(str, args)]
 
-    def peer(self, log):
-        return [sys.executable, ROOT / "bench/peer.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
+    def peer(self, name, log):
+        return [sys.executable, ROOT / f"bench/{name}.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
 
     def fresh(self, name):
         """An empty directory."""
