@@ -89,9 +89,9 @@ def write_logs(task, values):
 
 
 def halves_of(number, y_pred, y_true):
-    """Ids as people write them, and groups, which some lack."""
+    """Ids as people write them, and groups, which some lack. On one day all of them look like numbers."""
     id = [f"order-{number}", f"a,b{number}", f'say "hi" {number}', f"=SUM(A1:A9){number}", f"'quoted{number}", f"héllo ✓{number}", f"{number}.00"]
-    sample = {"id": id[number % len(id)], "group": GROUPS[number % len(GROUPS)]}
+    sample = {"id": id[number % len(id)], "group": GROUPS[number % len(GROUPS)]} if number // 40 != 2 else {"id": id[-1], "group": "1.0"}
     return sample | {"body": y_pred}, sample | {"body": y_true}
 
 
@@ -297,6 +297,13 @@ def main():
     for tool in TOOLS:
         check_tool(tool, sections, directory)
         print(f"ok: {tool}", flush=True)
+    # Where nothing else says that an id is text, and a group.
+    alone = directory / "alone"
+    (alone / "logs").mkdir(parents=True)
+    shutil.copy(directory / "logs/metric_log.000003.csv", alone / "logs/metric_log.csv")
+    for tool in TOOLS:
+        check_tool(tool, sections, alone)
+    print("ok: a log whose ids and groups look like numbers", flush=True)
     for name in FAULTS:
         check_fault(sections, directory, name)
         print(f"ok: {name}", flush=True)
