@@ -41,8 +41,8 @@ class Bench:
     def plot(self, log_dir, *args):
         return [self.binaries / "plot", "--log-dir", log_dir, *map(str, args)]
 
-    def peer(self, log):
-        return [sys.executable, ROOT / "bench/peer.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
+    def peer(self, name, log):
+        return [sys.executable, ROOT / f"bench/{name}.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
 
     def fresh(self, name):
         """An empty directory."""
@@ -144,16 +144,21 @@ class Bench:
         threads = [(task / "comm").read_text().strip() + ": " + (task / "wchan").read_text() for task in pathlib.Path(f"/proc/{process.pid}/task").glob("*")]
         return "\n".join([self.stderr.read_text(), *threads, queues.stdout, queues.stderr])
 
-    def depth(self, queue):
-        """Messages that are ready."""
+    def connect(self):
         if self.connection is None or self.connection.is_closed:
             self.connection = pika.BlockingConnection(pika.URLParameters(self.url + "?heartbeat=0"))
-        with self.connection.channel() as channel:
+        return self.connection
+
+    def broker_version(self):
+        return self.connect()._impl.server_properties["version"]
+
+    def depth(self, queue):
+        """Messages that are ready."""
+        with self.connect().channel() as channel:
             return channel.queue_declare(self.prefix + queue, passive=True).method.message_count
 
     def purge(self):
-        self.depth("y_true")
-        with self.connection.channel() as channel:
+        with self.connect().channel() as channel:
             for queue in self.queues:
                 channel.queue_purge(self.prefix + queue)
 
