@@ -1,7 +1,7 @@
 //! The settings of `metric` and their limits.
 
 use crate::{journal::settings::Settings, wire::labels::Task};
-use glue::amqp::{self, Broker};
+use glue::amqp::{self, Broker, PARTITIONS_MAX, Partition};
 use glue::owner;
 use glue::settings::{Setting, Values, setting};
 use std::path::PathBuf;
@@ -23,6 +23,13 @@ pub const TABLE: &[Setting] = &[
     amqp::URL,
     amqp::QUEUE_PREFIX,
     amqp::QUEUE_TYPE,
+    setting(
+        "partition",
+        "METRIC_PARTITION",
+        "",
+        "K/P",
+        "take partition K of P, counted from 0: queues p{K}.y_true and so on; none: there are no partitions",
+    ),
     setting("task", "TASK", "regression", "TASK", "what is predicted: regression, binary or classes"),
     setting(
         "predictions",
@@ -67,6 +74,8 @@ pub enum Predictions {
 pub struct Config {
     pub log_dir: PathBuf,
     pub broker: Broker,
+    /// The broker's prefix is that of its queues.
+    pub partition: Option<Partition>,
     pub task: Task,
     pub predictions: Predictions,
     /// `None`: the embedded one.
@@ -92,9 +101,18 @@ impl Config {
         if predictions == Predictions::YPred && model.is_some() {
             return Err("--model (METRIC_MODEL) goes with --predictions model, not y_pred".to_owned());
         }
+        let partition = match values.optional("partition") {
+            None => None,
+            Some(_) => Some(values.parse("partition", &partitions(), Partition::parse)?),
+        };
+        let mut broker = Broker::read(values)?;
+        if let Some(partition) = partition {
+            broker.queue_prefix = partition.queue_prefix(&broker.queue_prefix);
+        }
         Ok(Config {
             log_dir: values.text("log-dir").into(),
-            broker: Broker::read(values)?,
+            broker,
+            partition,
             task: values.choose("task", &Task::ALL)?,
             predictions,
             model,
@@ -139,6 +157,10 @@ impl Config {
             log_max_bytes: self.log_max_bytes,
         }
     }
+}
+
+fn partitions() -> String {
+    format!("K/P, as in 0/2, with P from 1 to {PARTITIONS_MAX} and K below P")
 }
 
 fn age_ms(text: &str) -> Option<u64> {

@@ -20,6 +20,7 @@ mod limits;
 mod log_directory;
 mod memory;
 mod outages;
+mod partitions;
 mod pipeline;
 mod scene;
 mod status;
