@@ -9,14 +9,14 @@ use crate::{
     },
     first_line,
     http::hosts,
-    logs::{follow::Logs, row::VALID_S, sequence::Sequence, source::Source, status, task::Task},
+    logs::{follow::Logs, row::VALID_S, sequence::Sequence, source::Source, statuses, task::Task},
     stats::drift::Baseline,
     words::clock,
 };
 use glue::{owner, settings::Values};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -28,8 +28,8 @@ pub struct Config {
     pub logs: Vec<String>,
     /// Without `--log`: the one log is that of the directory, and what was renamed of it is read too.
     pub with_rotated: bool,
-    /// What `metric` says of itself: the file beside the first log.
-    pub status: PathBuf,
+    /// Where `metric` says how it is: paths or patterns.
+    pub statuses: Vec<String>,
     pub interval: Duration,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -66,7 +66,7 @@ pub fn read(values: &Values) -> Result<Config, String> {
     };
     Ok(Config {
         line: first_line::of(values, &logs),
-        status: beside(&logs, &log_dir).join(status::NAME),
+        statuses: statuses::beside(&logs),
         log_dir,
         logs,
         with_rotated,
@@ -95,12 +95,6 @@ impl Config {
             _ => Source::Named(Logs::new(self.logs.clone(), most, task)),
         }
     }
-}
-
-/// The directory of the first log; `log_dir` where that is a pattern.
-fn beside<'a>(logs: &'a [String], log_dir: &'a Path) -> &'a Path {
-    let directory = logs.first().and_then(|name| Path::new(name).parent());
-    directory.filter(|path| !path.to_string_lossy().contains(['*', '?', '['])).unwrap_or(log_dir)
 }
 
 fn logs(text: &str) -> Option<Vec<String>> {
@@ -227,16 +221,6 @@ mod tests {
     fn several_logs_are_named_with_commas() {
         assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
         assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
-        for (logs, status) in [
-            ("", "/d/metric_status.json"),
-            ("/a/x.csv,/b/y.csv", "/a/metric_status.json"),
-            ("/a/*.csv,/b/y.csv", "/a/metric_status.json"),
-            ("/a/*/x.csv", "/d/metric_status.json"),
-            ("x.csv", "metric_status.json"),
-        ] {
-            let config = run(&["--log-dir", "/d", "--log", logs], &[]).unwrap();
-            assert_eq!(config.status, Path::new(status), "{logs}");
-        }
     }
 
     #[test]
@@ -286,7 +270,7 @@ mod tests {
         let args = ["--alert-url", "https://s3cr3t:s3cr3t@s3cr3t/s3cr3t", "--alert-ca", "/ca.pem"];
         let config = run(&args, &[("PLOT_ALERT", "mae>60"), ("PLOT_ALERT_FORMAT", "json")]).unwrap();
         let receiver = config.receiver.as_ref().unwrap();
-        assert_eq!((receiver.format, receiver.ca.as_deref()), (Format::Json, Some(Path::new("/ca.pem"))));
+        assert_eq!((receiver.format, receiver.ca.as_deref()), (Format::Json, Some(std::path::Path::new("/ca.pem"))));
         assert_eq!(config.alert[0].text, "mae>60");
         assert!(!format!("{config:?}").contains("s3cr3t"), "{config:?}");
         for url in

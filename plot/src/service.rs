@@ -14,7 +14,7 @@ use crate::http::server;
 use crate::logs::follow::{State, plain};
 use crate::logs::lines::Event;
 use crate::logs::source::Source;
-use crate::logs::status;
+use crate::logs::statuses;
 use crate::logs::task::Task;
 use crate::stats::backlog::Backlog;
 use crate::stats::numbers::Numbers;
@@ -193,7 +193,7 @@ impl<'a> Service<'a> {
         self.say_gone();
         self.warn_of_faults();
         // Read again: while a long log was read the status has grown old.
-        self.backlog.take(status::read(&self.config.status), now_s());
+        self.backlog.take(statuses::read(&self.config.statuses, now_s()), now_s());
         self.publish();
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
         if due && self.changes != self.drawn && self.statistics.n() > 0 {
@@ -205,7 +205,7 @@ impl<'a> Service<'a> {
 
     /// Reads all logs again if `metric` names another task. Says which rules have no number with the task.
     fn settle_task(&mut self) {
-        if let Ok(Some(status)) = status::read(&self.config.status)
+        if let Ok(Some(status)) = statuses::read(&self.config.statuses, now_s())
             && let Some((level, line)) = status.task.and_then(|named| self.task.take(&named))
         {
             log!(level, "{line}");

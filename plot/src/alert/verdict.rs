@@ -123,13 +123,13 @@ impl Facts<'_> {
         let status = backlog.status.as_ref()?;
         if status.state == "stopped" {
             let text = match &status.reason {
-                Some(reason) => format!("metric has failed: {reason}"),
-                None => "metric was stopped; start it again".to_owned(),
+                Some(reason) => format!("{} has failed: {reason}", status.metric()),
+                None => format!("{} was stopped; start it again", status.metric()),
             };
             return Some((Some(status.at_s), text));
         }
         if backlog.is_gone(*now_s) {
-            return Some((Some(status.at_s), "metric is gone; start it again".to_owned()));
+            return Some((Some(status.at_s), format!("{} is gone; start it again", status.metric())));
         }
         if let Some(since_s) = backlog.idle_since_s.filter(|since_s| now_s - since_s > GONE_S) {
             return Some((Some(since_s), missing::work(status)));

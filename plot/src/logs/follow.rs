@@ -216,7 +216,7 @@ fn is_pattern(name: &str) -> bool {
 }
 
 /// The paths of a name: itself, or the matches of a pattern.
-fn expand(name: &str) -> Vec<PathBuf> {
+pub fn expand(name: &str) -> Vec<PathBuf> {
     if !is_pattern(name) {
         return vec![PathBuf::from(name)];
     }

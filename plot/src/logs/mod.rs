@@ -17,4 +17,5 @@ pub mod sequence;
 pub mod small_file;
 pub mod source;
 pub mod status;
+pub mod statuses;
 pub mod task;

@@ -59,7 +59,11 @@ impl Sequence {
         State::Following
     }
 
-    fn pass(&mut self, stop: &impl Fn() -> bool, report: &mut impl FnMut(Event) -> Waiting) -> Result<State, Replaced> {
+    fn pass(
+        &mut self,
+        stop: &impl Fn() -> bool,
+        report: &mut impl FnMut(Event) -> Waiting,
+    ) -> Result<State, Replaced> {
         let (present, mut state) = self.present();
         let new = self.recognise(present)?;
         self.add(new);
