@@ -59,7 +59,7 @@ bench: ## measure features and metric against bare programs and Python peers, ea
 bench-full: ## the long ones: a full store, and half an hour at full speed
 	@scripts/bench full
 
-bench-plot: ## plot and pandas side by side over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
+bench-plot: ## plot, DuckDB, polars and pandas in turn over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
 	@scripts/bench-plot
 
 clean: ## remove what was built and the private broker with its queues; logs and containers stay

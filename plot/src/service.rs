@@ -194,7 +194,11 @@ impl<'a> Service<'a> {
         self.warn_of_faults();
         // Read again: while a long log was read the status has grown old.
         self.backlog.take(statuses::read(&self.config.statuses, now_s()), now_s());
+        let has_changed = self.published != self.changes;
         self.publish();
+        if has_changed {
+            debug!("read, counted and published in {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
+        }
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
         if due && self.changes != self.drawn && self.statistics.n() > 0 {
             self.draw();
