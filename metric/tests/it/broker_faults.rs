@@ -44,7 +44,7 @@ fn cut(proxy: &Proxy, rng: &mut fastrand::Rng) {
 }
 
 /// How many samples the last line with `text` says; none without such a line.
-fn samples_in_line(service: &Service, text: &str) -> usize {
+pub fn samples_in_line(service: &Service, text: &str) -> usize {
     let lines = service.lines();
     let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let line = lines.iter().rev().find(|line| line.contains(text)).map(words).unwrap_or_default();

@@ -8,6 +8,7 @@
 )]
 
 mod broker_faults;
+mod cluster;
 mod command_line;
 mod contract;
 mod faults;
