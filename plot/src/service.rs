@@ -186,7 +186,7 @@ impl<'a> Service<'a> {
                     alarms.start_over();
                 }
                 *changes += 1;
-                send(event);
+                send(event)
             })
         });
         if stop() {

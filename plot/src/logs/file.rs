@@ -4,7 +4,7 @@
 use crate::logs::classes::ClassColumn;
 use crate::logs::groups::GroupColumn;
 use crate::logs::header::{Columns, is_blank};
-use crate::logs::lines::{Lines, Unread, first_line, without_end};
+use crate::logs::lines::{Lines, Unread, Waiting, first_line, without_end};
 use crate::logs::row::{Fault, Faults, Row, add_faults};
 use crate::logs::task::Task;
 use std::collections::VecDeque;
@@ -84,11 +84,11 @@ impl LogFile {
     }
 
     /// Reads what was appended: at most `most` bytes, or one line. The caller has taken the rows of the previous read. `buffer` holds
-    /// [`CHUNK_BYTES`]. With `share`, part of a full chunk stays [`LogFile::unread`].
+    /// [`CHUNK_BYTES`]. Only `part` of a full chunk is read; the rest stays [`LogFile::unread`].
     ///
     /// # Errors
     /// The file cannot be read, or its header lacks a column.
-    pub fn read(&mut self, buffer: &mut [u8], most: usize, share: bool) -> io::Result<Found> {
+    pub fn read(&mut self, buffer: &mut [u8], most: usize, part: Part) -> io::Result<Found> {
         let metadata = self.file.metadata()?;
         let state = (metadata.len(), metadata.modified()?);
         if self.settled.as_ref().is_some_and(|(settled, _)| *settled == state) {
@@ -111,7 +111,8 @@ impl LogFile {
             if chunk.len() == most && memchr::memchr(b'\n', chunk).is_none() {
                 chunk = read_at(&self.file, buffer, self.offset)?;
             }
-            if self.take_lines(&columns, chunk, share && chunk.len() == CHUNK_BYTES) {
+            let part = if chunk.len() == CHUNK_BYTES { part } else { Part::ALL };
+            if self.take_lines(&columns, chunk, part) {
                 return Ok(Found::Lines);
             }
         }
@@ -138,7 +139,7 @@ impl LogFile {
     }
 
     /// Takes every complete line of `chunk`, which begins at the offset. False if there is none.
-    fn take_lines(&mut self, columns: &Arc<Columns>, chunk: &[u8], share: bool) -> bool {
+    fn take_lines(&mut self, columns: &Arc<Columns>, chunk: &[u8], part: Part) -> bool {
         let Some(end) = memchr::memrchr(b'\n', chunk) else {
             if chunk.len() < CHUNK_BYTES {
                 return false;
@@ -154,7 +155,7 @@ impl LogFile {
         if std::mem::take(&mut self.skipping) {
             lines = lines.get(first_line(lines).len()..).unwrap_or_default();
         }
-        let (here, elsewhere) = if share { share_of(lines) } else { (lines, [].as_slice()) };
+        let (here, elsewhere) = split(lines, part);
         let read = Lines::read(columns, here);
         (self.rows, self.groups, self.classes) = (read.rows.into(), read.groups, read.classes);
         let (columns, bytes) = (Arc::clone(columns), elsewhere.to_vec());
@@ -173,9 +174,30 @@ impl LogFile {
     }
 }
 
-/// Splits lines at two thirds. Counting a row takes half as long as reading it, so this keeps both threads busy.
-fn share_of(lines: &[u8]) -> (&[u8], &[u8]) {
-    let here = lines.len() / 3 * 2;
+/// The part of a chunk that is read here, in sixteenths. The rest stays [`LogFile::unread`], for the thread that counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part(usize);
+
+impl Part {
+    pub const ALL: Part = Part(16);
+
+    /// The part of the next chunk. A chunk is two events. If those of another one wait too, the other thread has more to do than this one.
+    pub fn after(self, waiting: Waiting) -> Part {
+        let next = if waiting > 4 { self.0 + 1 } else { self.0 - 1 };
+        Part(next.clamp(4, Part::ALL.0 - 1))
+    }
+}
+
+impl Default for Part {
+    /// Counting a row takes about half as long as reading it.
+    fn default() -> Self {
+        Part(11)
+    }
+}
+
+/// Splits lines at the end of a part.
+fn split(lines: &[u8], Part(sixteenths): Part) -> (&[u8], &[u8]) {
+    let here = lines.len() * sixteenths / Part::ALL.0;
     let newline = lines.get(here..).and_then(|rest| memchr::memchr(b'\n', rest));
     newline.and_then(|newline| lines.split_at_checked(here + newline + 1)).unwrap_or((lines, &[]))
 }
@@ -205,7 +227,7 @@ mod tests {
     /// y_true of the rows that can be read now; an error as its text.
     fn read(log: &mut LogFile) -> Result<Vec<f64>, String> {
         let (mut buffer, mut rows) = (vec![0; CHUNK_BYTES], Vec::new());
-        while log.read(&mut buffer, CHUNK_BYTES / 2, false).map_err(|e| e.to_string())? == Found::Lines {
+        while log.read(&mut buffer, CHUNK_BYTES / 2, Part::ALL).map_err(|e| e.to_string())? == Found::Lines {
             rows.extend(log.rows.drain(..).map(|row| row.y_true));
         }
         Ok(rows)

@@ -1,8 +1,8 @@
 //! Follows all logs that `--log` names and merges their rows, oldest first.
 //! Never uses more of a row than its time.
 
-use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, identity};
-use crate::logs::lines::{Event, Lines};
+use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, Part, identity};
+use crate::logs::lines::{Event, Lines, Waiting};
 use crate::logs::row::{Faults, Row, add_faults};
 use crate::logs::task::Task;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub struct Logs {
     most: usize,
     /// What the rows of all of them are.
     task: Task,
+    /// Of a chunk that is read here.
+    part: Part,
 }
 
 /// State of following.
@@ -46,11 +48,11 @@ impl State {
 
 impl Logs {
     pub fn new(names: Vec<String>, most: usize, task: Task) -> Self {
-        Logs { names, files: Vec::new(), most, task }
+        Logs { names, files: Vec::new(), most, task, part: Part::default() }
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
-    pub fn follow(&mut self, stop: impl Fn() -> bool, mut report: impl FnMut(Event)) -> State {
+    pub fn follow(&mut self, stop: impl Fn() -> bool, mut report: impl FnMut(Event) -> Waiting) -> State {
         // A log that is replaced more often waits for the next call.
         for _ in 0..3 {
             match self.pass(&stop, &mut report) {
@@ -64,7 +66,11 @@ impl Logs {
         State::Following
     }
 
-    fn pass(&mut self, stop: &impl Fn() -> bool, report: &mut impl FnMut(Event)) -> Result<State, Replaced> {
+    fn pass(
+        &mut self,
+        stop: &impl Fn() -> bool,
+        report: &mut impl FnMut(Event) -> Waiting,
+    ) -> Result<State, Replaced> {
         let (present, mut state) = self.present();
         if present.is_empty() {
             return Ok(state);
@@ -129,17 +135,17 @@ impl Logs {
         &mut self,
         buffer: &mut [u8],
         state: &mut State,
-        report: &mut impl FnMut(Event),
+        report: &mut impl FnMut(Event) -> Waiting,
     ) -> Result<bool, Replaced> {
         let mut any = false;
         let mut faults = Faults::default();
         // Only a single log can leave lines unread: rows of several must be read to be merged.
-        let is_only = self.files.len() == 1;
+        let part = if self.files.len() == 1 { self.part } else { Part::ALL };
         let most = (READ_BYTES / self.files.len().max(1)).min(CHUNK_BYTES);
         for file in &mut self.files {
             // A chunk may hold no row.
             while file.rows.is_empty() && file.unread.is_none() {
-                match file.read(buffer, most, is_only) {
+                match file.read(buffer, most, part) {
                     Ok(Found::Lines) => any = true,
                     Ok(Found::Nothing) => break,
                     Ok(Found::Replaced) => return Err(Replaced),
@@ -157,7 +163,7 @@ impl Logs {
             report(Event::Lines(lines));
         }
         for unread in self.files.iter_mut().filter_map(|file| file.unread.take()) {
-            report(Event::Unread(unread));
+            self.part = self.part.after(report(Event::Unread(unread)));
         }
         Ok(any)
     }
@@ -246,7 +252,10 @@ mod tests {
         logs(&directory).follow(
             || false,
             |event| match event {
-                Event::Lines(lines) => found.extend(lines.rows.iter().map(|row| row.y_true as i32)),
+                Event::Lines(lines) => {
+                    found.extend(lines.rows.iter().map(|row| row.y_true as i32));
+                    0
+                }
                 _ => panic!("rows only"),
             },
         );
@@ -267,12 +276,12 @@ mod tests {
         logs(&directory).follow(
             || false,
             |event| match event {
-                Event::Lines(mut lines) => found.extend(
-                    lines
-                        .rows
-                        .iter()
-                        .map(|row| format!("{}{}", row.y_true, str::from_utf8(lines.groups.pop()).unwrap())),
-                ),
+                Event::Lines(mut lines) => {
+                    let group =
+                        |row: &Row| format!("{}{}", row.y_true, str::from_utf8(lines.groups.pop()).unwrap());
+                    found.extend(lines.rows.iter().map(group));
+                    0
+                }
                 _ => panic!("rows only"),
             },
         );
@@ -291,7 +300,10 @@ mod tests {
         logs.follow(
             || merged.get() > 0,
             |event| match event {
-                Event::Lines(lines) => merged.set(lines.rows.capacity()),
+                Event::Lines(lines) => {
+                    merged.set(lines.rows.capacity());
+                    0
+                }
                 _ => panic!("rows only"),
             },
         );

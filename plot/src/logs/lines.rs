@@ -91,6 +91,9 @@ pub enum Event {
     Unread(Unread),
 }
 
+/// How many events wait for the one who counts them.
+pub type Waiting = usize;
+
 /// The first line, with its newline.
 pub fn first_line(bytes: &[u8]) -> &[u8] {
     let newline = memchr(b'\n', bytes);

@@ -5,6 +5,7 @@ use crate::{
     logs::classes::ClassColumn,
     stats::class_numbers::{ClassesNumbers, Counts, LATER, Pair, count, largest},
 };
+use foldhash::fast::RandomState;
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -51,7 +52,7 @@ impl Pairs {
 #[derive(Default)]
 pub struct Classes {
     names: Vec<Arc<str>>,
-    numbers: HashMap<Arc<str>, u16>,
+    numbers: HashMap<Arc<str>, u16, RandomState>,
     /// By the number of the class.
     counts: Vec<Counts>,
     pairs: Pairs,
