@@ -9,6 +9,7 @@ mod changes;
 mod chart;
 mod class_bars;
 mod class_drawing;
+mod compared;
 mod course;
 mod drawing;
 mod error_numbers;

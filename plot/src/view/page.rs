@@ -8,7 +8,7 @@ use crate::stats::summary::Summary;
 use crate::view::asked::Asked;
 use crate::view::moment::Moment;
 use crate::view::range::{self, RangeView};
-use crate::view::{alerts, figures, groups, head, steps, tiles};
+use crate::view::{alerts, compared, figures, groups, head, steps, tiles};
 use crate::words::clock;
 use crate::words::number::percent;
 use serde_json::Value;
@@ -113,7 +113,7 @@ fn range_parts(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) 
     let summary: &Summary = &moment.summary;
     let Range { range, before, points, .. } = &view.range;
     let (words, is_as_long) = (view.before_in_words(), view.is_as_long());
-    let tiles = tiles::compared(summary.task, &range.numbers, &before.numbers, &words, is_as_long);
+    let tiles = compared::compared(summary.task, &range.numbers, &before.numbers, &words, is_as_long);
     let mut parts = of_now(moment, logs, is_stalled);
     parts.extend([
         ("range", view.words()),
@@ -162,9 +162,12 @@ mod tests {
     /// Whether every point of a line is inside its drawing, up to the width of a line.
     fn is_drawn(page: &str) -> bool {
         let places = page.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let steps = page.split("class=line d=\"").skip(1).filter_map(|rest| rest.split('"').next());
         let numbers = places.flat_map(|points| points.split([' ', ',']));
+        let of_steps =
+            steps.flat_map(|path| path.split([' ', 'M', 'H', 'V']).filter(|part| !part.is_empty()));
         numbers
-            .into_iter()
+            .chain(of_steps)
             .all(|number| number.parse::<f64>().is_ok_and(|place| (-1.0..=521.0).contains(&place)))
     }
 
@@ -198,6 +201,16 @@ mod tests {
                 assert!(!shown.contains(word), "{word} for {case:?}: {shown}");
             }
             assert!(is_drawn(&page), "{case:?}: {page}");
+            // The range of these rows, if they have times.
+            let asked = Asked::Between { from_s: Some(1_732_341_600), to_s: Some(1_732_341_720) };
+            let view = RangeView::of(&mut statistics.past.lock().unwrap(), asked, 1_732_341_600).unwrap();
+            let of_range = range_document(&view, &moment, "log.csv", false);
+            let shown = of_range.split("<script>").next().unwrap();
+            for word in ["NaN", "inf", "Infinity", "<!--"] {
+                assert!(!shown.contains(word), "{word} for {case:?}: {shown}");
+            }
+            assert!(is_drawn(&of_range), "{case:?}: {of_range}");
+            assert_eq!(shown.contains("<p class=none>"), n == 0 || number % 2 == 1, "{case:?}: {shown}");
             assert_eq!(page.contains("No rows yet"), n == 0, "{case:?}");
             let stats = json::stats(&moment);
             assert_eq!(stats["all"]["n"], n);

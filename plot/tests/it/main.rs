@@ -29,6 +29,10 @@ mod page;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod range_page;
+#[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod rotation;
