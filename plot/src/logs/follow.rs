@@ -2,9 +2,9 @@
 //! Never uses more of a row than its time.
 
 use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, identity};
+use crate::logs::format::Format;
 use crate::logs::lines::{Event, Lines};
 use crate::logs::row::{Faults, Row, add_faults};
-use crate::logs::task::Task;
 use std::path::{Path, PathBuf};
 use std::{fs, io, mem};
 
@@ -21,8 +21,8 @@ pub struct Logs {
     files: Vec<LogFile>,
     /// Limit of logs that are read at once.
     most: usize,
-    /// What the rows of all of them are.
-    task: Task,
+    /// How all of them are read.
+    format: Format,
 }
 
 /// State of following.
@@ -45,8 +45,8 @@ impl State {
 }
 
 impl Logs {
-    pub fn new(names: Vec<String>, most: usize, task: Task) -> Self {
-        Logs { names, files: Vec::new(), most, task }
+    pub fn new(names: Vec<String>, most: usize, format: Format) -> Self {
+        Logs { names, files: Vec::new(), most, format }
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
@@ -77,7 +77,7 @@ impl Logs {
             if self.files.iter().any(|file| file.identity == identity) {
                 continue;
             }
-            match LogFile::open(&path, self.task) {
+            match LogFile::open(&path, &self.format) {
                 Ok(file) => self.files.push(file),
                 Err(e) => state = trouble(&path, &e),
             }
@@ -85,6 +85,20 @@ impl Logs {
         let mut buffer = vec![0; CHUNK_BYTES];
         while !stop() && self.merge(&mut buffer, &mut state, report)? {}
         Ok(state)
+    }
+
+    /// Reads the last line of each log that ends without a line break, once [`Logs::follow`] has read all others.
+    ///
+    /// # Errors
+    /// Which log cannot be read, or has no header.
+    pub fn finish(&mut self, mut report: impl FnMut(Event)) -> Result<(), String> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        for file in &mut self.files {
+            let rest = file.read_rest(&mut buffer);
+            rest.map_err(|e| format!("{}: {}", file.path.display(), plain(&e)))?;
+            report(Event::Lines(file.take()));
+        }
+        Ok(())
     }
 
     /// The existing files, each once, and the state of the others.
@@ -226,11 +240,12 @@ pub fn plain(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::task::Task;
     use glue::testing::Directory;
     use std::cell::Cell;
 
     fn logs(directory: &Directory) -> Logs {
-        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Task::Regression)
+        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Format::of(Task::Regression))
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod moment;
 pub mod page;
 pub mod picture;
 pub mod prometheus;
+pub mod report;
 mod score_tables;
 mod scores;
 mod stretches;

@@ -10,17 +10,22 @@ use serde_json::Value;
 /// Path where the page fetches the parts that change.
 pub const PARTS: &str = "/parts.json";
 
-const DOCUMENT: &str = include_str!("page.html");
+pub const DOCUMENT: &str = include_str!("page.html");
 
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
+    filled(DOCUMENT, moment, parts(moment, logs, is_stalled))
+}
+
+/// A document with its parts in it.
+pub fn filled(document: &str, moment: &Moment, parts: Vec<(&'static str, String)>) -> String {
     let task = moment.summary.task;
-    let mut text = DOCUMENT
+    let mut text = document
         .replace("<!--gone-icon-->", &head::icon(Standing::Blind))
         .replace("<!--figures-->", &figures::frames(task))
         .replace("<!--meaning-->", &head::meaning(&moment.summary))
         .replace("<!--tiles-class-->", tiles::class(task));
-    for (id, html) in parts(moment, logs, is_stalled) {
+    for (id, html) in parts {
         text = text.replace(&format!("<!--{id}-->"), &html);
     }
     text
@@ -30,7 +35,8 @@ pub fn parts_json(moment: &Moment, logs: &str, is_stalled: bool) -> String {
     Value::from_iter(parts(moment, logs, is_stalled)).to_string()
 }
 
-fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, String)> {
+/// By the id of their element.
+pub fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Vec<(&'static str, String)> {
     let summary: &Summary = &moment.summary;
     let (state, text) = head::verdict(moment, logs, is_stalled);
     let mut parts = vec![

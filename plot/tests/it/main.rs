@@ -31,6 +31,8 @@ mod process;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod settings;
