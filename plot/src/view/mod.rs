@@ -25,6 +25,7 @@ pub mod page;
 pub mod picture;
 pub mod prometheus;
 pub mod range;
+pub mod report;
 mod score_tables;
 mod scores;
 mod steps;

@@ -16,20 +16,24 @@ use serde_json::Value;
 /// Path where the page fetches the parts that change.
 pub const PARTS: &str = "/parts.json";
 
-const DOCUMENT: &str = include_str!("page.html");
+pub const DOCUMENT: &str = include_str!("page.html");
 
 /// What only the page of all rows has is between these.
 const OF_ALL: [&str; 2] = ["<!--of-all-->", "<!--/of-all-->"];
 
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
-    let summary: &Summary = &moment.summary;
-    let text = DOCUMENT
-        .replace("<!--figures-->", &figures::frames(summary.task))
+    of_all_rows(DOCUMENT, moment, parts(moment, logs, is_stalled))
+}
+
+/// `text`, which is [`DOCUMENT`] or a part of it, with all that it has of all rows.
+pub fn of_all_rows(text: &str, moment: &Moment, parts: Parts) -> String {
+    let text = text
+        .replace("<!--figures-->", &figures::frames(moment.summary.task))
         .replace("<!--quantiles-->", &percent(RELATIVE_ERROR))
         .replace("<!--tiles-label-->", "Numbers of all rows, and of the last ones")
         .replace("<!--range-->", "");
-    filled(text, Asked::All, ["", ""], moment, parts(moment, logs, is_stalled))
+    filled(text, Asked::All, ["", ""], moment, parts)
 }
 
 /// The page of a range of time.
@@ -51,7 +55,8 @@ pub fn range_parts_json(view: &RangeView, moment: &Moment, logs: &str, is_stalle
     Value::from_iter(range_parts(view, moment, logs, is_stalled)).to_string()
 }
 
-type Parts = Vec<(&'static str, String)>;
+/// By the id of their element.
+pub type Parts = Vec<(&'static str, String)>;
 
 /// `bounds`: in the form, as its fields have them.
 fn filled(text: String, asked: Asked, [from, to]: [&str; 2], moment: &Moment, parts: Parts) -> String {
@@ -70,7 +75,7 @@ fn filled(text: String, asked: Asked, [from, to]: [&str; 2], moment: &Moment, pa
 }
 
 /// A text without each part from one mark to the other.
-fn without(text: &str, [begin, end]: [&str; 2]) -> String {
+pub fn without(text: &str, [begin, end]: [&str; 2]) -> String {
     let mut parts = text.split(begin);
     let first = parts.next().unwrap_or_default().to_owned();
     parts.filter_map(|part| part.split_once(end)).fold(first, |text, (_, behind)| text + behind)
@@ -96,7 +101,7 @@ fn of_now(moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
     ]
 }
 
-fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
+pub fn parts(moment: &Moment, logs: &str, is_stalled: bool) -> Parts {
     let summary: &Summary = &moment.summary;
     let mut parts = of_now(moment, logs, is_stalled);
     parts.extend([

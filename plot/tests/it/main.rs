@@ -35,6 +35,8 @@ mod ranges;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod settings;

@@ -105,7 +105,7 @@ fn the_page_of_a_range_follows_new_rows_and_keeps_the_focus() {
         "(() => { const box = document.querySelector('.zoom a:nth-child(9)').getBoundingClientRect();
         return [box.x + box.width / 2, box.y + box.height / 2]; })()",
     );
-    let mut pointer = |browser: &mut Browser, kind: &str, x: &serde_json::Value| {
+    let pointer = |browser: &mut Browser, kind: &str, x: &serde_json::Value| {
         let event = json!({ "type": kind, "x": x, "y": place[1], "button": "left", "clickCount": 1 });
         browser.call("Input.dispatchMouseEvent", &event);
     };

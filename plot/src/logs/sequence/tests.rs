@@ -1,13 +1,14 @@
 //! Histories of logs that are renamed, deleted and begun again, against a plain account of their rows.
 
 use super::*;
+use crate::logs::task::Task;
 use glue::testing::{Directory, count, random};
 
 const LOG: &str = "metric_log.csv";
 const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
 
 fn sequence(directory: &Directory) -> Sequence {
-    Sequence::new(directory.file(LOG), Task::Regression)
+    Sequence::new(directory.file(LOG), Format::of(Task::Regression))
 }
 
 /// One look. Adds the y_true of the rows to `rows`, which a start over empties; true if there was one.
