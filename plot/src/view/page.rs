@@ -12,23 +12,31 @@ use crate::view::{alerts, compared, figures, groups, head, steps, tiles};
 use crate::words::clock;
 use crate::words::number::percent;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Path where the page fetches the parts that change.
 pub const PARTS: &str = "/parts.json";
 
-pub const DOCUMENT: &str = include_str!("page.html");
+/// Without its comments.
+pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| without(include_str!("page.html"), ["/*", "*/"]));
 
 /// What only the page of all rows has is between these.
 const OF_ALL: [&str; 2] = ["<!--of-all-->", "<!--/of-all-->"];
 
+/// And what only that of a range of time has.
+const OF_RANGE: [&str; 2] = ["<!--of-range-->", "<!--/of-range-->"];
+
+/// What is true of a live page only is between these.
+pub const LIVE: [&str; 2] = ["<!--live-->", "<!--/live-->"];
+
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
-    of_all_rows(DOCUMENT, moment, parts(moment, logs, is_stalled))
+    of_all_rows(&DOCUMENT, moment, parts(moment, logs, is_stalled))
 }
 
 /// `text`, which is [`DOCUMENT`] or a part of it, with all that it has of all rows.
 pub fn of_all_rows(text: &str, moment: &Moment, parts: Parts) -> String {
-    let text = text
+    let text = without(text, OF_RANGE)
         .replace("<!--figures-->", &figures::frames(moment.summary.task))
         .replace("<!--quantiles-->", &percent(RELATIVE_ERROR))
         .replace("<!--tiles-label-->", "Numbers of all rows, and of the last ones")
@@ -39,7 +47,7 @@ pub fn of_all_rows(text: &str, moment: &Moment, parts: Parts) -> String {
 /// The page of a range of time.
 pub fn range_document(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) -> String {
     let Span { from_s, to_s } = view.range.range.span;
-    let text = without(DOCUMENT, OF_ALL)
+    let text = without(&DOCUMENT, OF_ALL)
         .replace("<!--figures-->", figures::SLICES)
         .replace("<!--tiles-label-->", "Numbers of the range, and their change");
     let bounds = [from_s, to_s].map(clock::minute);
@@ -68,6 +76,9 @@ fn filled(text: String, asked: Asked, [from, to]: [&str; 2], moment: &Moment, pa
         .replace("<!--query-->", &asked.query())
         .replace("<!--from-->", from)
         .replace("<!--to-->", to);
+    for mark in [OF_ALL, OF_RANGE, LIVE].as_flattened() {
+        text = text.replace(mark, "");
+    }
     for (id, html) in parts {
         text = text.replace(&format!("<!--{id}-->"), &html);
     }

@@ -8,9 +8,6 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// What of the page is true of a live one only.
-const LIVE: [&str; 2] = ["<!--live-->", "<!--/live-->"];
-
 /// Keys of `/stats.json` that are those of a service.
 const LIVE_KEYS: [&str; 7] =
     ["alerts", "state", "reason", "picture_trouble", "last_rows_at", "gone_logs", "metric"];
@@ -27,7 +24,7 @@ pub fn document(moment: &Moment, logs: &str, rules: &[Judged]) -> String {
         "no-metric" => (id, String::new()),
         _ => (id, html),
     });
-    page::of_all_rows(&page::without(page::DOCUMENT, LIVE), moment, parts.collect())
+    page::of_all_rows(&page::without(&page::DOCUMENT, page::LIVE), moment, parts.collect())
 }
 
 /// The rules and what became of them; empty without rules.
