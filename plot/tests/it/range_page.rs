@@ -55,7 +55,7 @@ fn ranges_and_slices_are_opened_with_scripts_and_without() {
         browser.until(&format!("{HEADING} === '2024-11-24 to 2024-11-28 UTC'"));
         browser.until("document.querySelector('#range p').textContent.includes(', widened to whole hours: 2,880 rows.')");
         let slice = "document.querySelector('.zoom a').textContent";
-        browser.until(&format!("{slice} === '2024-11-24 00:00 to 01:00: MAE 12.93, bias 4.533, 30 rows'"));
+        browser.until(&format!("{slice} === '2024-11-24 00:00 to 01:00: MAE 12.9, bias 4.5, 30 rows'"));
         browser.click(".zoom a:nth-child(30)");
         browser.until("location.search === '?from=2024-11-25T05:00&to=2024-11-25T06:00'");
         // Hours are the finest that is kept of that time: there is nothing to open.
