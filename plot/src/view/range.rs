@@ -76,7 +76,7 @@ impl RangeView {
                 address(before.span),
                 capital(&self.before_in_words()),
                 bounds(before.span),
-                rows(before.numbers.n)
+                if before.numbers.n == 0 { "no rows".to_owned() } else { rows(before.numbers.n) }
             ),
         };
         let (wider, name) = self.wider();

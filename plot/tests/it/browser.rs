@@ -95,11 +95,11 @@ impl Browser {
         self.until(&here);
     }
 
-    /// Clicks into the middle of the first element that a selector finds.
+    /// Clicks into the middle of the first element that a selector finds; of its first line, where it is broken.
     pub fn click(&mut self, selector: &str) {
         let place = format!(
             "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }});
-            const box = e.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+            const box = e.getClientRects()[0]; return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         );
         let place = self.evaluate(&place);
         for kind in ["mousePressed", "mouseReleased"] {

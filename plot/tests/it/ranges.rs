@@ -100,23 +100,25 @@ fn a_range_has_the_numbers_of_its_rows() {
         is_of(range, &rows, &what);
         is_of(before, &rows, &what);
         assert_eq!(before["to"], range["from"], "{what}");
+        let answered_s = now_s();
         let (from_s, to_s) = (number(range, "from"), number(range, "to"));
-        let (asked_from_s, asked_to_s) = match query.split_once("=").unwrap() {
+        // Bounds that go with the clock lie between those of before the request and of after it.
+        let now = (asked_s, answered_s + 2.0);
+        let exactly = |time_s: &str| time_s.parse().map_or(now, |time_s: f64| (time_s, time_s));
+        let (from, to) = match query.split_once('=').unwrap() {
             ("range", name) => {
                 let hours = [("1h", 1.0), ("24h", 24.0), ("7d", 168.0), ("30d", 720.0)];
-                (asked_s - hours.iter().find(|(known, _)| *known == name).unwrap().1 * 3600.0 + 2.0, asked_s)
+                let (_, hours) = hours.iter().find(|(known, _)| *known == name).unwrap();
+                ((now.0 - hours * 3600.0, now.1 - hours * 3600.0), now)
             }
             ("from", times) => {
                 let (from, to) = times.split_once("&to=").unwrap_or((times, ""));
-                (from.parse().unwrap(), to.parse().unwrap_or(asked_s))
+                (exactly(from), exactly(to))
             }
-            _ => (first_s as f64, 4_102_444_800.0),
+            _ => ((first_s as f64, first_s as f64), (4_102_444_800.0, 4_102_444_800.0)),
         };
-        assert!(from_s <= asked_from_s && asked_to_s <= to_s, "{what}: {from_s} to {to_s}");
-        assert!(
-            asked_from_s - from_s < 86_400.0 && to_s - asked_to_s < 86_402.0,
-            "{what}: {from_s} to {to_s}"
-        );
+        assert!(from_s <= from.1 && from.0 - from_s < 86_400.0, "{what}: from {from_s}, not {from:?}");
+        assert!(to_s >= to.0 && to_s - to.1 < 86_400.0, "{what}: to {to_s}, not {to:?}");
         let points = range["points"].as_array().unwrap();
         assert!(points.len() <= 242, "{what}: {}", points.len());
         let sum = |key: &str| {
