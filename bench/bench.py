@@ -20,7 +20,7 @@ def ratios(above, below):
 
 def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
-    sender, single, publisher, consumer, batch, fast, python = [], [], [], [], [], [], []
+    sender, single, publisher, consumer, batch, fast, python, filled = [], [], [], [], [], [], [], []
 
     # With queues of its own, so that what is compared can follow one another at once.
     bare = Bench(bench.binaries, bench.url, bench.directory, "bare.")
@@ -39,7 +39,7 @@ def rates(bench, rounds, singles, batches, peer, **_):
             bench.settle()
             drain()
         for drain in batch_drains:
-            bench.fill(batches, 100)
+            filled.append(bench.fill(batches, 100))
             drain()
         bench.fill(peer)
         python.append(drain_peer(bench, "peer", peer))
@@ -59,6 +59,8 @@ def rates(bench, rounds, singles, batches, peer, **_):
         Row("processor time of metric per pair, batches of 100", " µs", [run.cpu_s / batches * 1e6 for run in batch], 3.3, False, "parsing, joining, writing rows"),
         Row("resident memory of metric, single samples", " MB", [run.peak_mb for run in single], 24, False, "the store's cache, ids of the last rows"),
         Row("resident memory of metric, batches of 100", " MB", [run.peak_mb for run in batch], 24, False, "deliveries on their way, ids of the last rows, the store's cache"),
+        Row("features, batches of 100, confirmed pairs/s", "", rate(filled, batches), None, True, "broker"),
+        Row("bytes that metric writes to disk per pair, batches of 100", " B", [run.written_bytes / batches for run in batch], None, False, "whole pages of log and store"),
         Row("features --interval 0 against a bare publisher", "", ratios(sent_s, published_s), 0.95, True, "broker"),
         Row("bare consumer, messages/s", "", [2 * r for r in bare_s], None, True, "broker"),
         Row("metric, single samples, messages/s", "", [2 * r for r in singles_s], None, True, ""),
@@ -102,6 +104,16 @@ def latency(bench, rounds, latency, **_):
         Row("p50 from publishing the second half to a durable row, against a round trip and an fdatasync", "", values, 1.5, False, "the disk's sync"),
         Row("the same in ms", " ms", rows_ms, None, False, ""),
     ]
+
+
+def sizes_of_messages(bench, **_):
+    """Bodies of y_true and features together, without AMQP's frames."""
+    rows = []
+    for name, batch in (("single samples", 1), ("batches of 100", 100)):
+        bench.fill(batch, batch)
+        rows.append(Row(f"bytes of both bodies per pair, {name}", " B", [bench.body_bytes() / batch], None, False, "ids, and numbers in decimal"))
+        bench.check_empty()
+    return rows
 
 
 def start(bench, rounds, **_):
@@ -175,7 +187,7 @@ def main():
     where = machine(bench.binaries / "metric", RabbitMQ=bench.broker_version(), pika=pika.__version__)
     print(where, flush=True)
     bench.declare()
-    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, alert, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
+    rows = [] if form == "full" else [row for part in (rates, latency, sizes_of_messages, start, idle, alert, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
     if form != "quick":
         rows += long.rows(bench, rounds, form)
     print(text(rows))

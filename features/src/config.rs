@@ -156,9 +156,10 @@ impl Config {
     /// The broker with the prefix of the queues of each partition; as it is if there are none.
     pub fn brokers(&self) -> Vec<Broker> {
         let Some(of) = self.partitions else { return vec![self.broker.clone()] };
-        let broker = |number| Broker {
-            queue_prefix: Partition { number, of }.queue_prefix(&self.broker.queue_prefix),
-            ..self.broker.clone()
+        let broker = |number| {
+            let mut broker = self.broker.clone();
+            broker.queue_prefix = Partition { number, of }.queue_prefix(&self.broker.queue_prefix);
+            broker
         };
         (0..of).map(broker).collect()
     }

@@ -103,7 +103,7 @@ impl Config {
         }
         let partition = match values.optional("partition") {
             None => None,
-            Some(_) => Some(values.parse("partition", &partitions(), Partition::parse)?),
+            Some(_) => Some(values.parse("partition", partitions(), Partition::parse)?),
         };
         let mut broker = Broker::read(values)?;
         if let Some(partition) = partition {
