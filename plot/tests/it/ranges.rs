@@ -331,3 +331,24 @@ fn what_is_in_no_range_is_said() {
     );
     assert!(years.contains("Days are those of UTC, each of 24 hours") && years.contains("r=3 />"), "{years}");
 }
+
+/// A row every ten minutes, whose errors are spread over eight decades, as those that take most room.
+#[test]
+fn ten_years_of_rows_take_little_memory() {
+    let (directory, (mut random, _)) = (Directory::new(), glue::testing::random());
+    let end_s = now_s().floor();
+    let n = 10 * 365 * 24 * 6;
+    let row = |number: u32| {
+        let error = 10_f64.powf(random.f64() * 8.0 - 4.0);
+        (0.0, error, end_s - f64::from(n - number) * 600.0)
+    };
+    directory.write(LOG, log_of(&(0..n).map(row).collect::<Vec<Row>>()));
+    let plot = Plot::start(&directory, &[]);
+    plot.rows(u64::from(n));
+    for query in ["?range=1h", "?range=24h", "?range=7d", "?range=30d", "?from=2017-01-01"] {
+        assert_eq!(plot.ask("GET", &format!("/{query}")).0, 200, "{query}");
+        assert!(ask(&plot, &format!("/stats.json{query}"))["range"]["n"].as_u64().unwrap() > 0, "{query}");
+    }
+    let peak = plot.peak_resident_bytes();
+    assert!(peak < 32_000_000, "{peak} bytes");
+}
