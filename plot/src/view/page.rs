@@ -18,13 +18,14 @@ pub const PARTS: &str = "/parts.json";
 
 const DOCUMENT: &str = include_str!("page.html");
 
-/// What only the page of all rows has is between these.
+/// What only the page of all rows has, and only that of a range, is between these.
 const OF_ALL: [&str; 2] = ["<!--of-all-->", "<!--/of-all-->"];
+const OF_RANGE: [&str; 2] = ["<!--of-range-->", "<!--/of-range-->"];
 
 /// The whole page as of now, readable without scripts.
 pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
     let summary: &Summary = &moment.summary;
-    let text = DOCUMENT
+    let text = template(OF_ALL, OF_RANGE)
         .replace("<!--figures-->", &figures::frames(summary.task))
         .replace("<!--quantiles-->", &percent(RELATIVE_ERROR))
         .replace("<!--tiles-label-->", "Numbers of all rows, and of the last ones")
@@ -35,7 +36,7 @@ pub fn document(moment: &Moment, logs: &str, is_stalled: bool) -> String {
 /// The page of a range of time.
 pub fn range_document(view: &RangeView, moment: &Moment, logs: &str, is_stalled: bool) -> String {
     let Span { from_s, to_s } = view.range.range.span;
-    let text = without(DOCUMENT, OF_ALL)
+    let text = template(OF_RANGE, OF_ALL)
         .replace("<!--figures-->", figures::SLICES)
         .replace("<!--tiles-label-->", "Numbers of the range, and their change");
     let bounds = [from_s, to_s].map(clock::minute);
@@ -69,11 +70,16 @@ fn filled(text: String, asked: Asked, [from, to]: [&str; 2], moment: &Moment, pa
     text
 }
 
-/// A text without each part from one mark to the other.
-fn without(text: &str, [begin, end]: [&str; 2]) -> String {
-    let mut parts = text.split(begin);
+/// The document without what is between the marks `of_others`, without the marks `of_this`, and small: without comments and indents.
+fn template(of_this: [&str; 2], of_others: [&str; 2]) -> String {
+    let [begin, end] = of_others;
+    let mut parts = DOCUMENT.split(begin);
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.filter_map(|part| part.split_once(end)).fold(first, |text, (_, behind)| text + behind)
+    let text = parts.filter_map(|part| part.split_once(end)).fold(first, |text, (_, behind)| text + behind);
+    let text = of_this.into_iter().fold(text, |text, mark| text.replace(mark, ""));
+    let lines =
+        text.lines().map(str::trim_start).filter(|line| !line.starts_with("//") && !line.starts_with("/*"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// What every page has.
