@@ -17,13 +17,14 @@ use std::sync::LazyLock;
 /// Path where the page fetches the parts that change.
 pub const PARTS: &str = "/parts.json";
 
-/// Without its comments.
-pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| without(include_str!("page.html"), ["/*", "*/"]));
+/// Without comments and indents.
+pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("page.html").lines().map(str::trim_start);
+    lines.filter(|line| !line.starts_with("/*")).flat_map(|line| [line, "\n"]).collect()
+});
 
-/// What only the page of all rows has is between these.
+/// What only the page of all rows has, and only that of a range, is between these.
 const OF_ALL: [&str; 2] = ["<!--of-all-->", "<!--/of-all-->"];
-
-/// And what only that of a range of time has.
 const OF_RANGE: [&str; 2] = ["<!--of-range-->", "<!--/of-range-->"];
 
 /// What is true of a live page only is between these.
