@@ -20,6 +20,7 @@ use crate::view::moment::Moment;
 use crate::view::picture;
 use crate::view::report::{self as pages, Judged};
 use crate::words::number::{faults, rows, short};
+use crate::words::terms::terms;
 use crate::{counting, descriptors, replace};
 use anyhow::{Context, Result, anyhow, bail};
 use glue::program::Failure;
@@ -59,7 +60,7 @@ pub fn run(config: &Config, report: &Report) -> Result<(), Failure> {
     let (moment, rules) = judge(report, &statistics);
     write(config, report, directory, &moment, &logs, &rules)?;
     let (path, n, mae) = (report.path.display(), rows(statistics.n()), short(moment.summary.all.mae));
-    info!("{path}: {n} of {logs}, MAE {mae}. {}", moment.verdict.text);
+    info!("{path}: {n} of {logs}, {} {mae}. {}", terms(task).mae, moment.verdict.text);
     end(&rules)
 }
 
@@ -86,10 +87,12 @@ fn is_stdin(config: &Config) -> bool {
 fn task(config: &Config) -> Task {
     let mut task = ChosenTask::new(config.task);
     let status = if is_stdin(config) { Ok(None) } else { statuses::read(&config.statuses, now_s()) };
-    if let Ok(Some(named)) = status.map(|status| status.and_then(|status| status.task))
-        && let Some((level, line)) = task.take(&named)
-    {
-        log!(level, "{line}");
+    match status.map(|status| status.and_then(|status| status.task)) {
+        Ok(named) => named
+            .and_then(|named| task.take(&named))
+            .into_iter()
+            .for_each(|(level, line)| log!(level, "{line}")),
+        Err(trouble) => warn!("{trouble}: rows are read as {}", task.task.name()),
     }
     task.task
 }
