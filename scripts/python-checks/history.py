@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import socket
 import urllib.request
 
 import duckdb
@@ -30,16 +31,23 @@ def rows(first, n):
         yield f"id-{number},{y},{p},{abs(p - y)},{1732341600 + number * 7}.250,0.5,v{number % 3}\n"
 
 
+def shown():
+    """What plot says of all rows."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats.json", timeout=60) as answer:
+        return json.load(answer)["all"]
+
+
 def start(scene):
     scene.start("plot", BINARIES / "plot", "--listen", f"127.0.0.1:{port}", "--interval", "86400")
+    # A signal before that would end it by its default.
+    scene.wait_for("plot answers", shown)
 
 
 def agree(scene):
     """Whether plot shows what DuckDB finds in the files."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats.json", timeout=60) as answer:
-        stats = json.load(answer)["all"]
+    stats = shown()
     query = f"select {COUNTED} from read_csv('{scene.directory}/metric_log*.csv', union_by_name = true)"
-    exact = dict(zip(KEYS, duckdb.sql(query).fetchone()))
+    exact = dict(zip(KEYS, duckdb.sql(query).fetchall()[0]))
     if stats["n"] != exact["n"]:
         raise ValueError(f"plot has {stats['n']} rows, DuckDB {exact['n']}")
     for key in KEYS:
@@ -49,7 +57,9 @@ def agree(scene):
 
 
 with Scene("history") as scene:
-    port = chosen.randrange(10_000, 20_000)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     log, written, number, by_hand, told = scene.directory / "metric_log.csv", 0, 0, 0, {}
     log.write_text(HEADER)
     start(scene)
