@@ -34,7 +34,7 @@ fn look(sequence: &mut Sequence, rows: &mut Vec<u32>) -> bool {
     has_started_over
 }
 
-/// Rows whose y_true is their number and whose time is so many seconds after 2024-11-23 06:00.
+/// Row n has y_true n and the time n seconds after 2024-11-23 06:00.
 fn text(rows: impl IntoIterator<Item = u32>) -> String {
     rows.into_iter().map(|n| format!("x,{n},{n},0,{}\n", 1_732_341_600 + n)).collect()
 }
