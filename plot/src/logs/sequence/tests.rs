@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::logs::task::Task;
-use glue::testing::{Directory, count, random};
+use glue::testing::{Directory, count, figure, random};
 
 const LOG: &str = "metric_log.csv";
 const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
@@ -229,14 +229,16 @@ impl History {
 
 #[test]
 fn a_history_of_rotations_counts_each_row_once() {
-    let (mut rng, _) = random();
-    for _ in 0..count("CHAOS_ROTATIONS", 100) {
+    let (mut rng, seed) = random();
+    let histories = count("CHAOS_ROTATIONS", 100);
+    for _ in 0..histories {
         let mut history = History::new();
         for _ in 0..100 {
             history.step(&mut |below| rng.usize(..below));
         }
         history.look(false);
     }
+    figure("histories of plot's logs: rotated, renamed, appended to, read again", &histories.to_string(), seed);
 }
 
 #[test]
