@@ -59,7 +59,7 @@ pub const TABLE: &[Setting] = &[
         "METRIC_LOG_MAX_BYTES",
         "",
         "N",
-        "rename the log, and unmatched.csv, to a number before it has more than N bytes, and begin a new one",
+        "rename the log, and unmatched.csv, to a number before it exceeds N bytes, 4096 or more; begin a new one",
     ),
     setting("run-as", "RUN_AS", "", "WHO", "owner: if started by root, run as the log directory's owner"),
 ];

@@ -3,18 +3,15 @@
 
 use glue::testing::{Directory, prefix, publish_until_confirmed, wait_for};
 use serde_json::{Value, json};
-use std::{
-    collections::{HashMap, HashSet},
-    fs,
-    ops::Range,
-};
+use std::collections::{HashMap, HashSet};
 
-/// The second half of a pair comes up to so many pairs after the first.
+/// The second half of a pair comes up to this number of pairs after the first.
 const APART: usize = 10_000;
-/// One id in so many is given a second, different first half, with this value.
+/// One id in 100 is given a second, different first half.
 const CONFLICT_EVERY: usize = 100;
+/// Its value.
 const CONFLICT: f64 = -1.5;
-/// With one id in so many comes a message that no one can use.
+/// With one id in 50 comes a message that no one can use.
 const INVALID_EVERY: usize = 50;
 
 #[derive(Clone, Copy)]
@@ -163,7 +160,7 @@ impl Ledger {
         self.publish_all(url, &self.messages);
     }
 
-    /// One of so many parts, the first being 0.
+    /// Part `part` (from 0) of `of` parts.
     pub fn publish_part(&self, url: &str, part: usize, of: usize) {
         let bounds = [part, part + 1].map(|n| n * self.messages.len() / of);
         self.publish_all(url, &self.messages[bounds[0]..bounds[1]]);
@@ -290,39 +287,27 @@ fn rejected(directory: &Directory) -> (HashSet<(usize, u64)>, HashSet<usize>) {
     (conflicts, invalid)
 }
 
-/// The rows that were seen of a log: none of them may go or change.
-pub struct Seen {
-    name: String,
-    bytes: Vec<u8>,
-}
-
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen { name: "metric_log.csv".to_owned(), bytes: Vec::new() }
-    }
-}
+/// The whole lines that were seen of the log and of all that it was renamed to: none of them may go or change.
+#[derive(Default)]
+pub struct Seen(Vec<String>);
 
 impl Seen {
-    /// Asserts that what was seen is still there; gives the part that is new.
-    pub fn look(&mut self, directory: &Directory) -> Range<usize> {
-        let mut now = fs::read(directory.file(&self.name)).unwrap_or_default();
-        now.truncate(now.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
-        assert!(now.starts_with(&self.bytes), "a row that was seen is gone or changed");
-        let before = self.bytes.len();
-        self.bytes = now;
-        before..self.bytes.len()
-    }
-
-    /// The log was renamed.
-    pub fn follow(&mut self, name: &str) {
-        name.clone_into(&mut self.name);
+    /// Asserts that what was seen is still there. Returns the number of new rows.
+    pub fn look(&mut self, directory: &Directory) -> usize {
+        let before = self.rows();
+        let mut now = crate::all_logs(directory);
+        now.iter_mut().for_each(|log| log.truncate(log.rfind('\n').map_or(0, |end| end + 1)));
+        let is_there = |seen: &String| now.iter().any(|log| log.starts_with(seen));
+        assert!(self.0.iter().all(is_there), "a row that was seen is gone or changed");
+        self.0 = now;
+        self.rows() - before
     }
 
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.0.iter().map(String::len).sum()
     }
 
     pub fn rows(&self) -> usize {
-        self.bytes.iter().filter(|&&byte| byte == b'\n').count().saturating_sub(1)
+        self.0.iter().map(|log| log.lines().count().saturating_sub(1)).sum()
     }
 }

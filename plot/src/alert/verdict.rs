@@ -105,10 +105,15 @@ impl Facts<'_> {
             let since_s = known.or(since_s).unwrap_or(self.now_s);
             plain(Standing::Blind, Some(since_s), format!("Blind since {}: {text}", self.time(since_s)))
         });
-        blind.or_else(|| self.silence()).unwrap_or_else(|| match self.summary.changes.last() {
+        blind.or_else(|| self.silence()).unwrap_or_else(|| self.verdict_of_rows())
+    }
+
+    /// The verdict by the rows alone, as that of a file.
+    pub fn verdict_of_rows(&self) -> Verdict {
+        match self.summary.changes.last() {
             Some(change) => self.changed(change),
             None => self.unchanged(),
-        })
+        }
     }
 
     /// Why the monitor sees nothing, and since when, in Unix seconds.

@@ -2,9 +2,9 @@
 //! Never reads the clock.
 
 use crate::{
+    calendar,
     logs::row::VALID_S,
     view::asked::{Asked, LASTS},
-    words::clock,
 };
 
 const RANGES: &str = "1h, 24h, 7d, 30d, all";
@@ -48,7 +48,7 @@ pub fn read(query: &str, now_s: i64) -> Result<Asked, String> {
 
 fn time(name: &str, text: &Option<String>, round: fn(f64) -> f64) -> Result<Option<i64>, String> {
     let Some(text) = text else { return Ok(None) };
-    let time_s = clock::parse_s(text).filter(|time_s| (VALID_S.start..=VALID_S.end).contains(time_s));
+    let time_s = calendar::parse_s(text).filter(|time_s| (VALID_S.start..=VALID_S.end).contains(time_s));
     let time_s = time_s.ok_or_else(|| format!("{name} is {text:?}; allowed: {TIMES}"))?;
     Ok(Some(round(time_s) as i64))
 }

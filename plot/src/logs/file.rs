@@ -2,11 +2,11 @@
 //! Never reads a line without its newline, and never decides what to do about a replaced file.
 
 use crate::logs::classes::ClassColumn;
+use crate::logs::format::Format;
 use crate::logs::groups::GroupColumn;
 use crate::logs::header::{Columns, is_blank};
 use crate::logs::lines::{Lines, Unread, Waiting, first_line, without_end};
 use crate::logs::row::{Fault, Faults, Row, add_faults};
-use crate::logs::task::Task;
 use std::collections::VecDeque;
 use std::fs::{File, Metadata};
 use std::hash::{DefaultHasher, Hasher};
@@ -37,7 +37,7 @@ pub struct LogFile {
     born: Option<SystemTime>,
     /// While it is open, no other file can get its inode. None before the first read, and after [`LogFile::close`].
     file: Option<Arc<File>>,
-    task: Task,
+    format: Format,
     columns: Option<Arc<Columns>>,
     /// How much of it was read, in bytes; and the end of its header.
     pub offset: u64,
@@ -68,20 +68,20 @@ pub enum Found {
 }
 
 impl LogFile {
-    pub fn open(path: &Path, task: Task) -> io::Result<Self> {
+    pub fn open(path: &Path, format: &Format) -> io::Result<Self> {
         let file = File::open(path)?;
-        let closed = LogFile::closed(path, &file.metadata()?, task);
+        let closed = LogFile::closed(path, &file.metadata()?, format);
         Ok(LogFile { file: Some(Arc::new(file)), ..closed })
     }
 
     /// The file that `metadata` is of. The first read opens it.
-    pub fn closed(path: &Path, metadata: &Metadata, task: Task) -> Self {
+    pub fn closed(path: &Path, metadata: &Metadata, format: &Format) -> Self {
         LogFile {
             path: path.to_owned(),
             identity: identity(metadata),
             born: metadata.created().ok(),
             file: None,
-            task,
+            format: format.clone(),
             columns: None,
             offset: 0,
             header_end: 0,
@@ -208,13 +208,31 @@ impl LogFile {
         for line in chunk.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
             end += line.len() as u64;
             if !is_blank(line) {
-                let columns = Columns::from_header(without_end(line), self.task).map_err(io::Error::other)?;
+                let columns =
+                    Columns::from_header(without_end(line), &self.format).map_err(io::Error::other)?;
                 (self.columns, self.offset, self.header_end) = (Some(Arc::new(columns)), end, end);
                 return Ok(());
             }
         }
         if chunk.len() == CHUNK_BYTES {
-            return Err(io::Error::other(format!("its first {CHUNK_BYTES} bytes hold no header")));
+            return Err(io::Error::other(no_header()));
+        }
+        Ok(())
+    }
+
+    /// Reads what follows the last line break as a line, once all others were read.
+    ///
+    /// # Errors
+    /// The file cannot be read, or it has no header.
+    pub fn read_rest(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let Some(columns) = self.columns.clone() else {
+            return Err(io::Error::other("it is empty, or its header does not end with a line break"));
+        };
+        if let Some(file) = self.opened()?.filter(|_| !self.skipping) {
+            let rest = read_at(&file, buffer, self.offset)?;
+            if !rest.is_empty() {
+                self.take_lines(&columns, &[rest, b"\n"].concat(), Part::ALL);
+            }
         }
         Ok(())
     }
@@ -254,6 +272,10 @@ fn proof(file: &File, offset: u64) -> io::Result<u64> {
         hasher.write(read_at(file, &mut vec![0; length as usize], start)?);
     }
     Ok(hasher.finish())
+}
+
+pub fn no_header() -> String {
+    format!("its first {CHUNK_BYTES} bytes hold no header")
 }
 
 /// The part of a chunk that is read here, in sixteenths. The rest stays [`LogFile::unread`], for the thread that counts.

@@ -2,9 +2,9 @@
 //! Never uses more of a row than its time.
 
 use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, Part, identity};
+use crate::logs::format::Format;
 use crate::logs::lines::{Event, Lines, Waiting};
 use crate::logs::row::{Faults, Row, add_faults};
-use crate::logs::task::Task;
 use std::path::{Path, PathBuf};
 use std::{fs, io, mem};
 
@@ -21,8 +21,8 @@ pub struct Logs {
     files: Vec<LogFile>,
     /// Limit of logs that are read at once.
     most: usize,
-    /// What the rows of all of them are.
-    task: Task,
+    /// How all of them are read.
+    format: Format,
     /// Of a chunk that is read here.
     part: Part,
 }
@@ -47,8 +47,8 @@ impl State {
 }
 
 impl Logs {
-    pub fn new(names: Vec<String>, most: usize, task: Task) -> Self {
-        Logs { names, files: Vec::new(), most, task, part: Part::default() }
+    pub fn new(names: Vec<String>, most: usize, format: Format) -> Self {
+        Logs { names, files: Vec::new(), most, format, part: Part::default() }
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
@@ -83,7 +83,7 @@ impl Logs {
             if self.files.iter().any(|file| file.identity == identity) {
                 continue;
             }
-            match LogFile::open(&path, self.task) {
+            match LogFile::open(&path, &self.format) {
                 Ok(file) => self.files.push(file),
                 Err(e) => state = trouble(&path, &e),
             }
@@ -91,6 +91,20 @@ impl Logs {
         let mut buffer = vec![0; CHUNK_BYTES];
         while !stop() && self.merge(&mut buffer, &mut state, report)? {}
         Ok(state)
+    }
+
+    /// Reads the last line of each log that ends without a line break, once [`Logs::follow`] has read all others.
+    ///
+    /// # Errors
+    /// Which log cannot be read, or has no header.
+    pub fn finish(&mut self, mut report: impl FnMut(Event) -> Waiting) -> Result<(), String> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        for file in &mut self.files {
+            let rest = file.read_rest(&mut buffer);
+            rest.map_err(|e| format!("{}: {}", file.path.display(), plain(&e)))?;
+            report(Event::Lines(file.take()));
+        }
+        Ok(())
     }
 
     /// The existing files, each once, and the state of the others.
@@ -232,11 +246,12 @@ pub fn plain(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::task::Task;
     use glue::testing::Directory;
     use std::cell::Cell;
 
     fn logs(directory: &Directory) -> Logs {
-        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Task::Regression)
+        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Format::of(Task::Regression))
     }
 
     #[test]

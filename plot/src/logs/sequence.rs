@@ -3,10 +3,10 @@
 
 use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, Part, identity};
 use crate::logs::follow::{Replaced, State, missing, trouble};
+use crate::logs::format::Format;
 use crate::logs::lines::{Event, Waiting};
 use crate::logs::rotated::{is_rotated, sort};
 use crate::logs::row::{Faults, Row};
-use crate::logs::task::Task;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 pub struct Sequence {
     /// Of the log that is written to.
     path: PathBuf,
-    task: Task,
+    format: Format,
     /// In the order in which they are read. Only the one at `path` stays open: there may be any number of them.
     files: Vec<LogFile>,
     /// The log that was written to, while nothing is in its place and it has no other name in the directory.
@@ -39,9 +39,9 @@ pub struct Sequence {
 type Present = HashMap<Identity, (PathBuf, Metadata)>;
 
 impl Sequence {
-    pub fn new(path: PathBuf, task: Task) -> Self {
+    pub fn new(path: PathBuf, format: Format) -> Self {
         let (gone, newly_gone) = (VecDeque::new(), Vec::new());
-        Sequence { path, task, files: Vec::new(), lost: None, gone, newly_gone, part: Part::default() }
+        Sequence { path, format, files: Vec::new(), lost: None, gone, newly_gone, part: Part::default() }
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
@@ -51,7 +51,7 @@ impl Sequence {
             match self.pass(&stop, &mut report) {
                 Ok(state) => return state,
                 Err(Replaced) => {
-                    *self = Sequence::new(mem::take(&mut self.path), self.task);
+                    *self = Sequence::new(mem::take(&mut self.path), self.format.clone());
                     report(Event::StartOver);
                 }
             }
@@ -130,12 +130,8 @@ impl Sequence {
                 Ok(_) if is_log => {
                     state = State::Trouble(format!("{} is not a regular file", path.display()))
                 }
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    if path == self.path {
-                        state = state.or(missing(&path.to_string_lossy()));
-                    }
-                }
-                Err(e) if is_log => state = trouble(&path, &e),
+                Err(e) if e.kind() != io::ErrorKind::NotFound && is_log => state = trouble(&path, &e),
+                Err(_) if path == self.path => state = state.or(missing(&path.to_string_lossy())),
                 _ => {}
             }
         }
@@ -190,7 +186,7 @@ impl Sequence {
             if let Some((path, metadata)) = new.remove(&name) {
                 let file = match self.returned(&path) {
                     Some(file) => file.moved_to(&path, &metadata),
-                    None => LogFile::closed(&path, &metadata, self.task),
+                    None => LogFile::closed(&path, &metadata, &self.format),
                 };
                 self.files.insert(place, file);
                 place += 1;
@@ -211,7 +207,7 @@ impl Sequence {
     /// The time of the first row that has one, in Unix seconds.
     fn first_s(&self, path: &Path) -> f64 {
         let mut buffer = vec![0; HEAD_BYTES];
-        let head = LogFile::open(path, self.task).and_then(|mut file| {
+        let head = LogFile::open(path, &self.format).and_then(|mut file| {
             file.read(&mut buffer, HEAD_BYTES, Part::ALL)?;
             Ok(file.rows)
         });

@@ -7,7 +7,7 @@ use crate::logs::sequence::Sequence;
 
 pub enum Source {
     Named(Logs),
-    Directory(Sequence),
+    Directory(Box<Sequence>),
 }
 
 impl Source {

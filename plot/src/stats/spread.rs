@@ -98,8 +98,14 @@ impl Part {
             return if self.n == 0.0 { other } else { self };
         }
         let n = self.n + other.n;
-        let mean = self.mean * (self.n / n) + other.mean * (other.n / n);
-        let between = (other.mean - self.mean).powi(2) * (self.n / n * other.n);
+        let apart = other.mean - self.mean;
+        // From the mean of the larger set, so that little cancels. Equal means stay what they are: a constant has no spread.
+        let mean = match self.n >= other.n {
+            _ if !apart.is_finite() => self.mean * (self.n / n) + other.mean * (other.n / n),
+            true => self.mean + apart * (other.n / n),
+            false => other.mean - apart * (self.n / n),
+        };
+        let between = apart.powi(2) * (self.n / n * other.n);
         let squares = self.squares + other.squares + between;
         Part { n, mean, squares: if squares.is_nan() { f64::INFINITY } else { squares } }
     }
@@ -143,6 +149,19 @@ mod tests {
             assert_eq!(both.n, n as f64);
             assert!((both.mean / (sum as f64 / n as f64) - 1.0).abs() < 1e-14, "{cut}");
             assert!((both.squares / exact - 1.0).abs() < 1e-14, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_constant_has_no_spread_however_many_sets_are_put_together() {
+        for value in [100.0, 0.1, 1e9 + 0.3, -7.7e-5, f64::MAX] {
+            let set = |n: u64| {
+                let mut spread = Spread::default();
+                (0..n).for_each(|before| spread.add(value, before));
+                spread.part(n as f64)
+            };
+            let all = (1..=10_000).fold(Part::default(), |all, n| all.with(set(n % 7)));
+            assert_eq!((all.mean, all.squares), (value, 0.0));
         }
     }
 

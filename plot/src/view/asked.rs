@@ -106,3 +106,52 @@ fn second(time_s: i64) -> String {
         seconds => format!("{}:{seconds:02}", clock::minute(time_s)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2024-11-23 06:00:00.
+    const START_S: i64 = 1_732_341_600;
+
+    fn around(from_s: i64, to_s: i64) -> String {
+        wider(Span { from_s, to_s }).map_or(String::new(), |span| clock::span(span.from_s, span.to_s))
+    }
+
+    #[test]
+    fn a_range_ends_now_or_where_it_is_said() {
+        let between = |from_s, to_s| Asked::Between { from_s, to_s };
+        let span =
+            |asked: Asked| asked.span(START_S, Some(START_S - 9_000)).map(|span| (span.from_s, span.to_s));
+        assert_eq!(span(Asked::All), None);
+        assert_eq!(span(Asked::Last(LASTS[0])), Some((START_S - 3_599, START_S + 1)));
+        assert_eq!(span(between(Some(5), None)), Some((5, START_S + 1)));
+        assert_eq!(span(between(None, Some(START_S))), Some((START_S - 9_000, START_S)));
+        // Before the first row there is a minute without rows.
+        let early_s = START_S - 90_000;
+        assert_eq!(span(between(None, Some(early_s))), Some((early_s - 60, early_s)));
+        assert_eq!(
+            between(Some(START_S), Some(START_S + 61)).query(),
+            "?from=2024-11-23T06:00&amp;to=2024-11-23T06:01:01"
+        );
+    }
+
+    #[test]
+    fn a_wider_range_is_around_the_narrow_one_and_round() {
+        assert_eq!(around(START_S + 60, START_S + 120), "2024-11-23 06:00 to 07:00");
+        assert_eq!(around(START_S + 3_000, START_S + 4_200), "2024-11-23 06:00 to 07:10");
+        assert_eq!(around(START_S, START_S + HOUR_S), "2024-11-23");
+        assert_eq!(around(START_S - 6 * HOUR_S, START_S + 18 * HOUR_S), "2024-11-20 to 2024-11-27");
+        assert_eq!(around(START_S, START_S + 8 * DAY_S), "2024-11-12 to 2024-12-12");
+        assert_eq!(around(START_S, START_S + 4_000 * DAY_S), "");
+        let (first_s, last_s) = (VALID_S.start as i64, VALID_S.end as i64);
+        assert_eq!(around(first_s, first_s + DAY_S), "2000-01-01 to 2000-01-05");
+        assert_eq!(around(last_s - 60, last_s), "2099-12-31 23:00 to 2100-01-01 00:00");
+        let spans = (0..2_000).map(|n| (first_s + n * 1_577_846, 60 + n * n * n % 30_000_000));
+        for (from_s, length_s) in spans {
+            let to_s = (from_s + length_s).min(last_s);
+            let Some(wider) = wider(Span { from_s, to_s }) else { continue };
+            assert!(wider.from_s <= from_s && to_s <= wider.to_s && wider.to_s <= last_s, "{from_s} {to_s}");
+        }
+    }
+}

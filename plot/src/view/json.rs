@@ -248,6 +248,7 @@ mod tests {
     use crate::logs::row::Row;
     use crate::logs::status::Status;
     use crate::stats::statistics::Statistics;
+    use crate::view::asked::Asked;
     use std::collections::BTreeSet;
 
     fn keys(value: &Value, all: &mut BTreeSet<String>) {
@@ -279,7 +280,9 @@ mod tests {
             let (id, rule, text) = (String::new(), String::new(), String::new());
             let (phase, value, limit, since_s) = (Phase::Firing, None, None, 0.0);
             moment.alerts = vec![Alert { id, rule, phase, value, limit, since_s, text }];
-            keys(&stats(&moment), &mut all);
+            let between = Asked::Between { from_s: Some(1_732_300_000), to_s: Some(1_732_400_000) };
+            let view = RangeView::of(&mut statistics.past.lock().unwrap(), between, 1_732_400_000);
+            keys(&range_stats(&view.unwrap(), &moment), &mut all);
         }
         for task in [Task::Binary, Task::Classes] {
             let mut statistics = Statistics::new(10).with_task(task, 0.5);
@@ -288,7 +291,10 @@ mod tests {
             statistics.apply(&Event::Lines(lines));
             keys(&stats(&Moment::starting(Summary::of(&statistics).into())), &mut all);
         }
-        assert!(all.len() > 40 && all.contains("mae_after") && all.contains("z"), "{all:?}");
+        assert!(
+            all.len() > 40 && ["mae_after", "z", "before", "points"].iter().all(|key| all.contains(*key)),
+            "{all:?}"
+        );
         assert!(all.contains("brier") && all.contains("weighted_f1"), "{all:?}");
         let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");

@@ -49,12 +49,18 @@ impl RangeView {
 
     /// What the range before is called, behind a number of it.
     pub fn before_in_words(&self) -> String {
-        format!("the {} before", length(length_s(self.range.before.span)))
+        let length_s = match self.asked {
+            // Widened to whole slices it is a little longer.
+            Asked::Last(last) => last.length_s,
+            _ => length_s(self.range.before.span),
+        };
+        format!("the {} before", length(length_s))
     }
 
-    /// Whether the range before has the same length.
+    /// Whether the range before has the same length, up to 1 %: wider slices may make it a little longer.
     pub fn is_as_long(&self) -> bool {
-        length_s(self.range.before.span) == length_s(self.range.range.span)
+        let [before_s, range_s] = [&self.range.before, &self.range.range].map(|part| length_s(part.span));
+        before_s.abs_diff(range_s) * 100 <= range_s as u64
     }
 
     pub fn words(&self) -> String {
@@ -70,7 +76,7 @@ impl RangeView {
                 address(before.span),
                 capital(&self.before_in_words()),
                 bounds(before.span),
-                rows(before.numbers.n)
+                if before.numbers.n == 0 { "no rows".to_owned() } else { rows(before.numbers.n) }
             ),
         };
         let (wider, name) = self.wider();

@@ -31,7 +31,7 @@ const LEAST_WIDTH: f64 = 4.0;
 
 /// None without rows. `span`: of the time axis.
 pub fn charts(points: &[Point], span: Span, changes: &[Change], task: Task) -> Option<String> {
-    let narrowest_s = points.iter().map(|point| length_s(point.span)).min()?;
+    let (narrowest_s, _) = widths_s(points)?;
     let terms = terms(task);
     let x = (span.from_s as f64 * 1000.0, span.to_s as f64 * 1000.0);
     // Rows by the narrowest slice, as otherwise a wider one would have more only by its width.
@@ -66,6 +66,19 @@ pub fn charts(points: &[Point], span: Span, changes: &[Change], task: Task) -> O
          {parts}<g class=zoom transform=\"translate({left:.1} 0) scale({scale:.6} {down})\">{links}</g></svg>",
         count(points.len() as u64)
     ))
+}
+
+/// Of the narrowest slice and of the widest one. The first and the last may be cut off where the range begins and ends.
+fn widths_s(points: &[Point]) -> Option<(i64, i64)> {
+    let whole = if let [_, inner @ .., _] = points
+        && !inner.is_empty()
+    {
+        inner
+    } else {
+        points
+    };
+    let widths = || whole.iter().map(|point| length_s(point.span));
+    widths().min().zip(widths().max())
 }
 
 /// A slice: its ends on the time axis, in milliseconds, and its value.
@@ -141,7 +154,7 @@ fn between(steps: &[Step]) -> String {
     format!("from {} to {}, in the last one {}", short(least), short(most), short(values().next_back()))
 }
 
-/// A rectangle over each slice, one high, in minutes since the start of the axis. What it says is the number that the charts show there.
+/// A rectangle over each slice, as high as the style sheet says, in minutes since the start of the axis. What it says is the number that the charts show there.
 fn links(points: &[Point], span: Span, task: Task) -> String {
     let mut links = String::new();
     for Point { span: slice, n, mae, bias } in points {
@@ -152,7 +165,7 @@ fn links(points: &[Point], span: Span, task: Task) -> String {
         };
         let title = format!("{}: {words}, {}", clock::span(slice.from_s, slice.to_s), rows(*n));
         let (from, wide) = ((slice.from_s - span.from_s) / 60, length_s(*slice) / 60);
-        let shape = format!("<title>{title}</title><path d=\"M{from} 0h{wide}v1h-{wide}z\"/>");
+        let shape = format!("<title>{title}</title><rect x={from} width={wide} />");
         // Where a slice is all of the range, its link would lead here.
         let link = match *slice == span {
             true => format!("<g>{shape}</g>"),
@@ -166,8 +179,7 @@ fn links(points: &[Point], span: Span, task: Task) -> String {
 
 /// What a slice is, and where a day begins.
 pub fn note(points: &[Point], span: Span) -> String {
-    let widths = || points.iter().map(|point| length_s(point.span));
-    let (Some(least_s), Some(most_s)) = (widths().min(), widths().max()) else { return String::new() };
+    let Some((least_s, most_s)) = widths_s(points) else { return String::new() };
     let [least, most] = [least_s, most_s].map(|width_s| clock::duration(width_s as f64));
     let mut note = match points {
         [Point { span: slice, .. }] if *slice == span => {

@@ -3,9 +3,9 @@
 
 use crate::{
     logs::{status::Status, task::Task},
-    stats::{numbers::Numbers, summary::Summary},
+    stats::summary::Summary,
     view::{
-        error_numbers::{Change, ErrorNumber, error_numbers},
+        error_numbers::error_numbers,
         html::{escape, time},
         moment::{Metric, Moment},
     },
@@ -19,7 +19,7 @@ use crate::{
 const SINCE: &str = "since the log directory began";
 
 /// The first value is the large one.
-fn tile<const N: usize>(name: &str, values: [(String, &str); N]) -> String {
+pub fn tile<const N: usize>(name: &str, values: [(String, &str); N]) -> String {
     let value = |(value, of): &(String, &str)| match *of {
         "" => format!("<dd>{value}</dd>"),
         of => format!("<dd>{value} <span>{of}</span></dd>"),
@@ -45,46 +45,8 @@ pub fn errors(summary: &Summary) -> String {
     tile("rows", [(count(all.n), "all rows")]) + &numbers.collect::<String>()
 }
 
-/// Numbers of a range of time, each with its change against the range `before`. `words`: of that range, `the day before`; `is_as_long`:
-/// whether its rows may be compared too.
-pub fn compared(task: Task, range: &Numbers, before: &Numbers, words: &str, is_as_long: bool) -> String {
-    let against = |number: &ErrorNumber, value: Option<f64>| {
-        let (value, earlier) = match (value, (number.of)(before)) {
-            (_, None) if before.n == 0 => return ("–".to_owned(), "no rows before".to_owned()),
-            (Some(value), Some(earlier)) => (value, earlier),
-            (_, earlier) => return ("–".to_owned(), format!("against {}, {words}", short(earlier))),
-        };
-        (change(value, earlier, number.change), format!("against {}, {words}", short(Some(earlier))))
-    };
-    let numbers = error_numbers(task).into_iter().map(|number| {
-        let value = (number.of)(range);
-        let (changed, against) = against(&number, value);
-        tile(&number.name, [(with_bound(value, (number.bound)(range)), ""), (changed, &against)])
-    });
-    let changed = match before.n {
-        0 => ("–".to_owned(), "no rows before".to_owned()),
-        n if is_as_long => {
-            (change(range.n as f64, n as f64, Change::Percent), format!("against {}, {words}", count(n)))
-        }
-        n => (count(n), words.to_owned()),
-    };
-    tile("rows", [(count(range.n), ""), (changed.0, &changed.1)]) + &numbers.collect::<String>()
-}
-
-/// `+12.3 %`, `−0.02`, `× 150`.
-fn change(value: f64, earlier: f64, change: Change) -> String {
-    let share = value / earlier - 1.0;
-    let signed = |text: String, is_less: bool| format!("{}{text}", if is_less { "−" } else { "+" });
-    match change {
-        _ if value == earlier => "±0".to_owned(),
-        Change::Percent if share.abs() < 10.0 => signed(percent(share.abs()), share < 0.0),
-        Change::Percent if share.is_finite() => format!("× {}", short(Some(value / earlier))),
-        // Against zero there is no share.
-        Change::Percent | Change::Difference => signed(short(Some((value - earlier).abs())), value < earlier),
-    }
-}
-
-fn with_bound(value: Option<f64>, bound: Option<f64>) -> String {
+/// A number, and what stands behind its ±.
+pub fn with_bound(value: Option<f64>, bound: Option<f64>) -> String {
     match bound {
         Some(_) => format!("{} <small>± {}</small>", short(value), short(bound)),
         None => short(value),
@@ -147,27 +109,4 @@ fn last(summary: &Summary) -> String {
 
 fn duration(seconds: Option<f64>) -> String {
     seconds.map_or("–".to_owned(), clock::duration)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_has_its_sign() {
-        use Change::{Difference, Percent};
-        let cases = [
-            (52.1, 46.5, Percent, "+12.0 %"),
-            (46.5, 52.1, Percent, "−10.7 %"),
-            (1.0, 1.0, Percent, "±0"),
-            (1e9, 2.0, Percent, "× 5e8"),
-            (3.0, 0.0, Percent, "+3"),
-            (0.0, 3.0, Percent, "−100.0 %"),
-            (0.5, -0.25, Difference, "+0.75"),
-            (-3.0, 1.0, Difference, "−4"),
-        ];
-        for (value, earlier, kind, text) in cases {
-            assert_eq!(change(value, earlier, kind), text, "{value} {earlier}");
-        }
-    }
 }

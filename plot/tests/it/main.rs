@@ -29,7 +29,13 @@ mod page;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod range_page;
+#[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod receiver;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]

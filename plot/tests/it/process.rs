@@ -43,6 +43,13 @@ pub fn now_s() -> f64 {
 }
 
 impl Plot {
+    /// The most memory that it had until now.
+    pub fn peak_resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     pub fn start(directory: &Directory, args: &[&str]) -> Self {
         Plot::spawn(directory, command(directory).args(args))
     }
@@ -55,8 +62,12 @@ impl Plot {
     pub fn spawn_at(directory: &Directory, command: &mut Command, address: String) -> Self {
         let log = fs::File::create(directory.file("stderr")).unwrap();
         command.args(["--interval", "0.1", "--listen", &address]).stderr(log).stdout(Stdio::null());
-        let plot = Plot { child: command.spawn().unwrap(), address };
-        until("the server answers", || TcpStream::connect(&plot.address).is_ok());
+        let mut plot = Plot { child: command.spawn().unwrap(), address };
+        until("the server answers", || {
+            let ended = plot.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", directory.read("stderr"));
+            TcpStream::connect(&plot.address).is_ok()
+        });
         plot
     }
 

@@ -40,6 +40,8 @@ fn steps(settings: Settings) -> (Workload, Vec<usize>) {
         ]
         .concat(),
         vec![half(YPred, "k7")],
+        // A row behind one whose commit is not synced.
+        pair("k8").into(),
     ];
     let ends = steps.iter().scan(0, |end, step| {
         *end += step.len();
@@ -145,7 +147,7 @@ fn ends_at_any_call(settings: Settings) {
     let names = first.disk.image().names();
     assert_eq!(
         names.iter().filter(|name| name.starts_with("metric_log.0")).count(),
-        if rotates { 2 } else { 0 }
+        if rotates { 3 } else { 0 }
     );
     let mut states = 0;
     for (at, moment) in first.disk.moments().iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Logs that are appended to in any pieces, with any lines.
 
 use super::*;
+use crate::logs::task::Task;
 use glue::testing::Directory;
 
 const LOG: &str = "log.csv";
@@ -42,7 +43,7 @@ fn no_line_costs_a_row_of_another_one_or_makes_one() {
         }
         let directory = Directory::new();
         directory.write(LOG, "");
-        let mut log = LogFile::open(&directory.file(LOG), Task::Regression).unwrap();
+        let mut log = LogFile::open(&directory.file(LOG), &Format::of(Task::Regression)).unwrap();
         let (mut rows, mut rest) = (Vec::new(), bytes.as_slice());
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(rest.len().min(1 + random(CHUNK_BYTES * 3)));
@@ -62,7 +63,7 @@ fn a_header_may_follow_blank_lines_be_quoted_and_end_with_crlf() {
         for header in [HEADER, "\"id\",\"y_true\",\"y_pred\",\"absolute_error\",\"logged_at\"\r\n"] {
             let directory = Directory::new();
             directory.write(LOG, start);
-            let mut log = LogFile::open(&directory.file(LOG), Task::Regression).unwrap();
+            let mut log = LogFile::open(&directory.file(LOG), &Format::of(Task::Regression)).unwrap();
             assert!(read(&mut log).unwrap().is_empty());
             directory.append(LOG, header);
             directory.append(LOG, rows);
@@ -76,7 +77,7 @@ fn a_header_may_follow_blank_lines_be_quoted_and_end_with_crlf() {
 fn a_bad_header_is_quoted_until_it_is_mended() {
     let directory = Directory::new();
     directory.write(LOG, "\n\n");
-    let mut log = LogFile::open(&directory.file(LOG), Task::Regression).unwrap();
+    let mut log = LogFile::open(&directory.file(LOG), &Format::of(Task::Regression)).unwrap();
     assert!(read(&mut log).unwrap().is_empty());
     let long = "x".repeat(CHUNK_BYTES * 2) + "\n" + HEADER;
     let blank = "\n".repeat(CHUNK_BYTES) + HEADER;

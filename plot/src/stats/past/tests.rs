@@ -179,3 +179,14 @@ fn a_range_of_classes_has_theirs() {
     assert_eq!((classes.accuracy, classes.macro_f1, classes.classes.len()), (Some(1.0), None, 0));
     assert_eq!((classes.pooled_rows, before.numbers.n), (300, 0));
 }
+
+#[test]
+fn r2_of_a_constant_truth_is_that_of_scikit_learn_over_many_slices() {
+    let mut past = Past::default();
+    let rows: Vec<Row> = (0..14_400)
+        .map(|n| Row::new(100.0, 100.0 + f64::from(n % 9), Some((START_S + i64::from(n) * 6) as f64)))
+        .collect();
+    add(&mut past, &rows);
+    let Range { range, before, .. } = past.range(Span { from_s: START_S + 40_000, to_s: START_S + 80_000 });
+    assert_eq!([past.sums().r2(), range.numbers.r2, before.numbers.r2], [Some(0.0); 3]);
+}
