@@ -11,12 +11,7 @@ use crate::{
 use amiquip::{AmqpProperties, Channel, Confirm, ConnectionBlockedNotification as Notification, Publish};
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{after, never, select};
-use glue::{
-    amqp::{Backoff, Broker},
-    health::Health,
-    number::counted,
-    shutdown::Stop,
-};
+use glue::{amqp::Broker, health::Health, number::counted, shutdown::Stop};
 use std::{
     iter, thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -42,7 +37,6 @@ pub struct Publisher<'a> {
     ids: SampleIds,
     outbox: Outbox,
     next_due: Instant,
-    backoff: Backoff,
     /// Samples sent at the last progress line, and its time.
     reported: (u64, Instant),
     confirm_watch: ConfirmWatch,
@@ -60,7 +54,6 @@ impl<'a> Publisher<'a> {
             ids,
             outbox,
             next_due: now,
-            backoff: Backoff::default(),
             reported: (0, now),
             confirm_watch: ConfirmWatch::new(health),
         }
@@ -73,7 +66,7 @@ impl<'a> Publisher<'a> {
             let reason = format!("{error:#}");
             self.outbox.connection_lost();
             self.confirm_watch.disconnected(reason.clone());
-            if self.backoff.wait(&reason, self.stop) {
+            if broker.wait(&reason, self.stop) {
                 break;
             }
         }
@@ -97,7 +90,7 @@ impl<'a> Publisher<'a> {
         let returns = channel.listen_for_returns()?;
         let confirms = channel.listen_for_publisher_confirms()?;
         channel.enable_publisher_confirms()?;
-        log::info!("connected to {}; publishing to {}", broker.url, queues.join(" and "));
+        log::info!("connected to {}; publishing to {}", broker.name(), queues.join(" and "));
         self.confirm_watch.restart();
         let mut is_blocked = false;
         // Until asked to stop. After that, confirms are waited for until `give_up`.
@@ -141,7 +134,7 @@ impl<'a> Publisher<'a> {
                             Some(Confirm::Nack(_)) => bail!("the broker refused a message (nack)"),
                             None => return Err(why_closed(&channel)),
                         }
-                        self.backoff.reset();
+                        broker.has_served();
                     }
                     if oldest_is_confirmed {
                         self.confirm_watch.restart();

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod amqps;
 mod broker_faults;
 mod command_line;
 mod contract;
@@ -22,6 +23,7 @@ mod memory;
 mod outages;
 mod pipeline;
 mod scene;
+mod several_brokers;
 mod status;
 mod tasks;
 
