@@ -54,13 +54,13 @@ run-features run-metric run-plot:
 test-compose: ## build the images without cache and pull the plug on each container; needs Docker
 	@scripts/test-compose
 
-bench: ## measure features and metric against bare programs and a Python peer, each 5 times: some minutes; BENCH_RUNS=11 for steadier figures
+bench: ## measure features and metric against bare programs and Python peers, each 7 times: some minutes; BENCH_RUNS=11 for narrower intervals
 	@scripts/bench quick
 
 bench-full: ## the long ones: a full store, and half an hour at full speed
 	@scripts/bench full
 
-bench-plot: ## plot and pandas side by side over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
+bench-plot: ## plot, DuckDB, polars and pandas in turn over 10 million rows; BENCH_ROWS=20000 BENCH_RUNS=1: a quick look
 	@scripts/bench-plot
 
 clean: ## remove what was built and the private broker with its queues; logs and containers stay

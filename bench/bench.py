@@ -1,11 +1,11 @@
 """The bench: bench/bench.py quick|full|check ROUNDS BINARIES AMQP_URL DIRECTORY. Called by scripts/bench, which says more.
 What is compared runs in turns or one after the other, in rounds; a ratio is one of the two runs of a round."""
-import datetime, re, signal, subprocess, sys, time
+import re, signal, subprocess, sys, time
 
-import alerts, long
-from measure import ROOT, Bench, cpu_s
+import alerts, long, pika
+from measure import Bench, cpu_s
 from relay import Relay
-from table import Row, machine, markdown, text
+from table import Row, machine, text, write, written
 
 FORMS = {  # samples: singles, batches, peer; latency; seconds of an idle window; times an alert fires and resolves
     "quick": dict(singles=200_000, batches=1_000_000, peer=30_000, latency=300, idle_s=12, alert=10),
@@ -20,13 +20,14 @@ def ratios(above, below):
 
 def rates(bench, rounds, singles, batches, peer, **_):
     """The rows of the table on rates, processor time and memory."""
-    sender, single, publisher, consumer, batch, python = [], [], [], [], [], []
+    sender, single, publisher, consumer, batch, fast, python, filled = [], [], [], [], [], [], [], []
 
     # With queues of its own, so that what is compared can follow one another at once.
     bare = Bench(bench.binaries, bench.url, bench.directory, "bare.")
     bare.declare()
     publishers = [bench.features("--interval", 0, "--count", singles), bare.bare("bare_publisher", singles)]
     drains = [lambda: single.append(drain_metric(bench, singles)), lambda: consumer.append(drain_bare(bare, singles))]
+    batch_drains = [lambda: batch.append(drain_metric(bench, batches)), lambda: fast.append(drain_peer(bench, "peer_batches", batches))]
     for round in range(rounds):
         bench.settle()
         for runs, run in zip((sender, publisher), bench.take_turns(publishers)):
@@ -37,29 +38,35 @@ def rates(bench, rounds, singles, batches, peer, **_):
         for drain in drains:
             bench.settle()
             drain()
-        drains.reverse()
-        bench.fill(batches, 100)
-        batch.append(drain_metric(bench, batches))
+        for drain in batch_drains:
+            filled.append(bench.fill(batches, 100))
+            drain()
         bench.fill(peer)
-        log = bench.fresh("peer") / "metric_log.csv"
-        python.append(bench.drain(bench.peer(log), log, peer))
-        print(f"round {round + 1} of {rounds}: {singles} samples took metric {single[-1].seconds:.2f} s, the bare consumer {consumer[-1].seconds:.2f} s, features {sender[-1].seconds:.2f} s, the bare publisher {publisher[-1].seconds:.2f} s", flush=True)
+        python.append(drain_peer(bench, "peer", peer))
+        drains.reverse()
+        batch_drains.reverse()
+        print(f"round {round + 1} of {rounds}: {singles} samples took metric {single[-1].seconds:.2f} s, the bare consumer {consumer[-1].seconds:.2f} s, features {sender[-1].seconds:.2f} s, the bare publisher {publisher[-1].seconds:.2f} s; {batches} in batches metric {batch[-1].seconds:.2f} s, the peer written for speed {fast[-1].seconds:.2f} s", flush=True)
     rate = lambda runs, samples: [samples / run.seconds for run in runs]
-    singles_s, batches_s, peer_s = rate(single, singles), rate(batch, batches), rate(python, peer)
+    singles_s, batches_s, fast_s, peer_s = rate(single, singles), rate(batch, batches), rate(fast, batches), rate(python, peer)
     bare_s, sent_s, published_s = rate(consumer, singles), rate(sender, singles), rate(publisher, singles)
     return [
         Row("metric, single samples, against a bare consumer", "", ratios(singles_s, bare_s), 0.9, True, "processor: broker, amiquip and metric share the cores"),
         Row("metric, batches of 100, against its single samples", "", ratios(batches_s, singles_s), 7, True, "processor: the thread that decodes, joins and writes rows"),
+        Row("metric, batches of 100, against the Python peer written for speed", "", ratios(batches_s, fast_s), 1.5, True, "as above; the peer syncs nothing"),
         Row("metric, batches of 100, against the Python peer's single samples", "", ratios(batches_s, peer_s), 15, True, "as above"),
         Row("metric, single samples, against the Python peer", "", ratios(singles_s, peer_s), None, True, "broker"),
         Row("processor time of metric per pair, single samples", " µs", [run.cpu_s / singles * 1e6 for run in single], 12, False, "amiquip and its system calls"),
         Row("processor time of metric per pair, batches of 100", " µs", [run.cpu_s / batches * 1e6 for run in batch], 3.3, False, "parsing, joining, writing rows"),
         Row("resident memory of metric, single samples", " MB", [run.peak_mb for run in single], 24, False, "the store's cache, ids of the last rows"),
         Row("resident memory of metric, batches of 100", " MB", [run.peak_mb for run in batch], 24, False, "deliveries on their way, ids of the last rows, the store's cache"),
+        Row("features, batches of 100, confirmed pairs/s", "", rate(filled, batches), None, True, "broker"),
+        Row("bytes that metric writes to disk per pair, batches of 100", " B", [run.written_bytes / batches for run in batch], None, False, "whole pages of log and store"),
         Row("features --interval 0 against a bare publisher", "", ratios(sent_s, published_s), 0.95, True, "broker"),
         Row("bare consumer, messages/s", "", [2 * r for r in bare_s], None, True, "broker"),
         Row("metric, single samples, messages/s", "", [2 * r for r in singles_s], None, True, ""),
         Row("metric, batches of 100, pairs/s", "", batches_s, None, True, ""),
+        Row("Python peer written for speed, batches of 100, pairs/s", "", fast_s, None, True, "its processor time"),
+        Row("processor time of the Python peer written for speed per pair", " µs", [run.cpu_s / batches * 1e6 for run in fast], None, False, "decoding, predicting, formatting rows"),
         Row("Python peer, single samples, pairs/s", "", peer_s, None, True, "its processor time"),
         Row("processor time of the Python peer per pair", " µs", [run.cpu_s / peer * 1e6 for run in python], None, False, "pika"),
         Row("bare publisher, confirmed messages/s", "", [2 * r for r in published_s], None, True, "broker"),
@@ -77,6 +84,11 @@ def drain_metric(bench, samples):
     return bench.drain(bench.metric(directory), directory / "metric_log.csv", samples)
 
 
+def drain_peer(bench, name, samples):
+    log = bench.fresh("peer") / "metric_log.csv"
+    return bench.drain(bench.peer(name, log), log, samples)
+
+
 def latency(bench, rounds, latency, **_):
     """Each sample's row, then a message through the broker and a sync, in turn."""
     values, rows_ms = [], []
@@ -92,6 +104,16 @@ def latency(bench, rounds, latency, **_):
         Row("p50 from publishing the second half to a durable row, against a round trip and an fdatasync", "", values, 1.5, False, "the disk's sync"),
         Row("the same in ms", " ms", rows_ms, None, False, ""),
     ]
+
+
+def sizes_of_messages(bench, **_):
+    """Bodies of y_true and features together, without AMQP's frames."""
+    rows = []
+    for name, batch in (("single samples", 1), ("batches of 100", 100)):
+        bench.fill(batch, batch)
+        rows.append(Row(f"bytes of both bodies per pair, {name}", " B", [bench.body_bytes() / batch], None, False, "ids, and numbers in decimal"))
+        bench.check_empty()
+    return rows
 
 
 def start(bench, rounds, **_):
@@ -143,22 +165,15 @@ def sizes(bench, **_):
     return [Row(f"size of {name}", " MB", [(bench.binaries / name).stat().st_size / 1e6], bar, False, "") for name, bar in bars.items()]
 
 
-RESULTS = ROOT / "bench/results.md"
 TITLES = {"quick": "## make bench", "full": "## make bench-full"}
-
-
-def write(form, rounds, where, rows):
-    """Replaces this form's section; the other one stays."""
-    title = TITLES[form]
-    sections = dict(re.findall(r"(?ms)^(## .+?)\n(.*?)(?=^## |\Z)", RESULTS.read_text() if RESULTS.exists() else ""))
-    sections[title] = f"\n`{title[3:]} BENCH_RUNS={rounds}`, {datetime.date.today()}: {where}.\n\n{markdown(rows)}\n\n"
-    RESULTS.write_text("# What the bench measured\n\n" + "".join(f"{title}\n{sections[title]}" for title in TITLES.values() if title in sections))
 
 
 def check(rows):
     """What was measured once is measured still, and every row has a value. The counts in the names differ."""
+    sections = written()
+    lines = [line for title in TITLES.values() for line in sections.get(title, "").splitlines()]
     named = lambda text: re.sub(r"[\d,]+", "N", text)
-    known = {named(line.split(" | ")[0][2:]) for line in RESULTS.read_text().splitlines() if line.startswith("| ") and " | " in line}
+    known = {named(line.split(" | ")[0][2:]) for line in lines if line.startswith("| ") and " | " in line}
     missing = known - {named(row.what) for row in rows} - {"What", "---"}
     assert not missing and all(row.values for row in rows), f"not measured: {missing}"
 
@@ -169,17 +184,17 @@ def main():
     form, rounds, binaries, url, directory = sys.argv[1:]
     rounds = int(rounds)
     bench = Bench(binaries, url, directory)
-    where = machine(bench.binaries, url)
+    where = machine(bench.binaries / "metric", RabbitMQ=bench.broker_version(), pika=pika.__version__)
     print(where, flush=True)
     bench.declare()
-    rows = [] if form == "full" else [row for part in (rates, latency, start, idle, alert, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
+    rows = [] if form == "full" else [row for part in (rates, latency, sizes_of_messages, start, idle, alert, sizes) for row in part(bench, rounds=rounds, **FORMS[form])]
     if form != "quick":
         rows += long.rows(bench, rounds, form)
     print(text(rows))
     if form == "check":
         check(rows)
     else:
-        write(form, rounds, where, rows)
+        write(TITLES[form], f"BENCH_RUNS={rounds}", where, rows)
 
 
 main()

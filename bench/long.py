@@ -48,8 +48,7 @@ def against_fresh(bench, name, fill, rounds, samples, **counts):
 
 def fill_waiting(bench, directory, memory, restarts, waiting, **_):
     """True values whose predictions never come; their ids lie before and among those that features makes."""
-    bench.depth("y_true")
-    channel = bench.connection.channel()
+    channel = bench.connect().channel()
     channel.confirm_delivery()
     now_us = time.time_ns() // 1000
     for first in range(0, waiting, BATCH):

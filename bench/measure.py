@@ -18,6 +18,7 @@ class Ended:
     seconds: float
     cpu_s: float
     peak_mb: float = 0.0
+    written_bytes: int = 0
 
 
 class Bench:
@@ -41,8 +42,8 @@ class Bench:
     def plot(self, log_dir, *args):
         return [self.binaries / "plot", "--log-dir", log_dir, *map(str, args)]
 
-    def peer(self, log):
-        return [sys.executable, ROOT / "bench/peer.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
+    def peer(self, name, log):
+        return [sys.executable, ROOT / f"bench/{name}.py", self.url, self.prefix, log, ROOT / "metric/model.json"]
 
     def fresh(self, name):
         """An empty directory."""
@@ -93,11 +94,12 @@ class Bench:
         self.purge()
 
     def fill(self, samples, batch=1):
-        """Both runs, of features and of who takes the messages, begin with a broker at rest."""
+        """Both runs, of features and of who takes the messages, begin with a broker at rest. Gives that of features."""
         self.settle()
-        self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
+        ended = self.run(self.features("--interval", 0, "--count", samples, "--batch", batch))
         self.check_ready(samples // batch)
         self.settle()
+        return ended
 
     def take_turns(self, commands):
         """Runs programs to their ends, all but one stopped at any moment: the speed of the machine, which drifts within seconds, is then
@@ -117,9 +119,9 @@ class Bench:
         begun = time.perf_counter()
         process = self.start(command)
         self.wait_for_rows(log, rows, process)
-        peak_mb = peak_memory_mb(process.pid)
+        peak_mb, written_bytes = peak_memory_mb(process.pid), disk_bytes(process.pid)
         ended = self.stop(process, begun)
-        ended.peak_mb = peak_mb
+        ended.peak_mb, ended.written_bytes = peak_mb, written_bytes
         if check:
             check_rows(log, rows)
         self.check_empty()
@@ -144,18 +146,28 @@ class Bench:
         threads = [(task / "comm").read_text().strip() + ": " + (task / "wchan").read_text() for task in pathlib.Path(f"/proc/{process.pid}/task").glob("*")]
         return "\n".join([self.stderr.read_text(), *threads, queues.stdout, queues.stderr])
 
-    def depth(self, queue):
-        """Messages that are ready."""
+    def connect(self):
         if self.connection is None or self.connection.is_closed:
             self.connection = pika.BlockingConnection(pika.URLParameters(self.url + "?heartbeat=0"))
-        with self.connection.channel() as channel:
+        return self.connection
+
+    def broker_version(self):
+        return self.connect()._impl.server_properties["version"]
+
+    def depth(self, queue):
+        """Messages that are ready."""
+        with self.connect().channel() as channel:
             return channel.queue_declare(self.prefix + queue, passive=True).method.message_count
 
     def purge(self):
-        self.depth("y_true")
-        with self.connection.channel() as channel:
+        with self.connect().channel() as channel:
             for queue in self.queues:
                 channel.queue_purge(self.prefix + queue)
+
+    def body_bytes(self):
+        """Takes a message from each queue; gives how long they are together."""
+        with self.connect().channel() as channel:
+            return sum(len(channel.basic_get(self.prefix + queue, auto_ack=True)[2]) for queue in self.queues)
 
     def check_empty(self):
         """What was not acknowledged is ready again once its consumer is gone."""
@@ -185,6 +197,11 @@ def has_ended(process):
 
 def peak_memory_mb(pid):
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024 / 1e6
+
+
+def disk_bytes(pid):
+    """What it has given to the disk so far, in whole pages."""
+    return int(re.search(r"^write_bytes: (\d+)", pathlib.Path(f"/proc/{pid}/io").read_text(), re.M)[1])
 
 
 def cpu_s(pid):

@@ -3,6 +3,8 @@ import json, pathlib, re, socket, statistics, subprocess, sys, time, urllib.requ
 
 import numpy as np
 
+from table import spread
+
 program, rows, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 directory = pathlib.Path(".run/bench-tasks")
 random = np.random.default_rng(1)
@@ -90,14 +92,14 @@ for run in range(runs):
         # Each is read from memory.
         paths[kind].read_bytes()
         found[kind].append(first_reading_s(task, paths[kind]))
-print(f"\nfirst reading of {rows:,} rows with 5 groups, medians of {runs} runs in turn (least to most)\n")
-base = statistics.median(seconds for seconds, _ in found["regression"])
+print(f"\nfirst reading of {rows:,} rows with 5 groups, medians of {runs} runs in turn (their intervals)\n")
+base = [seconds for seconds, _ in found["regression"]]
 for kind, measured in found.items():
     seconds, peaks = zip(*measured)
-    rates = sorted(rows / s for s in seconds)
-    middle, size = statistics.median(seconds), paths[kind].stat().st_size / rows
+    rates, ratios = [rows / s for s in seconds], [a / b for a, b in zip(base, seconds)]
+    size = paths[kind].stat().st_size / rows
     print(
-        f"{kind:20} {rows / middle:12,.0f} rows/s ({rates[0]:,.0f} to {rates[-1]:,.0f})  {base / middle:5.2f} of regression"
+        f"{kind:20} {statistics.median(rates):12,.0f} rows/s ({spread(rates)})  {statistics.median(ratios):5.2f} of regression ({spread(ratios)})"
         f"  {size:.0f} bytes a row  {max(peaks):.0f} MB"
     )
 for path in paths.values():

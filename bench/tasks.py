@@ -5,6 +5,7 @@ import json, random, signal, statistics, sys
 import pika
 
 from measure import ROOT, Bench
+from table import spread
 
 BATCH = 100
 CLASSES = ["setosa", "versicolor", "virginica"]
@@ -53,8 +54,8 @@ def main():
     for task in TASKS:
         rate = statistics.median(samples / run.seconds for run in runs[task])
         cpu_us = statistics.median(run.cpu_s / samples * 1e6 for run in runs[task])
-        ratio = statistics.median(base.seconds / run.seconds for base, run in zip(runs["regression"], runs[task]))
-        print(f"{task}: {rate:,.0f} pairs/s, {ratio:.3f} of regression's, {cpu_us:.2f} µs of processor time a pair")
+        ratios = [base.seconds / run.seconds for base, run in zip(runs["regression"], runs[task])]
+        print(f"{task}: {rate:,.0f} pairs/s, {statistics.median(ratios):.3f} of regression's ({spread(ratios)}), {cpu_us:.2f} µs of processor time a pair")
 
 
 main()

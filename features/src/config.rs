@@ -4,7 +4,7 @@ use crate::{
     dataset::{Columns, TASKS, Task},
     message::{MESSAGE_MAX_BYTES, batch_max},
 };
-use glue::amqp::{self, Broker};
+use glue::amqp::{self, Broker, PARTITIONS_MAX, Partition};
 use glue::settings::{Setting, Values, setting};
 use std::{path::PathBuf, time::Duration};
 
@@ -27,6 +27,13 @@ pub const TABLE: &[Setting] = &[
     setting("count", "FEATURES_COUNT", "", "N", "stop once this many samples are confirmed"),
     setting("order", "FEATURES_ORDER", "random", "ORDER", "of the rows: random, or sequential"),
     setting("seed", "FEATURES_SEED", "", "N", "makes the random order repeatable"),
+    setting(
+        "partitions",
+        "FEATURES_PARTITIONS",
+        "",
+        "P",
+        "publish each sample to the queues of its partition, of P: p0.y_true and so on; none: to y_true and features",
+    ),
     setting("batch", "FEATURES_BATCH", "1", "N", "samples per message, 1 to 10000, at most 1 MiB in all"),
     setting(
         "task",
@@ -98,6 +105,8 @@ pub struct Config {
     pub order: Order,
     pub seed: Option<u64>,
     pub batch: u64,
+    /// `None`: queues without partitions.
+    pub partitions: Option<u32>,
     pub task: Task,
     /// `None`: the embedded one of the task.
     pub dataset: Option<PathBuf>,
@@ -117,6 +126,7 @@ impl Config {
             Some(_) => values.parse(flag, "a whole number", |text| text.parse::<u64>().ok()).map(Some),
         };
         let batch = |text: &str| text.parse().ok().filter(|n| (1..=10_000).contains(n));
+        let partitions = |text: &str| text.parse().ok().filter(|of| (1..=PARTITIONS_MAX).contains(of));
         let task = values.choose("task", &TASKS)?;
         Ok(Config {
             log_dir: values.text("log-dir").into(),
@@ -130,6 +140,10 @@ impl Config {
             order: values.choose("order", &[("random", Order::Random), ("sequential", Order::Sequential)])?,
             seed: whole_number("seed")?,
             batch: values.parse("batch", "1 to 10000", batch)?,
+            partitions: match values.optional("partitions") {
+                None => None,
+                Some(_) => Some(values.parse("partitions", format!("1 to {PARTITIONS_MAX}"), partitions)?),
+            },
             task,
             dataset: values.optional("dataset").map(PathBuf::from),
             columns: Columns {
@@ -140,6 +154,17 @@ impl Config {
             shift: shift(values, whole_number("shift-after")?, task)?,
             line: values.to_string(),
         })
+    }
+
+    /// The broker with the prefix of the queues of each partition; as it is if there are none.
+    pub fn brokers(&self) -> Vec<Broker> {
+        let Some(of) = self.partitions else { return vec![self.broker.clone()] };
+        let broker = |number| {
+            let mut broker = self.broker.clone();
+            broker.queue_prefix = Partition { number, of }.queue_prefix(&self.broker.queue_prefix);
+            broker
+        };
+        (0..of).map(broker).collect()
     }
 
     /// Checks that a message can hold a batch. The largest sample has `sample_bytes_max` bytes.

@@ -11,6 +11,8 @@ pub enum Queue {
 
 /// One half of some samples.
 pub struct Message {
+    /// Of the partitions, if there are any; else 0.
+    pub partition: usize,
     pub queue: Queue,
     pub body: Vec<u8>,
     /// Shared with the other half until one of them is confirmed.
@@ -43,13 +45,19 @@ impl Outbox {
         Outbox { first_tag: 1, ..Outbox::default() }
     }
 
-    /// Adds the two messages that hold the halves of `count` samples.
-    pub fn push(&mut self, count: u64, y_true: Vec<u8>, features: Vec<u8>, message_id: Option<String>) {
+    /// Adds the two messages that hold the halves of `count` samples of a partition.
+    pub fn push(
+        &mut self,
+        partition: usize,
+        count: u64,
+        [y_true, features]: [Vec<u8>; 2],
+        message_id: Option<String>,
+    ) {
         self.made += count;
         let samples = Rc::new(Samples { count, message_id });
         for (queue, body) in [(Queue::YTrue, y_true), (Queue::Features, features)] {
             self.bytes += body.len();
-            self.waiting.push_back(Message { queue, body, samples: samples.clone() });
+            self.waiting.push_back(Message { partition, queue, body, samples: samples.clone() });
         }
     }
 
@@ -108,7 +116,7 @@ mod tests {
     fn outbox(samples: u8) -> Outbox {
         let mut outbox = Outbox::new();
         for i in 0..samples {
-            outbox.push(1, vec![i, 0], vec![i, 1], None);
+            outbox.push(0, 1, [vec![i, 0], vec![i, 1]], None);
         }
         outbox
     }
@@ -156,8 +164,8 @@ mod tests {
     #[test]
     fn bytes_count_until_their_confirm_over_any_number_of_connections() {
         let mut outbox = Outbox::new();
-        outbox.push(3, vec![0; 10], vec![0; 100], None);
-        outbox.push(3, vec![0; 20], vec![0; 200], None);
+        outbox.push(0, 3, [vec![0; 10], vec![0; 100]], None);
+        outbox.push(0, 3, [vec![0; 20], vec![0; 200]], None);
         assert_eq!(outbox.bytes, 330);
         publish_all(&mut outbox);
         outbox.confirm(2, false);

@@ -11,7 +11,12 @@ use crate::{
 use amiquip::{AmqpProperties, Channel, Confirm, ConnectionBlockedNotification as Notification, Publish};
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{after, never, select};
-use glue::{amqp::Broker, health::Health, number::counted, shutdown::Stop};
+use glue::{
+    amqp::{Broker, Partition},
+    health::Health,
+    number::counted,
+    shutdown::Stop,
+};
 use std::{
     iter, thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -61,8 +66,9 @@ impl<'a> Publisher<'a> {
 
     /// Works until asked to stop or, with a count, until all samples are confirmed, over as many connections as it takes.
     pub fn run(mut self) {
+        let mut partitions = self.config.brokers();
         let mut broker = self.config.broker.clone();
-        while let Err(error) = self.session(&mut broker) {
+        while let Err(error) = self.session(&mut broker, &mut partitions) {
             let reason = format!("{error:#}");
             self.outbox.connection_lost();
             self.confirm_watch.disconnected(reason.clone());
@@ -81,16 +87,22 @@ impl<'a> Publisher<'a> {
     ///
     /// # Errors
     /// The connection, or the right to use it, is lost; a new one is worth trying.
-    fn session(&mut self, broker: &mut Broker) -> Result<()> {
+    fn session(&mut self, broker: &mut Broker, partitions: &mut [Broker]) -> Result<()> {
         let (mut connection, _) = broker.connect()?;
-        let queues =
-            [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
+        let mut queues: Vec<[String; 2]> = Vec::new();
+        for partition in partitions {
+            queues.push([
+                partition.declare(&mut connection, "y_true")?,
+                partition.declare(&mut connection, "features")?,
+            ]);
+        }
         let blocked = connection.listen_for_connection_blocked()?;
         let channel = connection.open_channel(None)?;
         let returns = channel.listen_for_returns()?;
         let confirms = channel.listen_for_publisher_confirms()?;
         channel.enable_publisher_confirms()?;
-        log::info!("connected to {}; publishing to {}", broker.name(), queues.join(" and "));
+        let names: Vec<String> = queues.iter().map(|queues| queues.join(" and ")).collect();
+        log::info!("connected to {}; publishing to {}", broker.name(), names.join(", "));
         self.confirm_watch.restart();
         let mut is_blocked = false;
         // Until asked to stop. After that, confirms are waited for until `give_up`.
@@ -160,7 +172,7 @@ impl<'a> Publisher<'a> {
     }
 
     fn has_many_messages(&self) -> bool {
-        self.outbox.messages() + 2 > WINDOW_MESSAGES
+        self.outbox.messages() + 2 * self.config.partitions.unwrap_or(1) as usize > WINDOW_MESSAGES
     }
 
     /// Whether another message may be made.
@@ -186,13 +198,14 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Makes the samples of one message.
+    /// Makes the samples of one message, or of one for each partition that has any of them.
     fn make_message(&mut self) -> Result<()> {
         let made = self.outbox.made;
         let left = self.config.count.map_or(u64::MAX, |count| count - made);
         let samples = self.config.batch.min(left);
         let rows = self.dataset.len();
-        let mut chosen: Vec<(String, Row<'_>)> = Vec::with_capacity(samples as usize);
+        let of = self.config.partitions.unwrap_or(1);
+        let mut chosen: Vec<Vec<(String, Row<'_>)>> = (0..of).map(|_| Vec::new()).collect();
         for number in made..made + samples {
             let index = match self.config.order {
                 Order::Random => self.random.usize(..rows),
@@ -200,12 +213,19 @@ impl<'a> Publisher<'a> {
             };
             let row =
                 self.dataset.row(index, self.is_shifted(number)).context("the data set has no such row")?;
-            chosen.push((self.ids.next(unix_time_us()), row));
+            let id = self.ids.next(unix_time_us());
+            let partition = Partition::of_id(&id, of).number as usize;
+            chosen.get_mut(partition).context("there is no such partition")?.push((id, row));
         }
-        let y_true = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.y, group: row.group }))?;
-        let features = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.x, group: row.group }))?;
-        let message_id = if samples == 1 { chosen.pop().map(|(id, _)| id) } else { None };
-        self.outbox.push(samples, y_true, features, message_id);
+        for (partition, mut chosen) in chosen.into_iter().enumerate().filter(|(_, chosen)| !chosen.is_empty())
+        {
+            let y_true = encode(chosen.iter().map(|(id, row)| Sample { id, body: row.y, group: row.group }))?;
+            let features =
+                encode(chosen.iter().map(|(id, row)| Sample { id, body: row.x, group: row.group }))?;
+            let count = chosen.len() as u64;
+            let message_id = if count == 1 { chosen.pop().map(|(id, _)| id) } else { None };
+            self.outbox.push(partition, count, [y_true, features], message_id);
+        }
         Ok(())
     }
 
@@ -218,8 +238,10 @@ impl<'a> Publisher<'a> {
         true
     }
 
-    fn publish(&mut self, channel: &Channel, [y_true, features]: &[String; 2]) -> Result<()> {
+    /// `queues`: of true values and of features, of each partition.
+    fn publish(&mut self, channel: &Channel, queues: &[[String; 2]]) -> Result<()> {
         while let Some(message) = self.outbox.publish_next() {
+            let [y_true, features] = queues.get(message.partition).context("there is no such partition")?;
             let mut properties = AmqpProperties::default()
                 .with_content_type("application/json".to_owned())
                 .with_delivery_mode(PERSISTENT);

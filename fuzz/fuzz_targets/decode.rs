@@ -16,7 +16,7 @@ static MODELS: LazyLock<[Model; 3]> =
 fuzz_target!(|body: &[u8]| {
     for ((_, task), model) in Task::ALL.into_iter().zip(&*MODELS) {
         for model in [None, Some(model)] {
-            let contents = Content::of_queues(&Labels::new(task), model);
+            let contents = Content::of_queues(&Labels::new(task), model, None);
             contents.iter().for_each(|content| _ = oracle::check(body, content));
         }
     }

@@ -53,6 +53,8 @@ pub enum Failure {
     Setting(String),
     /// Exit code 1.
     Error(anyhow::Error),
+    /// What the program was asked to fail on, in a line, and the exit code for it.
+    Found(String, u8),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -112,6 +114,7 @@ fn end(ended: Result<ExitCode, Failure>) -> ExitCode {
         Ok(code) => return code,
         Err(Failure::Setting(line)) => (line, ExitCode::from(WRONG_SETTING)),
         Err(Failure::Error(error)) => (format!("{error:#}"), ExitCode::FAILURE),
+        Err(Failure::Found(line, code)) => (line, ExitCode::from(code)),
     };
     let _ = writeln!(io::stderr(), "[ERROR] {line}");
     code

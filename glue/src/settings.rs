@@ -5,6 +5,7 @@ use lexopt::{Arg, Parser};
 use std::{
     ffi::OsString,
     fmt::{self, Display},
+    mem::take,
 };
 
 /// One setting: a row of the table that `--help` prints and [`read`] follows.
@@ -24,6 +25,8 @@ pub struct Setting {
     pub may_be_empty: bool,
     /// May hold a password: never printed.
     pub is_secret: bool,
+    /// The flag takes several values, also when it is repeated. They are joined with commas. Without a default.
+    pub is_list: bool,
 }
 
 /// A row of the table.
@@ -34,7 +37,7 @@ pub const fn setting(
     value: &'static str,
     help: &'static str,
 ) -> Setting {
-    Setting { flag, variable, default, value, help, may_be_empty: false, is_secret: false }
+    Setting { flag, variable, default, value, help, may_be_empty: false, is_secret: false, is_list: false }
 }
 
 /// What the command line asks for.
@@ -92,7 +95,19 @@ pub fn read(
                 let Some(given) = given.iter_mut().find(|given| given.setting.flag == flag) else {
                     return Err(format!("unknown flag --{flag}; --help lists them all"));
                 };
-                given.text = parser.value().map_err(|e| e.to_string())?;
+                if given.setting.is_list {
+                    // What the variable says is overridden.
+                    let mut texts = if given.is_flag { take(&mut given.text) } else { OsString::new() };
+                    for text in parser.values().map_err(|e| e.to_string())? {
+                        if !texts.is_empty() {
+                            texts.push(",");
+                        }
+                        texts.push(text);
+                    }
+                    given.text = texts;
+                } else {
+                    given.text = parser.value().map_err(|e| e.to_string())?;
+                }
                 given.is_flag = true;
             }
             Arg::Value(value) if value.to_string_lossy().contains("://") => {
@@ -201,6 +216,29 @@ mod tests {
         assert!(
             matches!(read(TABLE, args, |_| None), Ok(Request::Healthcheck(v)) if v.text("log-dir") == "/d")
         );
+    }
+
+    #[test]
+    fn a_list_takes_several_values_and_is_continued() {
+        const TABLE: &[Setting] = &[
+            Setting { is_list: true, ..setting("log", "LOG", "", "FILE...", "") },
+            setting("size", "SIZE", "", "", ""),
+        ];
+        for (args, expected) in [
+            (&[][..], "v"),
+            (&["--log", "a"], "a"),
+            (&["--log", "a", "b,c", "--size", "1"], "a,b,c"),
+            (&["--log", "a", "--size", "1", "--log=b", "--log", "-"], "a,b,-"),
+        ] {
+            let args = args.iter().map(OsString::from);
+            let Ok(Request::Run(values)) = read(TABLE, args, |name| (name == "LOG").then(|| "v".into()))
+            else {
+                panic!("not to be run")
+            };
+            assert_eq!(values.text("log"), expected);
+        }
+        assert!(read(TABLE, ["--log".into()], |_| None).is_err());
+        assert!(read(TABLE, ["--size", "1", "2"].map(OsString::from), |_| None).is_err());
     }
 
     #[test]

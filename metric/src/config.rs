@@ -1,7 +1,7 @@
 //! The settings of `metric` and their limits.
 
 use crate::{journal::settings::Settings, wire::labels::Task};
-use glue::amqp::{self, Broker};
+use glue::amqp::{self, Broker, PARTITIONS_MAX, Partition};
 use glue::owner;
 use glue::settings::{Setting, Values, setting};
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ use std::path::PathBuf;
 /// RabbitMQ 3.10, medians of ten runs in turn: 1000 gave 82,000 messages/s and took 11.1 MB, 2000 89,000 and 12.5 MB, 3000 95,000 and
 /// 15.6 MB. With large messages fewer are asked for (`flow.rs`).
 const PREFETCH: &str = "2000";
+/// Smaller files would mostly be a batch each.
+const LOG_BYTES_MIN: u64 = 4096;
 /// As ARCHITECTURE.md promises.
 const DONE_IDS: u64 = 10_000_000;
 
@@ -24,6 +26,13 @@ pub const TABLE: &[Setting] = &[
     amqp::KEY,
     amqp::QUEUE_PREFIX,
     amqp::QUEUE_TYPE,
+    setting(
+        "partition",
+        "METRIC_PARTITION",
+        "",
+        "K/P",
+        "take partition K of P, counted from 0: queues p{K}.y_true and so on; none: there are no partitions",
+    ),
     setting("task", "TASK", "regression", "TASK", "what is predicted: regression, binary or classes"),
     setting(
         "predictions",
@@ -48,6 +57,13 @@ pub const TABLE: &[Setting] = &[
         "AGE",
         "waiting halves expire at this age: 90s, 15m, 12h or 30d",
     ),
+    setting(
+        "log-max-bytes",
+        "METRIC_LOG_MAX_BYTES",
+        "",
+        "N",
+        "rename the log, and unmatched.csv, to a number before it exceeds N bytes, 4096 or more; begin a new one",
+    ),
     setting("run-as", "RUN_AS", "", "WHO", "owner: if started by root, run as the log directory's owner"),
 ];
 
@@ -61,6 +77,8 @@ pub enum Predictions {
 pub struct Config {
     pub log_dir: PathBuf,
     pub broker: Broker,
+    /// The broker's prefix is that of its queues.
+    pub partition: Option<Partition>,
     pub task: Task,
     pub predictions: Predictions,
     /// `None`: the embedded one.
@@ -69,6 +87,8 @@ pub struct Config {
     /// Limits of the halves that wait.
     pub pending_max: u64,
     pub pending_max_age_ms: u64,
+    /// The log and `unmatched.csv` are rotated before they have more bytes. `u64::MAX`: never.
+    pub log_max_bytes: u64,
     pub as_owner: bool,
     /// All settings as they were given, without secrets.
     pub line: String,
@@ -84,9 +104,18 @@ impl Config {
         if predictions == Predictions::YPred && model.is_some() {
             return Err("--model (METRIC_MODEL) goes with --predictions model, not y_pred".to_owned());
         }
+        let partition = match values.optional("partition") {
+            None => None,
+            Some(_) => Some(values.parse("partition", partitions(), Partition::parse)?),
+        };
+        let mut broker = Broker::read(values)?;
+        if let Some(partition) = partition {
+            broker.queue_prefix = partition.queue_prefix(&broker.queue_prefix);
+        }
         Ok(Config {
             log_dir: values.text("log-dir").into(),
-            broker: Broker::read(values)?,
+            broker,
+            partition,
             task: values.choose("task", &Task::ALL)?,
             predictions,
             model,
@@ -97,6 +126,14 @@ impl Config {
                 "a number and s, m, h or d, as in 30d",
                 age_ms,
             )?,
+            log_max_bytes: match values.optional("log-max-bytes") {
+                None => u64::MAX,
+                Some(_) => values.parse(
+                    "log-max-bytes",
+                    format!("a whole number of bytes, at least {LOG_BYTES_MIN}"),
+                    |text| text.parse().ok().filter(|&n| n >= LOG_BYTES_MIN),
+                )?,
+            },
             as_owner: values.parse("run-as", "owner", owner::parse)?,
             line: values.to_string(),
         })
@@ -120,8 +157,13 @@ impl Config {
             halves_max: self.pending_max,
             age_max_ms: self.pending_max_age_ms,
             done_ids: DONE_IDS,
+            log_max_bytes: self.log_max_bytes,
         }
     }
+}
+
+fn partitions() -> String {
+    format!("K/P, as in 0/2, with P from 1 to {PARTITIONS_MAX} and K below P")
 }
 
 fn age_ms(text: &str) -> Option<u64> {
@@ -158,6 +200,15 @@ mod tests {
         assert_eq!(config.task, Task::Classes);
         assert_eq!(config.broker.queue_type, QueueType::Quorum);
         assert_eq!((config.pending_max, config.pending_max_age_ms), (10_000_000, 30 * 86_400_000));
+        assert_eq!(config.log_max_bytes, u64::MAX);
+    }
+
+    #[test]
+    fn a_log_is_rotated_at_the_bytes_that_the_flag_or_the_variable_says() {
+        let log_max_bytes = |args: &[&str], env: &[(&str, &str)]| config(args, env).unwrap().log_max_bytes;
+        assert_eq!(log_max_bytes(&["--log-max-bytes", "4096"], &[]), 4096);
+        assert_eq!(log_max_bytes(&[], &[("METRIC_LOG_MAX_BYTES", "100000000")]), 100_000_000);
+        assert_eq!(log_max_bytes(&["--log-max-bytes", ""], &[("METRIC_LOG_MAX_BYTES", "9999")]), u64::MAX);
     }
 
     #[test]
@@ -167,6 +218,12 @@ mod tests {
             (&[], &[("METRIC_PREFETCH", "70000")], "METRIC_PREFETCH is \"70000\""),
             (&["--queue-type", "lazy"], &[], "quorum or classic or existing"),
             (&["--pending-max-age", "30"], &[], "--pending-max-age is \"30\""),
+            (
+                &["--log-max-bytes", "4095"],
+                &[],
+                "--log-max-bytes is \"4095\"; allowed: a whole number of bytes, at least 4096",
+            ),
+            (&[], &[("METRIC_LOG_MAX_BYTES", "100M")], "METRIC_LOG_MAX_BYTES is \"100M\"; allowed: a whole"),
             (&["--task", "ranking"], &[], "--task is \"ranking\"; allowed: regression or binary or classes"),
             (&[], &[("TASK", "Binary")], "TASK is \"Binary\""),
             (&["--predictions", "both"], &[], "model or y_pred"),

@@ -27,10 +27,13 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// The file at the path, if there is one.
     fn find(&self, path: &Path) -> io::Result<Option<Identity>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Renames a file unless something has the new name, whatever that is: the error is then `AlreadyExists`. A crash may leave an empty file
+    /// under the new name.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names of created and renamed files durable.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
-    /// The regular files in a directory.
-    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Identity)>>;
+    /// All names in a directory, each with its file if it leads to a regular one.
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Option<Identity>)>>;
 }
 
 /// An open file. `sync_data` returns once all written bytes and the length are on the disk. A failed one is never retried, because the kernel
@@ -70,21 +73,35 @@ impl Disk for RealDisk {
         fs::rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        {
+            use nix::{
+                errno::Errno,
+                fcntl::{AT_FDCWD, RenameFlags, renameat2},
+            };
+            match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+                // Not on this file system, such as NFS.
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
+                renamed => return Ok(renamed?),
+            }
+        }
+        claim_and_rename(from, to)
+    }
+
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all().map_err(unsynced)
     }
 
-    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Identity)>> {
-        let mut files = Vec::new();
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, Option<Identity>)>> {
+        let mut names = Vec::new();
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
-            match fs::metadata(&path) {
-                Ok(metadata) if metadata.is_file() => files.push((path, identity(&metadata))),
-                // A directory, a file that was removed meanwhile, or a dangling link.
-                Ok(_) | Err(_) => {}
-            }
+            // None: a directory, a file that was removed meanwhile, or a dangling link.
+            let file = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
+            names.push((path, file.as_ref().map(identity)));
         }
-        Ok(files)
+        Ok(names)
     }
 }
 
@@ -118,6 +135,12 @@ impl DiskFile for RealFile {
     fn identity(&self) -> io::Result<Identity> {
         Ok(identity(&self.0.metadata()?))
     }
+}
+
+/// Renames a file to a name that an empty file claims first, so that nothing else is ever replaced.
+fn claim_and_rename(from: &Path, to: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(to)?;
+    fs::rename(from, to).inspect_err(|_| _ = fs::remove_file(to))
 }
 
 pub fn identity(metadata: &fs::Metadata) -> Identity {
@@ -179,4 +202,46 @@ pub fn cannot_write(path: &Path) -> String {
 
 pub fn cannot_read(path: &Path) -> String {
     format!("cannot read {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{env, os::unix::fs::symlink};
+
+    /// By the system's call, and as on a file system that lacks it.
+    #[test]
+    fn a_rename_to_a_new_name_replaces_nothing_whatever_has_the_name() {
+        type Way = fn(&Path, &Path) -> io::Result<()>;
+        let ways: [Way; 2] = [|from, to| RealDisk.rename_new(from, to), claim_and_rename];
+        for rename_new in ways {
+            let directory = env::temp_dir().join(format!("disk-{:016x}", fastrand::u64(..)));
+            fs::create_dir(&directory).unwrap();
+            let [log, file, empty, below, dangling, free] =
+                ["log", "file", "empty", "below", "dangling", "free"].map(|name| directory.join(name));
+            fs::write(&log, "rows").unwrap();
+            fs::write(&file, "mine").unwrap();
+            fs::write(&empty, "").unwrap();
+            fs::create_dir(&below).unwrap();
+            symlink("nowhere", &dangling).unwrap();
+            for taken in [&file, &empty, &below, &dangling] {
+                let error = rename_new(&log, taken).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{}: {error}", taken.display());
+            }
+            assert_eq!(
+                [&log, &file, &empty].map(|path| fs::read_to_string(path).unwrap()),
+                ["rows", "mine", ""]
+            );
+            assert!(below.is_dir() && dangling.is_symlink());
+            rename_new(&log, &free).unwrap();
+            assert_eq!((fs::read_to_string(&free).unwrap().as_str(), log.exists()), ("rows", false));
+            // Nothing is left of a rename that fails.
+            let error = rename_new(&log, &directory.join("other")).unwrap_err();
+            assert_eq!(
+                (error.kind(), fs::read_dir(&directory).unwrap().count()),
+                (io::ErrorKind::NotFound, 5)
+            );
+            fs::remove_dir_all(&directory).unwrap();
+        }
+    }
 }

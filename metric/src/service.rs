@@ -54,7 +54,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     };
     let model = model.map_err(|error| Failure::Setting(format!("{error:#}")))?;
     let lock = Arc::new(Lock::hold(&config.log_dir)?);
-    let status = Status::start(&config.log_dir, config.task, lock.clone(), &stop);
+    let status = Status::start(&config.log_dir, config.task, config.partition, lock.clone(), &stop);
     let result = serve(config, model.as_ref(), &lock, &status, &stop);
     status.stop(result.as_ref().err().map(|error| format!("{error:#}")));
     Ok(result?)
@@ -167,7 +167,7 @@ impl Service<'_> {
             self.journal.remember_foreign_queue(queue)?;
         }
         let mut flow = Flow::new(self.config.prefetch);
-        let contents = Content::of_queues(self.journal.labels(), self.model);
+        let contents = Content::of_queues(self.journal.labels(), self.model, self.config.partition);
         let subscribed = subscribe(&mut connection, &queues, contents, &flow, &bodies).map_err(End::Lost);
         let end = subscribed.and_then(|(mut consumers, _watch)| {
             let [y_true, y_pred] = &queues;

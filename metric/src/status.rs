@@ -11,7 +11,7 @@ use crate::{
     wire::labels::Task,
 };
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
-use glue::shutdown::Stop;
+use glue::{amqp::Partition, shutdown::Stop};
 use serde::Serialize;
 use std::{
     convert::Infallible,
@@ -44,6 +44,7 @@ pub enum State {
 /// What is written next.
 struct Report {
     task: Task,
+    partition: Option<Partition>,
     state: State,
     reason: Option<String>,
     /// `None` until the store was read. Then nothing is written.
@@ -60,6 +61,8 @@ struct Content<'r> {
     state: State,
     reason: Option<&'r str>,
     task: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<String>,
     rows: u64,
     duplicates: u64,
     conflicts: u64,
@@ -89,6 +92,7 @@ impl Report {
             state: self.state,
             reason: self.reason.as_deref(),
             task: self.task.name(),
+            partition: self.partition.map(|partition| partition.to_string()),
             rows: counts.rows,
             duplicates: counts.duplicates,
             conflicts: counts.conflicts,
@@ -131,9 +135,15 @@ pub struct Status {
 impl Status {
     /// Writes the file in `directory` as long as this process has locked it. After a signal the state is `stopped`, also if no orderly end
     /// follows.
-    pub fn start(directory: &Path, task: Task, lock: Arc<Lock>, stop: &Stop) -> Status {
+    pub fn start(
+        directory: &Path,
+        task: Task,
+        partition: Option<Partition>,
+        lock: Arc<Lock>,
+        stop: &Stop,
+    ) -> Status {
         let state = State::Recovering;
-        let report = Report { task, state, reason: None, counts: None, has_changed: false };
+        let report = Report { task, partition, state, reason: None, counts: None, has_changed: false };
         let report = Arc::new(Mutex::new(report));
         let (wake, woken) = bounded(1);
         let (path, stop, shared) = (directory.join(NAME), stop.0.clone(), report.clone());
@@ -267,7 +277,8 @@ mod tests {
             }),
         };
         let (state, reason) = (State::Reconnecting, Some("connection lost".to_owned()));
-        Report { task: Task::Regression, state, reason, counts: Some(counts), has_changed: false }
+        let counts = Some(counts);
+        Report { task: Task::Regression, partition: None, state, reason, counts, has_changed: false }
     }
 
     #[test]
@@ -282,10 +293,17 @@ mod tests {
         ];
         for (state, name) in states {
             let counts = Some(Counts::default());
-            let report = Report { task: Task::Classes, state, reason: None, counts, has_changed: false };
+            let report = Report {
+                task: Task::Classes,
+                partition: Partition::parse("1/2"),
+                state,
+                reason: None,
+                counts,
+                has_changed: false,
+            };
             let json: serde_json::Value = serde_json::from_str(&report.json(0).unwrap()).unwrap();
             assert_eq!((&json["state"], &json["reason"]), (&name.into(), &serde_json::Value::Null));
-            assert_eq!(json["task"], "classes");
+            assert_eq!((&json["task"], &json["partition"]), (&"classes".into(), &"1/2".into()));
             assert_eq!((&json["last_rejection"], &json["rows"]), (&serde_json::Value::Null, &0.into()));
         }
     }

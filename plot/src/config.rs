@@ -7,16 +7,24 @@ use crate::{
         rules::{self, Rule},
         send::Receiver,
     },
-    first_line,
+    calendar, first_line,
     http::hosts,
-    logs::{row::VALID_S, status, task::Task},
+    logs::{
+        follow::Logs,
+        format::{self, COLUMNS},
+        row::VALID_S,
+        sequence::Sequence,
+        source::Source,
+        statuses,
+        task::Task,
+    },
+    report_settings::{self, Report},
     stats::drift::Baseline,
-    words::clock,
 };
 use glue::{owner, settings::Values};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -26,8 +34,14 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Paths or patterns; never empty.
     pub logs: Vec<String>,
-    /// What `metric` says of itself: the file beside the first log.
-    pub status: PathBuf,
+    /// Without `--log`: the one log is that of the directory, and what was renamed of it is read too.
+    pub with_rotated: bool,
+    /// What their columns are called, in the order of [`COLUMNS`].
+    pub columns: [String; COLUMNS.len()],
+    /// Read the logs once and exit.
+    pub report: Option<Report>,
+    /// Where `metric` says how it is: paths or patterns.
+    pub statuses: Vec<String>,
     pub interval: Duration,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -56,36 +70,50 @@ pub struct Config {
 /// One line that names the flag or variable at fault.
 pub fn read(values: &Values) -> Result<Config, String> {
     let log_dir = PathBuf::from(values.text("log-dir"));
-    let logs = match values.text("log") {
-        "" => vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()],
-        _ => values.parse("log", "paths or patterns with commas between them", logs)?,
+    let with_rotated = values.text("log").is_empty();
+    let logs = if with_rotated {
+        vec![log_dir.join("metric_log.csv").to_string_lossy().into_owned()]
+    } else {
+        values.parse("log", "paths or patterns with commas between them", logs)?
     };
+    let task = task(values)?;
+    let report = report_settings::read(values, &logs, rules(values, "fail-on", task)?)?;
     Ok(Config {
         line: first_line::of(values, &logs),
-        status: beside(&logs, &log_dir).join(status::NAME),
+        statuses: statuses::beside(&logs),
         log_dir,
         logs,
+        with_rotated,
+        columns: report_settings::columns(values)?,
         interval: values.parse("interval", "seconds from 0.1 to 86400", interval)?,
         size: values.parse("size", "WIDTHxHEIGHT from 400x300 to 1920x1440", size)?,
         window: values.parse("window", "1 to 100000", |text| {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
-        task: task(values)?,
+        task,
         threshold: values
             .parse("threshold", "0 to 1", |text| text.parse().ok().filter(|p| (0.0..=1.0).contains(p)))?,
         baseline: baseline(values)?,
         listen: values.parse("listen", "HOST:PORT, or 'none'", listen)?,
         hosts: values.parse("hosts", "host names, without ports, with commas between them", hosts::parse)?,
-        alert: alert(values, task(values)?)?,
+        alert: rules(values, "alert", task)?,
         receiver: receiver(values)?,
+        report,
         as_owner: values.parse("run-as", "owner", owner::parse)?,
     })
 }
 
-/// The directory of the first log; `log_dir` where that is a pattern.
-fn beside<'a>(logs: &'a [String], log_dir: &'a Path) -> &'a Path {
-    let directory = logs.first().and_then(|name| Path::new(name).parent());
-    directory.filter(|path| !path.to_string_lossy().contains(['*', '?', '['])).unwrap_or(log_dir)
+impl Config {
+    /// What is read, at most `most` logs at once.
+    pub fn source(&self, most: usize, task: Task) -> Source {
+        let format = format::Format::new(task, &self.columns);
+        match self.logs.first() {
+            Some(log) if self.with_rotated => {
+                Source::Directory(Box::new(Sequence::new(PathBuf::from(log), format)))
+            }
+            _ => Source::Named(Logs::new(self.logs.clone(), most, format)),
+        }
+    }
 }
 
 fn logs(text: &str) -> Option<Vec<String>> {
@@ -118,7 +146,7 @@ fn baseline(values: &Values) -> Result<Baseline, String> {
             text.parse().ok().filter(|rows| (1..=100_000).contains(rows))
         })?,
         since_s: optional(values, "baseline-since", since, |text| {
-            clock::parse_s(text).filter(|time_s| VALID_S.contains(time_s))
+            calendar::parse_s(text).filter(|time_s| VALID_S.contains(time_s))
         })?,
         mae: optional(values, "baseline-mae", "0 or a positive number", |text| {
             text.parse().ok().filter(|mae| (0.0..=f64::MAX).contains(mae))
@@ -139,8 +167,9 @@ fn optional<T>(
     values.parse(flag, allowed, parse).map(Some)
 }
 
-fn alert(values: &Values, task: Option<Task>) -> Result<Vec<Rule>, String> {
-    let rules = rules::parse(values.text("alert")).and_then(|rules| {
+/// Those of `--alert` or `--fail-on`.
+fn rules(values: &Values, flag: &str, task: Option<Task>) -> Result<Vec<Rule>, String> {
+    let rules = rules::parse(values.text(flag)).and_then(|rules| {
         let Some(task) = task else { return Ok(rules) };
         match rules.iter().find(|rule| !rule.has_number(task)) {
             Some(Rule { text, .. }) => {
@@ -150,7 +179,7 @@ fn alert(values: &Values, task: Option<Task>) -> Result<Vec<Rule>, String> {
         }
     });
     let allowed = rules.as_ref().err().cloned().unwrap_or_default();
-    values.parse("alert", allowed, |_| rules.ok())
+    values.parse(flag, allowed, |_| rules.ok())
 }
 
 /// The error leaves the URL out.
@@ -172,168 +201,4 @@ fn listen(text: &str) -> Option<Option<SocketAddr>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::TABLE;
-    use glue::settings::{self, Request};
-    use std::ffi::OsString;
-
-    fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
-        let variable =
-            |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-        match settings::read(TABLE, args.iter().map(OsString::from), variable)? {
-            Request::Run(values) => read(&values),
-            _ => panic!("not to run"),
-        }
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_table() {
-        let config = run(&[], &[]).unwrap();
-        assert_eq!(config.logs, ["./logs/metric_log.csv"]);
-        assert_eq!(config.interval, Duration::from_secs(10));
-        assert_eq!((config.size, config.window), ((800, 600), 1000));
-        assert_eq!(config.listen, Some(([127, 0, 0, 1], 8080).into()));
-    }
-
-    #[test]
-    fn an_empty_address_means_no_page() {
-        for (args, env) in [
-            (vec!["--listen", ""], vec![]),
-            (vec!["--listen", "none"], vec![]),
-            (vec![], vec![("PLOT_LISTEN", "")]),
-            (vec!["--listen", "", "--window", "5"], vec![("PLOT_LISTEN", "127.0.0.1:1")]),
-        ] {
-            assert_eq!(run(&args, &env).unwrap().listen, None, "{args:?} {env:?}");
-        }
-    }
-
-    #[test]
-    fn several_logs_are_named_with_commas() {
-        assert_eq!(run(&["--log", "a.csv, b*.csv"], &[]).unwrap().logs, ["a.csv", "b*.csv"]);
-        assert_eq!(run(&["--log-dir", "/d", "--log", ""], &[]).unwrap().logs, ["/d/metric_log.csv"]);
-        for (logs, status) in [
-            ("", "/d/metric_status.json"),
-            ("/a/x.csv,/b/y.csv", "/a/metric_status.json"),
-            ("/a/*.csv,/b/y.csv", "/a/metric_status.json"),
-            ("/a/*/x.csv", "/d/metric_status.json"),
-            ("x.csv", "metric_status.json"),
-        ] {
-            let config = run(&["--log-dir", "/d", "--log", logs], &[]).unwrap();
-            assert_eq!(config.status, Path::new(status), "{logs}");
-        }
-    }
-
-    #[test]
-    fn a_baseline_is_of_first_rows_or_a_number() {
-        assert_eq!(run(&[], &[]).unwrap().baseline, Baseline { rows: 1000, since_s: None, mae: None });
-        let env = [
-            ("PLOT_BASELINE_ROWS", "100000"),
-            ("PLOT_BASELINE_SINCE", "2024-11-23 06:00:00"),
-            ("PLOT_BASELINE_MAE", "0"),
-        ];
-        let baseline = Baseline { rows: 100_000, since_s: Some(1_732_341_600.0), mae: Some(0.0) };
-        assert_eq!(run(&[], &env).unwrap().baseline, baseline);
-        let flags = ["--baseline-rows", "1", "--baseline-since", "", "--baseline-mae", "4.5e3"];
-        assert_eq!(
-            run(&flags, &env).unwrap().baseline,
-            Baseline { rows: 1, since_s: None, mae: Some(4500.0) }
-        );
-    }
-
-    #[test]
-    fn a_task_is_set_or_that_of_metric() {
-        let config = run(&[], &[]).unwrap();
-        assert_eq!((config.task, config.threshold), (None, 0.5));
-        let config = run(&["--threshold", "0.25"], &[("TASK", "binary")]).unwrap();
-        assert_eq!((config.task, config.threshold), (Some(Task::Binary), 0.25));
-        assert_eq!(run(&["--task", "classes"], &[]).unwrap().task, Some(Task::Classes));
-    }
-
-    #[test]
-    fn a_rule_without_a_number_is_refused_where_the_task_is_set() {
-        let rules = "mae>1,accuracy<0.9,auc<0.8,logloss>0.5";
-        assert_eq!(run(&["--alert", rules], &[]).unwrap().alert.len(), 4);
-        assert_eq!(run(&["--alert", rules, "--task", "binary"], &[]).unwrap().alert.len(), 4);
-        for (task, rule) in [("regression", "accuracy<0.9"), ("classes", "auc<0.8")] {
-            let error = run(&["--task", task], &[("PLOT_ALERT", rules)]).unwrap_err();
-            assert!(error.starts_with("PLOT_ALERT is \"mae>1,"), "{error}");
-            let what = format!("allowed: what task {task} has a number for; {rule:?} is not");
-            assert!(error.ends_with(&what), "{error}");
-        }
-        assert!(run(&["--alert", "accuracy<0.9", "--task", "classes"], &[]).is_ok());
-    }
-
-    #[test]
-    fn the_receiver_of_alerts_is_a_secret() {
-        let config = run(&[], &[]).unwrap();
-        assert_eq!((config.alert.len(), config.receiver.is_none()), (3, true));
-        let args = ["--alert-url", "https://s3cr3t:s3cr3t@s3cr3t/s3cr3t", "--alert-ca", "/ca.pem"];
-        let config = run(&args, &[("PLOT_ALERT", "mae>60"), ("PLOT_ALERT_FORMAT", "json")]).unwrap();
-        let receiver = config.receiver.as_ref().unwrap();
-        assert_eq!((receiver.format, receiver.ca.as_deref()), (Format::Json, Some(Path::new("/ca.pem"))));
-        assert_eq!(config.alert[0].text, "mae>60");
-        assert!(!format!("{config:?}").contains("s3cr3t"), "{config:?}");
-        for url in
-            ["s3cr3t", "ftp://s3cr3t", "http://", "https:///s3cr3t", "http://s3cr3t:x", "http://s3cr3t /"]
-        {
-            let error = run(&["--alert-url", url], &[]).unwrap_err();
-            assert!(error.contains("PLOT_ALERT_URL") && error.contains("allowed: https://"), "{error}");
-            assert!(!error.contains("s3cr3t"), "{error}");
-        }
-        for nothing in ["", "none"] {
-            assert_eq!(run(&[], &[("PLOT_ALERT", nothing)]).unwrap().alert, [], "{nothing:?}");
-        }
-    }
-
-    #[test]
-    fn a_bad_value_is_named_with_what_is_allowed() {
-        let cases = [
-            ("--interval", "0"),
-            ("--interval", "NaN"),
-            ("--size", "800"),
-            ("--size", "10x10"),
-            ("--window", "0"),
-            ("--window", "1e3"),
-            ("--task", "ranks"),
-            ("--task", "Binary"),
-            ("--threshold", "1.5"),
-            ("--threshold", "-0.5"),
-            ("--threshold", "NaN"),
-            ("--baseline-rows", "0"),
-            ("--baseline-rows", "100001"),
-            ("--baseline-since", "yesterday"),
-            ("--baseline-since", "2024-02-30"),
-            ("--baseline-since", "17323416"),
-            ("--baseline-since", "1732341600000"),
-            ("--baseline-mae", "-1"),
-            ("--baseline-mae", "NaN"),
-            ("--baseline-mae", "inf"),
-            ("--listen", "8080"),
-            ("--hosts", "a.b:80"),
-            ("--alert", "drift,mae<60"),
-            ("--alert", "mea>60"),
-            ("--alert-format", "teams"),
-            ("--log", "a,,b"),
-            ("--log", "a[.csv"),
-        ];
-        for (flag, value) in cases {
-            let message = run(&[flag, value], &[]).unwrap_err();
-            assert!(
-                message.contains(flag) && message.contains(value) && message.contains("allowed"),
-                "{message}"
-            );
-        }
-        assert!(run(&[], &[("PLOT_SIZE", "big")]).unwrap_err().contains("PLOT_SIZE"));
-        assert!(run(&["--queue-type", "x"], &[]).unwrap_err().contains("--queue-type"));
-    }
-
-    #[test]
-    fn the_health_check_goes_by_the_same_settings() {
-        let args = ["--healthcheck", "--listen", "127.0.0.1:99"].map(OsString::from);
-        match settings::read(TABLE, args, |_| None).unwrap() {
-            Request::Healthcheck(values) => assert_eq!(read(&values).unwrap().listen.unwrap().port(), 99),
-            _ => panic!("not to check"),
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! Counts events of the logs. Counts a long backlog on a second thread, while the first one reads on.
 //! Never decides what an event means.
 
-use crate::logs::lines::Event;
+use crate::logs::lines::{Event, Waiting};
 use crate::stats::statistics::Statistics;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -11,12 +12,20 @@ use std::thread;
 const BACKLOG_ROWS: usize = 500;
 
 /// Limit of events that wait for the second thread. Each holds at most a chunk of a log.
-const WAITING: usize = 4;
+const WAITING: usize = 6;
 
-/// Runs `follow` and counts the events that it sends, in order. Counts all on this thread if no second one can be started.
-pub fn count<R>(statistics: &mut Statistics, follow: impl FnOnce(&mut dyn FnMut(Event)) -> R) -> R {
+/// Runs `follow` and counts the events that it sends, in order. Counts all on this thread if no second one can be started. Tells `follow`
+/// after each event how many wait, so that both threads can be kept busy.
+pub fn count<R>(
+    statistics: &mut Statistics,
+    follow: impl FnOnce(&mut dyn FnMut(Event) -> Waiting) -> R,
+) -> R {
     let statistics = Mutex::new(statistics);
-    let apply = |event: Event| statistics.lock().unwrap_or_else(PoisonError::into_inner).apply(&event);
+    let waiting = AtomicUsize::new(0);
+    let apply = |event: Event| {
+        statistics.lock().unwrap_or_else(PoisonError::into_inner).apply(&event);
+        waiting.fetch_sub(1, Ordering::Relaxed);
+    };
     thread::scope(|scope| {
         let (send, events) = sync_channel(WAITING);
         // None once a start was tried.
@@ -28,12 +37,14 @@ pub fn count<R>(statistics: &mut Statistics, follow: impl FnOnce(&mut dyn FnMut(
                 let thread = thread::Builder::new().name("count".to_owned());
                 is_second_running = thread.spawn_scoped(scope, second).is_ok();
             }
+            waiting.fetch_add(1, Ordering::Relaxed);
             if is_second_running {
                 // Fails only if the thread panicked; then the scope panics too.
                 let _ = send.send(event);
             } else {
                 apply(event);
             }
+            waiting.load(Ordering::Relaxed)
         })
     })
 }
@@ -54,11 +65,13 @@ mod tests {
                 send(lines(vec![row(1e6)], Faults::default()));
                 send(Event::StartOver);
                 let rows: Vec<Row> = (0..n).map(|i| row(f64::from(i))).collect();
-                rows.chunks(BACKLOG_ROWS).for_each(|rows| send(lines(rows.to_vec(), Faults::default())));
+                rows.chunks(BACKLOG_ROWS).for_each(|rows| {
+                    send(lines(rows.to_vec(), Faults::default()));
+                });
                 send(lines(Vec::new(), [1, 0, 0, 0]));
             });
             assert_eq!(statistics.n(), u64::from(n));
-            assert_eq!(statistics.all.moments.absolute_error_most, f64::from(n - 1));
+            assert_eq!(statistics.all.sums.absolute_error_most, f64::from(n - 1));
             assert_eq!(statistics.faults()[0], (Fault::Malformed, 1));
         }
     }

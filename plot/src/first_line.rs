@@ -26,8 +26,9 @@ pub fn of(values: &Values, logs: &[String]) -> String {
         format!(", sent as {}", text("alert-format"))
     };
     let alerts = format!("alerts {rules}{sent}");
+    let rotated = if text("log").is_empty() { " and rotated ones" } else { "" };
     format!(
-        "logs {}, pictures in {} every {} s, {}, window {} rows, task {task}, {baseline}, listen {listen}{hosts}, {alerts}",
+        "logs {}{rotated}, pictures in {} every {} s, {}, window {} rows, task {task}, {baseline}, listen {listen}{hosts}, {alerts}",
         logs.join(","),
         text("log-dir"),
         text("interval"),
@@ -56,12 +57,12 @@ mod tests {
     fn settings_print_as_they_are_given() {
         assert_eq!(
             given(&[], &[]),
-            "logs a.csv,b*.csv, pictures in ./logs every 10 s, 800x600, window 1000 rows, task of metric_status.json, baseline 1000 rows, listen 127.0.0.1:8080, alerts drift,silence,blind"
+            "logs a.csv,b*.csv and rotated ones, pictures in ./logs every 10 s, 800x600, window 1000 rows, task of metric_status.json, baseline 1000 rows, listen 127.0.0.1:8080, alerts drift,silence,blind"
         );
         let args = ["--interval", "0.50", "--listen", "localhost:8081", "--hosts", "A.example"];
         assert_eq!(
             given(&args, &[("LOG_DIR", "/d/"), ("PLOT_SIZE", "0400x300")]),
-            "logs a.csv,b*.csv, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, task of metric_status.json, baseline 1000 rows, listen localhost:8081, hosts A.example, alerts drift,silence,blind"
+            "logs a.csv,b*.csv and rotated ones, pictures in /d/ every 0.50 s, 0400x300, window 1000 rows, task of metric_status.json, baseline 1000 rows, listen localhost:8081, hosts A.example, alerts drift,silence,blind"
         );
         assert!(given(&["--listen", ""], &[]).contains("listen none, "));
         let args = ["--alert", "", "--alert-format", "json"];

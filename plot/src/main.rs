@@ -2,6 +2,7 @@
 //! Only connects settings, signals and the loop.
 
 mod alert;
+mod calendar;
 mod chosen_task;
 mod config;
 mod counting;
@@ -10,7 +11,10 @@ mod fault_warning;
 mod first_line;
 mod http;
 mod logs;
+mod progress;
 mod replace;
+mod report;
+mod report_settings;
 mod service;
 mod settings;
 mod stats;
@@ -24,8 +28,11 @@ use glue::program::{self, Failure, Program};
 use glue::settings::{Setting, Values};
 use glue::signals;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::mpsc;
+
+/// Exit code of a report that is interrupted, as shells have it of SIGINT.
+const ENDED_BY_A_SIGNAL: i32 = 130;
 
 fn main() -> ExitCode {
     program::main::<Config>()
@@ -53,6 +60,11 @@ impl Program for Config {
     }
 
     fn run(self) -> Result<(), Failure> {
+        if let Some(report) = &self.report {
+            // A read of standard input waits for nothing else.
+            signals::handle(|| process::exit(ENDED_BY_A_SIGNAL))?;
+            return report::run(&self, report);
+        }
         let (stop, stopped) = mpsc::channel();
         signals::handle(move || {
             // Fails only once the loop has ended.

@@ -11,13 +11,15 @@ use crate::config::Config;
 use crate::fault_warning::FaultWarning;
 use crate::http::live::Live;
 use crate::http::server;
-use crate::logs::follow::{Logs, State, plain};
+use crate::logs::follow::{State, plain};
 use crate::logs::lines::Event;
-use crate::logs::status;
+use crate::logs::source::Source;
+use crate::logs::statuses;
 use crate::logs::task::Task;
 use crate::stats::backlog::Backlog;
+use crate::stats::numbers::Numbers;
 use crate::stats::statistics::Statistics;
-use crate::stats::summary::{Numbers, Summary};
+use crate::stats::summary::Summary;
 use crate::unix_time::now_s;
 use crate::view::moment::{Metric, Moment};
 use crate::view::picture::{self, PNG_NAME, SVG_NAME};
@@ -54,7 +56,8 @@ pub fn run(config: &Config, stop: &Receiver<()>) -> Result<()> {
     let task = config.task.unwrap_or_default();
     let statistics =
         Statistics::new(config.window).with_baseline(config.baseline).with_task(task, config.threshold);
-    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), Summary::of(&statistics).into()));
+    let (summary, past) = (Summary::of(&statistics).into(), Arc::clone(&statistics.past));
+    let live = Arc::new(Live::new(&config.logs, config.hosts.clone(), summary, past));
     let server = config.listen.map(|address| server::start(address, descriptors::quarter(), &live));
     let server = server.transpose()?;
     let outbox = config.receiver.as_ref().map(|receiver| -> Result<_> {
@@ -113,14 +116,10 @@ fn say_health(health: &Health, live: &Live) {
     }
 }
 
-fn logs(config: &Config, task: Task) -> Logs {
-    Logs::new(config.logs.clone(), descriptors::quarter(), task)
-}
-
 struct Service<'a> {
     config: &'a Config,
     live: &'a Live,
-    logs: Logs,
+    logs: Source,
     task: ChosenTask,
     /// Of the rules that have no number with this task it was said; none before the first look.
     rules_said_of: Option<Task>,
@@ -151,7 +150,7 @@ impl<'a> Service<'a> {
         Service {
             config,
             live,
-            logs: logs(config, statistics.task),
+            logs: config.source(descriptors::quarter(), statistics.task),
             task: ChosenTask::new(config.task),
             rules_said_of: None,
             statistics,
@@ -184,17 +183,22 @@ impl<'a> Service<'a> {
                     alarms.start_over();
                 }
                 *changes += 1;
-                send(event);
+                send(event)
             })
         });
         if stop() {
             return;
         }
         self.enter(state);
+        self.say_gone();
         self.warn_of_faults();
         // Read again: while a long log was read the status has grown old.
-        self.backlog.take(status::read(&self.config.status), now_s());
+        self.backlog.take(statuses::read(&self.config.statuses, now_s()), now_s());
+        let has_changed = self.published != self.changes;
         self.publish();
+        if has_changed {
+            debug!("read, counted and published in {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
+        }
         let due = self.last_drawn.is_none_or(|at| at.elapsed() >= self.config.interval);
         if due && self.changes != self.drawn && self.statistics.n() > 0 {
             self.draw();
@@ -205,7 +209,7 @@ impl<'a> Service<'a> {
 
     /// Reads all logs again if `metric` names another task. Says which rules have no number with the task.
     fn settle_task(&mut self) {
-        if let Ok(Some(status)) = status::read(&self.config.status)
+        if let Ok(Some(status)) = statuses::read(&self.config.statuses, now_s())
             && let Some((level, line)) = status.task.and_then(|named| self.task.take(&named))
         {
             log!(level, "{line}");
@@ -218,7 +222,8 @@ impl<'a> Service<'a> {
             self.rules_said_of = Some(task);
         }
         if task != self.statistics.task {
-            (self.logs, self.statistics) = (logs(self.config, task), self.statistics.anew(task));
+            (self.logs, self.statistics) =
+                (self.config.source(descriptors::quarter(), task), self.statistics.anew(task));
             self.fault_warning.start_over();
             self.alarms.start_over();
             self.changes += 1;
@@ -233,6 +238,7 @@ impl<'a> Service<'a> {
             state: self.state.clone(),
             picture_trouble: self.picture_trouble.clone(),
             metric: Metric::of(&self.backlog),
+            gone_logs: self.logs.gone(),
             ..Moment::clone(&shown)
         };
         if self.published != self.changes {
@@ -275,6 +281,20 @@ impl<'a> Service<'a> {
         }
         self.has_followed |= state == State::Following;
         self.state = state;
+    }
+
+    /// One line for all rotated logs that are newly gone.
+    fn say_gone(&mut self) {
+        match self.logs.take_newly_gone().as_slice() {
+            [] => {}
+            [one] => info!("{one} is gone; its rows count until plot starts again"),
+            many @ [.., last] => {
+                info!(
+                    "{} logs are gone, the last one {last}; their rows count until plot starts again",
+                    many.len()
+                );
+            }
+        }
     }
 
     fn warn_of_faults(&mut self) {

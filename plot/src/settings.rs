@@ -3,8 +3,7 @@
 
 use glue::settings::{Setting, setting};
 
-pub const ABOUT: &str =
-    "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date.";
+pub const ABOUT: &str = "Follows logs/metric_log.csv and keeps a picture and a live page of the errors up to date; or reports on any CSV file, once.";
 
 pub const TABLE: &[Setting] = &[
     setting(
@@ -14,13 +13,54 @@ pub const TABLE: &[Setting] = &[
         "DIR",
         "where metric_log.csv is read and the pictures are written",
     ),
+    Setting {
+        is_list: true,
+        ..setting(
+            "log",
+            "PLOT_LOG",
+            "",
+            "FILE...",
+            "other logs to read, or patterns of them, at most 256 files, whose rows are merged; without it metric_log.csv and its rotated logs",
+        )
+    },
     setting(
-        "log",
-        "PLOT_LOG",
+        "report",
+        "PLOT_REPORT",
         "",
-        "FILE,...",
-        "other logs to read, or patterns of them, at most 256 files; rows are merged",
+        "OUT.html",
+        "read the logs once, write this page, and OUT.png, OUT.svg and OUT.json beside it, and exit; '--log -' is standard input",
     ),
+    setting(
+        "fail-on",
+        "PLOT_FAIL_ON",
+        "",
+        "RULE,...",
+        "with --report: exit code 3 where one of these rules holds, such as drift or mae>60: docs/report.md",
+    ),
+    setting("y-true", "PLOT_Y_TRUE", "y_true", "COLUMN", "name of the column of true values"),
+    setting("y-pred", "PLOT_Y_PRED", "y_pred", "COLUMN", "name of the column of predictions"),
+    setting(
+        "absolute-error",
+        "PLOT_ABSOLUTE_ERROR",
+        "absolute_error",
+        "COLUMN",
+        "name of the column of absolute errors, which a log may lack",
+    ),
+    setting(
+        "logged-at",
+        "PLOT_LOGGED_AT",
+        "logged_at",
+        "COLUMN",
+        "name of the column of times, in Unix seconds or ISO 8601; a log may lack it",
+    ),
+    setting(
+        "label-delay",
+        "PLOT_LABEL_DELAY",
+        "label_delay",
+        "COLUMN",
+        "name of the column of label delays, in seconds; a log may lack it",
+    ),
+    setting("group", "PLOT_GROUP", "group", "COLUMN", "name of the column of groups; a log may lack it"),
     setting("interval", "PLOT_INTERVAL", "10", "SECONDS", "shortest time between two pictures, 0.1 to 86400"),
     setting("size", "PLOT_SIZE", "800x600", "WIDTHxHEIGHT", "of the picture in pixels, 400x300 to 1920x1440"),
     setting("window", "PLOT_WINDOW", "1000", "ROWS", "last rows, shown next to all rows, 1 to 100000"),

@@ -154,6 +154,13 @@ class Scene:
         return self.wait_for(f"{count} rows", lambda: len(rows := self.rows()) >= count and rows)
 
 
+def check_pinned(requirements):
+    """The file names all that is installed here, with its version."""
+    pinned = sorted(requirements.read_text().split())
+    installed = subprocess.run([sys.executable, "-m", "pip", "freeze"], stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+    assert pinned == sorted(installed), f"{requirements.name} has {pinned}, installed is {installed}"
+
+
 def signalled(signum, send):
     """A command under strace that gets a signal as it is about to make its n-th send."""
     options = ["-e", "trace=sendto", "-e", f"inject=sendto:signal={signal.Signals(signum).name}:when={send}"]

@@ -5,11 +5,13 @@ mod backoff;
 mod bodies;
 mod broker;
 mod frame_filter;
+mod partition;
 mod socket;
 mod stream;
 mod tls;
 
 pub use bodies::Bodies;
 pub use broker::{Broker, CA, CERT, KEY, QUEUE_PREFIX, QUEUE_TYPE, QueueType, URL};
+pub use partition::{PARTITIONS_MAX, Partition};
 pub use socket::Socket;
 pub use tls::Files;

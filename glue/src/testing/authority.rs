@@ -46,7 +46,9 @@ impl Authority {
     pub fn openssl(&self, arguments: &str) {
         let mut command = Command::new("openssl");
         command.args(arguments.split_whitespace()).current_dir(&self.directory.0).stdin(Stdio::null());
-        let output = command.output().expect("this test needs `openssl` (Debian: apt-get install openssl)");
+        let output = command
+            .output()
+            .unwrap_or_else(|e| panic!("this test needs openssl (Debian: apt-get install openssl): {e}"));
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod authority;
+mod cluster;
 pub mod command_line;
 pub mod frames;
 #[cfg(feature = "amqp")]
@@ -18,6 +19,7 @@ mod proxy;
 mod service;
 
 pub use authority::{Authority, permit_certificate};
+pub use cluster::Cluster;
 #[cfg(feature = "amqp")]
 pub use peer::{Peer, publish_until_confirmed};
 pub use proxy::{Direction, Proxy};
@@ -28,7 +30,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::{self, Command, Output},
     sync::{Mutex, Once, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -200,7 +202,20 @@ impl Node {
         Node { path: env::var_os("TEST_BROKER_DIR").unwrap().into(), own: None, url }
     }
 
-    /// `start`, `stop`, `kill` or `restart`.
+    /// Starts another one that joins the cluster of this one.
+    fn join(&self) -> Node {
+        let directory = Directory::new();
+        let path = directory.0.clone();
+        let url = script("join", &path, &[self.path.to_str().unwrap()]);
+        Node { path, own: Some(directory), url }
+    }
+
+    /// Its Erlang name.
+    fn name(&self) -> String {
+        script("name", &self.path, &[])
+    }
+
+    /// `start`, `stop`, `kill`, `restart`, `pause` or `continue`.
     pub fn command(&self, command: &str) {
         assert!(self.own.is_some(), "{command} of the shared broker");
         script(command, &self.path, &[]);
@@ -228,6 +243,13 @@ impl Node {
         value
     }
 
+    /// [`Node::eval`], or none where the node has no value or no answer.
+    fn try_eval(&self, text: &str) -> Option<String> {
+        let output = run("eval", &self.path, &[text]);
+        let value = String::from_utf8(output.stdout).unwrap();
+        value.starts_with("{ok,").then_some(value)
+    }
+
     /// Runs rabbitmqctl.
     pub fn ctl(&self, args: &[&str]) -> String {
         script("ctl", &self.path, args)
@@ -242,8 +264,12 @@ impl Drop for Node {
     }
 }
 
+fn run(command: &str, directory: &Path, args: &[&str]) -> Output {
+    Command::new(SCRIPT).arg(command).arg(directory).args(args).output().unwrap()
+}
+
 fn script(command: &str, directory: &Path, args: &[&str]) -> String {
-    let output = Command::new(SCRIPT).arg(command).arg(directory).args(args).output().unwrap();
+    let output = run(command, directory, args);
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -11,11 +11,13 @@ use std::cell::{Cell, RefCell};
 /// Messages that `publish_until_confirmed` publishes per round.
 const ROUND_MESSAGES: usize = 500;
 
-/// Publishes the messages 0 to `count` (queue and body) in order, in rounds, over one connection after another. A round that is not confirmed
-/// as a whole is published again.
-pub fn publish_until_confirmed(url: &str, count: usize, message: impl Fn(usize) -> (String, Vec<u8>)) {
+/// Publishes the messages 0 to `count` (queue and body) in order, in rounds, over one connection after another; of several URLs with commas
+/// between them to each in turn. A round that is not confirmed as a whole is published again.
+pub fn publish_until_confirmed(urls: &str, count: usize, message: impl Fn(usize) -> (String, Vec<u8>)) {
     let mut confirmed = 0;
+    let mut urls = urls.split(',').cycle();
     let mut rounds = || -> Result<()> {
+        let url = urls.next().context("no URL")?;
         let mut connection =
             Connection::insecure_open(&format!("{url}?heartbeat=10&connection_timeout=5000"))?;
         let channel = connection.open_channel(None)?;

@@ -1,7 +1,10 @@
 //! A file of lines that is only appended to, such as `rejected.jsonl` and `unmatched.csv`, and the reading of whole lines. Cuts off what
 //! follows the last line break, and nothing else.
 
-use crate::disk::{Disk, DiskFile, cannot_read, cannot_write, directory_of, is_in_place};
+use crate::{
+    disk::{Disk, DiskFile, cannot_read, cannot_write, directory_of, is_in_place},
+    journal::rotation::rotate,
+};
 use anyhow::{Context, Result};
 use glue::number::counted;
 use redb::StorageBackend;
@@ -62,6 +65,19 @@ impl<D: Disk> LineFile<D> {
             *self = LineFile::open(&self.disk, &self.path)?;
         }
         Ok(())
+    }
+
+    /// Renames the file to the next number and opens a new one.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn rotate(&mut self) -> Result<()> {
+        self.cut_unfinished()?;
+        self.file.sync_data().with_context(|| cannot_write(&self.path))?;
+        if let Some(numbered) = rotate(&self.disk, &self.path)? {
+            log::info!("{} is a new file; the one before is {}", self.path.display(), numbered.display());
+        }
+        self.follow_path()
     }
 
     /// Appends whole lines and makes them durable.

@@ -12,6 +12,7 @@ pub mod lock;
 mod pending;
 mod recovery;
 pub mod rejects;
+mod rotation;
 mod row_log;
 pub mod settings;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::{
         halt::Halt,
         recovery::recover,
         rejects::{Reject, Rejects},
+        rotation::rotate,
         row_log::RowLog,
         settings::{Hooks, Settings},
         store::Store,
@@ -87,7 +89,7 @@ impl<'h, D: Disk> Journal<'h, D> {
         // Opening the log makes its name durable, and with it the store's in the same directory.
         let log = recover(&disk, &directory.join("metric_log.csv"), &mut store, &mut hooks.reading)?;
         let rejects = Rejects::open(&disk, &directory.join("rejected.jsonl"))?;
-        let unmatched = Unmatched::open(&disk, &directory.join("unmatched.csv"))?;
+        let unmatched = Unmatched::open(&disk, &directory.join("unmatched.csv"), settings.log_max_bytes)?;
         let clock = AgeClock::resume(store.write(Durability::None, |tables| tables.clock())?, now);
         let join = Join::new(settings.compares_predictions, store.labels.clone());
         Ok(Journal {
@@ -168,21 +170,34 @@ impl<'h, D: Disk> Journal<'h, D> {
         self.until_room(|journal| journal.commit_synced(|_| Ok(())))
     }
 
-    /// Appends the rows to the log and syncs them.
+    /// Appends the rows to the log and syncs them. A log that they would make too large gets a number before.
     fn append_rows(&mut self, joined: &Joined, now: Now) -> Result<(), Halt> {
         if joined.rows.is_empty() {
             return Ok(());
         }
         let (mut lines, logged_at) = (Vec::new(), unix_seconds(now.unix_ms));
         self.until_room(|journal| {
-            journal.ensure_current()?;
-            lines.clear();
-            for row in &joined.rows {
-                journal.log.columns.write(&mut lines, row, &logged_at, &journal.store.labels)?;
+            loop {
+                journal.ensure_current()?;
+                lines.clear();
+                for row in &joined.rows {
+                    journal.log.columns.write(&mut lines, row, &logged_at, &journal.store.labels)?;
+                }
+                if !journal.log.is_full(lines.len(), journal.settings.log_max_bytes) {
+                    return Ok(journal.log.append(&lines)?);
+                }
+                journal.rotate_log()?;
             }
-            Ok(journal.log.append(&lines)?)
         })?;
         log::debug!("made {} durable", counted(joined.rows.len() as u64, "row", "rows"));
+        Ok(())
+    }
+
+    /// Renames the log to the next number. What follows finds it renamed, and begins a new one.
+    fn rotate_log(&mut self) -> Result<(), Halt> {
+        // The store then knows all of its rows, so that it may be moved or deleted from now on.
+        self.commit_synced(|_| Ok(()))?;
+        rotate(&self.log.disk, &self.log.path)?;
         Ok(())
     }
 

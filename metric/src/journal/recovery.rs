@@ -17,7 +17,11 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use glue::number::counted;
 use redb::Durability;
-use std::{io::BufReader, path::Path};
+use std::{
+    cmp::Ordering,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
 
 /// Rows adopted per commit. Bounds memory.
 const ADOPTED_PER_WRITE: usize = 10_000;
@@ -48,20 +52,24 @@ pub fn recover<D: Disk>(
     let known = store.write(Durability::Immediate, |tables| tables.log_position())?;
     let mut log = RowLog::open(disk, path)?;
     let header = read_header(&mut log)?;
+    log.header_len = header.len;
     let mut findings = Findings::default();
     let start = match known {
         None => header,
         Some(known) if known.inode == header.inode && log.continues(&known)? => known,
         Some(known) => {
-            adopt_renamed(disk, path, store, &known, reading, &mut findings)?;
+            let renamed = adopt_renamed(disk, path, store, &known, reading, &mut findings)?;
             // A copy, such as a restored backup. The same header alone proves nothing.
             if known.len > header.len && log.continues(&known)? {
                 LogPosition { inode: header.inode, ..known }
             } else {
-                log::info!(
-                    "{} is not the previous log, which was renamed, deleted or changed",
-                    path.display()
-                );
+                let path = path.display();
+                match renamed {
+                    Some(renamed) => {
+                        log::info!("{path} is a new log; the one before is {}", renamed.display())
+                    }
+                    None => log::info!("{path} is not the previous log, which was moved, deleted or changed"),
+                }
                 header
             }
         }
@@ -112,7 +120,8 @@ fn read_header<D: Disk>(log: &mut RowLog<D>) -> Result<LogPosition> {
     log.position_at(header_len)
 }
 
-/// Finds the log at the last known position under another name in its directory, and adopts the rows that the store does not know.
+/// Finds the log at the last known position under another name in its directory, and adopts the rows that the store does not know. Returns
+/// its path.
 fn adopt_renamed<D: Disk>(
     disk: &D,
     path: &Path,
@@ -120,25 +129,27 @@ fn adopt_renamed<D: Disk>(
     known: &LogPosition,
     reading: &mut Reading,
     findings: &mut Findings,
-) -> Result<(), Halt> {
+) -> Result<Option<PathBuf>, Halt> {
     let directory = directory_of(path);
     let files = disk.list(directory).with_context(|| cannot_read(directory))?;
-    let of_inode =
-        files.into_iter().filter(|(found, identity)| identity.inode == known.inode && found != path);
+    let files = files.into_iter().filter_map(|(found, identity)| Some((found, identity?)));
+    let of_inode = files.filter(|(found, identity)| identity.inode == known.inode && found != path);
     for (renamed, identity) in of_inode {
         // Another program may compress or remove it at any time.
-        if identity.len <= known.len {
-            continue;
+        match identity.len.cmp(&known.len) {
+            Ordering::Less => continue,
+            // The store knows all of its rows.
+            Ordering::Equal => return Ok(Some(renamed)),
+            Ordering::Greater => {}
         }
         let mut log = RowLog::open(disk, &renamed)?;
         if log.continues(known)? {
             read_header(&mut log)?;
             read_rows(&log, store, known.len, reading, findings)?;
-            log::info!("{} is the previous log; its last rows are recovered", renamed.display());
-            return Ok(());
+            return Ok(Some(renamed));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Reads the log from the offset `begin` and adopts its rows. Returns the position behind the last whole line.

@@ -26,6 +26,8 @@ pub struct RowLog<D: Disk> {
     pub path: PathBuf,
     pub file: D::File,
     pub columns: Columns,
+    /// The length of the header and of blank lines before it.
+    pub header_len: u64,
     pub position: LogPosition,
     /// An append failed and its remains could not be cut off: the file is longer than `position`.
     is_torn: bool,
@@ -44,7 +46,7 @@ impl<D: Disk> RowLog<D> {
         let inode = file.identity().with_context(|| cannot_read(path))?.inode;
         let position = LogPosition { inode, ..LogPosition::default() };
         let (disk, path, columns) = (disk.clone(), path.to_owned(), Columns::usual());
-        Ok(RowLog { disk, path, file, columns, position, is_torn: false })
+        Ok(RowLog { disk, path, file, columns, header_len: 0, position, is_torn: false })
     }
 
     /// Whether the path still leads to this file and no other program has written to it.
@@ -57,6 +59,11 @@ impl<D: Disk> RowLog<D> {
         let ours = self.file.identity().with_context(named)?;
         let there = self.disk.find(&self.path).with_context(named)?;
         Ok(there == Some(ours) && ours.len == self.position.len)
+    }
+
+    /// Whether the log has rows, and with so many further bytes would have more than `bytes_max`.
+    pub fn is_full(&self, further: usize, bytes_max: u64) -> bool {
+        self.position.len > self.header_len && self.position.len + further as u64 > bytes_max
     }
 
     /// Appends whole lines and makes them durable.

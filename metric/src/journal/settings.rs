@@ -18,6 +18,8 @@ pub struct Settings {
     pub age_max_ms: u64,
     /// At least this many ids of rows are remembered, at most twice as many.
     pub done_ids: u64,
+    /// The log and `unmatched.csv` get a number and a new file begins before they would have more bytes than this.
+    pub log_max_bytes: u64,
 }
 
 /// Called while a log is read, with its path, the bytes read so far, all bytes, and the counts so far. If it returns false, reading ends.

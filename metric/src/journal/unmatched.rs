@@ -21,6 +21,7 @@ const HEADER: &[u8] = b"id,kind,value,received_at\n";
 pub struct Unmatched<D: Disk> {
     disk: D,
     path: PathBuf,
+    bytes_max: u64,
     /// `None` until the first half expires.
     file: Option<LineFile<D>>,
 }
@@ -28,13 +29,13 @@ pub struct Unmatched<D: Disk> {
 impl<D: Disk> Unmatched<D> {
     /// # Errors
     /// Names the file.
-    pub fn open(disk: &D, path: &Path) -> Result<Unmatched<D>> {
+    pub fn open(disk: &D, path: &Path, bytes_max: u64) -> Result<Unmatched<D>> {
         let exists = disk.find(path).with_context(|| cannot_read(path))?.is_some();
         let file = if exists { Some(LineFile::open(disk, path)?) } else { None };
-        Ok(Unmatched { disk: disk.clone(), path: path.to_owned(), file })
+        Ok(Unmatched { disk: disk.clone(), path: path.to_owned(), bytes_max, file })
     }
 
-    /// Appends the halves and makes them durable.
+    /// Appends the halves and makes them durable. A file that they would make too large gets a number before.
     ///
     /// # Errors
     /// Names the file, which then ends as before.
@@ -43,11 +44,6 @@ impl<D: Disk> Unmatched<D> {
             Some(file) => file,
             none => none.insert(LineFile::open(&self.disk, &self.path)?),
         };
-        file.follow_path()?;
-        if file.len()? == 0 {
-            // Synced by itself, so that no power cut leaves lines without it.
-            file.append(HEADER)?;
-        }
         let mut lines = Vec::new();
         for (id, Half { side, value, received, .. }) in halves {
             write_text(&mut lines, id)?;
@@ -55,6 +51,15 @@ impl<D: Disk> Unmatched<D> {
             write!(lines, ",{kind},")?;
             write_value(&mut lines, *value, labels)?;
             writeln!(lines, ",{}", unix_seconds(received.unix_ms))?;
+        }
+        file.follow_path()?;
+        let len = file.len()?;
+        if len > HEADER.len() as u64 && len + lines.len() as u64 > self.bytes_max {
+            file.rotate()?;
+        }
+        if file.len()? == 0 {
+            // Synced by itself, so that no power cut leaves lines without it.
+            file.append(HEADER)?;
         }
         file.append(&lines)
     }

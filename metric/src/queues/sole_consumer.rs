@@ -46,6 +46,8 @@ pub fn hold_lock(
 }
 
 const COUNT_EVERY: Duration = Duration::from_secs(10);
+/// For a moment after its broker has restarted, a quorum queue counts consumers of before, which are gone. So what is found is looked at again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Counts the other consumers of queues that this process consumes, on a channel and a thread of its own, and logs changes. Ends when it is
 /// dropped, or with the connection.
@@ -54,27 +56,44 @@ pub fn watch(channel: Channel, queues: [String; 2]) -> Worker<Infallible> {
 }
 
 fn watch_until(end: &Receiver<Infallible>, channel: &Channel, queues: &[String; 2]) {
-    let mut others = [0, 0];
+    let mut known = [0, 0];
+    let mut seen = known;
     loop {
-        for (queue, before) in queues.iter().zip(&mut others) {
-            // The consumers report the end of the connection.
-            let Ok(found) = channel.queue_declare_passive(queue) else { return };
-            let others = found.declared_consumer_count().unwrap_or(0).saturating_sub(1);
-            if others == *before {
-                continue;
-            }
-            *before = others;
-            if others == 0 {
-                log::info!("queue {queue} has no other consumer any more");
-            } else {
-                let others = counted(others.into(), "other consumer", "other consumers");
-                log::warn!(
-                    "queue {queue} has {others}: each message goes to only one consumer, so halves are missed here"
-                );
+        // The consumers report the end of the connection.
+        let Ok(found) = count_others(channel, queues) else { return };
+        // Changes that are there at two looks in a row.
+        for ((queue, known), (found, seen)) in queues.iter().zip(&mut known).zip(found.into_iter().zip(seen))
+        {
+            if found == seen && found != *known {
+                *known = found;
+                log_others(queue, found);
             }
         }
-        if end.recv_timeout(COUNT_EVERY) == Err(RecvTimeoutError::Disconnected) {
+        seen = found;
+        let wait = if found == known { COUNT_EVERY } else { LOOK_AGAIN_AFTER };
+        if end.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
             return;
         }
+    }
+}
+
+/// Consumers of each queue without this process.
+fn count_others(channel: &Channel, queues: &[String; 2]) -> amiquip::Result<[u32; 2]> {
+    let count = |queue: &String| {
+        let found = channel.queue_declare_passive(queue)?;
+        Ok(found.declared_consumer_count().unwrap_or(0).saturating_sub(1))
+    };
+    let [y_true, y_pred] = queues;
+    Ok([count(y_true)?, count(y_pred)?])
+}
+
+fn log_others(queue: &str, others: u32) {
+    if others == 0 {
+        log::info!("queue {queue} has no other consumer any more");
+    } else {
+        let others = counted(others.into(), "other consumer", "other consumers");
+        log::warn!(
+            "queue {queue} has {others}: each message goes to only one consumer, so halves are missed here"
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! `message.rs` then finds the reason.
 
 use crate::wire::{
-    group, id,
+    group,
     labels::Labels,
     model::Model,
     sample::{Content, SAMPLES_MAX, Sample, Value},
@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for One<'_> {
             }
         }
         let (Some(id), Some(value)) = (id, body) else { return Err(A::Error::custom("")) };
-        id::check(id).map_err(A::Error::custom)?;
+        self.content.check_id(id).map_err(A::Error::custom)?;
         let group = group.and_then(|raw| {
             let mut dropped = self.dropped.get();
             let group = group::read(raw.get(), &mut dropped);

@@ -2,7 +2,7 @@
 
 use crate::wire::{
     describe, fast, group,
-    id::{self, Id},
+    id::Id,
     json,
     sample::{BODY_BYTES_MAX, Content, Refused, SAMPLES_MAX, Sample},
     value,
@@ -88,18 +88,18 @@ fn sample(text: &str, content: &Content, dropped: &mut u64) -> Result<Sample, St
             ["duplicate field ", key, ..] => format!("the key {key} is there twice"),
             _ => format!("not JSON: {e}"),
         })?;
-    let id = sample_id(id)?;
+    let id = sample_id(id, content)?;
     let value = value::read(body, content)?;
     let group = group.and_then(|raw| group::read(raw, dropped));
     Ok(Sample { id: Id::from(&*id), value, group })
 }
 
-fn sample_id(raw: &str) -> Result<Cow<'_, str>, String> {
+fn sample_id<'a>(raw: &'a str, content: &Content) -> Result<Cow<'a, str>, String> {
     let id = match json::text(raw) {
         Some(text) => text.map_err(|e| format!("the id: {e}"))?,
         None => return Err(format!("the id is {}, neither a string nor a number", describe::value(raw))),
     };
-    id::check(&id)?;
+    content.check_id(&id)?;
     Ok(id)
 }
 
@@ -126,12 +126,12 @@ mod tests {
         let name = case["task"].as_str().unwrap_or("regression");
         let at = Task::ALL.iter().position(|(task, _)| *task == name).unwrap();
         let (task, model) = (Task::ALL[at].1, (case["queue"] == "features").then_some(&models[at]));
-        let [y_true, y_pred] = Content::of_queues(&Labels::new(task), model);
+        let [y_true, y_pred] = Content::of_queues(&Labels::new(task), model, None);
         if case["queue"] == "y_true" { y_true } else { y_pred }
     }
 
     fn numbers() -> Content<'static> {
-        let [y_true, _] = Content::of_queues(&Labels::new(Task::Regression), None);
+        let [y_true, _] = Content::of_queues(&Labels::new(Task::Regression), None, None);
         y_true
     }
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// The samples of a case: id, value and, if it has one, group; features as the model's prediction, and classes by their names.
-    fn samples(case: &Value, Content { value, labels }: &Content) -> Vec<Sample> {
+    fn samples(case: &Value, Content { value, labels, .. }: &Content) -> Vec<Sample> {
         let number = |value: &Value| value.as_f64().unwrap();
         let sample = |sample: &Value| Sample {
             id: sample[0].as_str().unwrap().into(),

@@ -2,10 +2,11 @@
 
 use crate::wire::{
     group::Group,
-    id::Id,
+    id::{self, Id},
     labels::{Labels, Task},
     model::Model,
 };
+use glue::amqp::Partition;
 
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const SAMPLES_MAX: usize = 10_000;
@@ -31,6 +32,8 @@ pub struct Refused<'a> {
 pub struct Content<'a> {
     pub value: Value<'a>,
     pub labels: Labels,
+    /// Its ids are of this one; none: of any.
+    pub partition: Option<Partition>,
 }
 
 /// What a body is.
@@ -48,13 +51,24 @@ pub enum Value<'a> {
 
 impl<'a> Content<'a> {
     /// The contents of the queue of true values and of the other one: that of features if there is a model, else that of predictions.
-    pub fn of_queues(labels: &Labels, model: Option<&'a Model>) -> [Content<'a>; 2] {
+    pub fn of_queues(
+        labels: &Labels,
+        model: Option<&'a Model>,
+        partition: Option<Partition>,
+    ) -> [Content<'a>; 2] {
         let (y_true, y_pred) = match labels.task {
             Task::Regression => (Value::Number, Value::Number),
             Task::Binary => (Value::Outcome, Value::Probability),
             Task::Classes => (Value::Class, Value::Class),
         };
         let y_pred = model.map_or(y_pred, Value::Features);
-        [y_true, y_pred].map(|value| Content { value, labels: labels.clone() })
+        [y_true, y_pred].map(|value| Content { value, labels: labels.clone(), partition })
+    }
+
+    /// # Errors
+    /// Says what is wrong with the id.
+    pub fn check_id(&self, id: &str) -> Result<(), String> {
+        id::check(id)?;
+        self.partition.map_or(Ok(()), |partition| partition.check(id))
     }
 }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// Says what the body is, and what is allowed.
-pub fn read(body: &str, Content { value, labels }: &Content) -> Result<f64, String> {
+pub fn read(body: &str, Content { value, labels, .. }: &Content) -> Result<f64, String> {
     let read: &dyn Fn(&str) -> Result<f64, String> = match value {
         Value::Number => &finite,
         Value::Outcome => &outcome,
@@ -97,7 +97,7 @@ mod tests {
     use crate::wire::labels::Task;
 
     fn content<'a>(task: Task, model: Option<&'a Model>) -> [Content<'a>; 2] {
-        Content::of_queues(&Labels::new(task), model)
+        Content::of_queues(&Labels::new(task), model, None)
     }
 
     fn number(body: &str) -> Result<f64, String> {

@@ -14,22 +14,29 @@ use std::{
 };
 
 /// The calls that change something on the disk.
-const CALLS: [&str; 6] = ["write", "pwrite64", "fdatasync", "fsync", "ftruncate", "rename"];
-const FILES: [&str; 5] =
-    ["metric_log.csv", "metric.redb", "metric.redb.new", "rejected.jsonl", "unmatched.csv"];
+pub const CALLS: [&str; 6] = ["write", "pwrite64", "fdatasync", "fsync", "ftruncate", "rename"];
+const FILES: [&str; 6] = [
+    "metric_log.csv",
+    "metric_log.000001.csv",
+    "metric.redb",
+    "metric.redb.new",
+    "rejected.jsonl",
+    "unmatched.csv",
+];
 const PAIRS: usize = 10;
 const INVALID: usize = 2;
 
 /// A log directory and queues of its own.
-struct Scene {
+pub struct Scene {
     url: String,
     prefix: String,
-    directory: Directory,
+    pub directory: Directory,
     peer: Peer,
+    pub log_max_bytes: &'static str,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub fn new() -> Scene {
         Scene::of_queues(prefix())
     }
 
@@ -39,22 +46,27 @@ impl Scene {
         for queue in ["y_true", "y_pred"] {
             peer.declare_transient(&format!("{prefix}{queue}"));
         }
-        Scene { url, prefix, directory: Directory::new(), peer }
+        Scene { url, prefix, directory: Directory::new(), peer, log_max_bytes: "" }
     }
 
     fn settings(&self) -> Vec<(&str, &str)> {
         // A few deliveries a batch, so that the work takes several.
         let more = [("predictions", "y_pred"), ("prefetch", "16"), ("queue-type", "existing")];
+        let more = [&more[..], &[("log-max-bytes", self.log_max_bytes)]].concat();
         settings(&self.url, &self.prefix, &self.directory, &more)
     }
 
-    fn metric(&self) -> Service {
+    pub fn metric(&self) -> Service {
         Service::start(env!("CARGO_BIN_EXE_metric"), &self.settings())
     }
 
     /// `what` (`error=EIO`, `signal=KILL`) comes of the calls of a kind with these numbers on files of the log directory.
     fn disturbed(&self, call: &str, what: &str, numbers: &str) -> Service {
-        let mut options = vec![format!("--trace={call}"), format!("--inject={call}:{what}:when={numbers}")];
+        self.disturbed_as(vec![format!("--trace={call}"), format!("--inject={call}:{what}:when={numbers}")])
+    }
+
+    /// The service under strace with these options, for calls on files of the log directory.
+    pub fn disturbed_as(&self, mut options: Vec<String>) -> Service {
         let paths = FILES.iter().map(|file| self.directory.file(file)).chain([self.directory.0.clone()]);
         options.extend(paths.flat_map(|path| ["-P".to_owned(), path.to_str().unwrap().to_owned()]));
         Service::start_traced(env!("CARGO_BIN_EXE_metric"), &self.settings(), &options, &self.trace())
@@ -69,7 +81,7 @@ impl Scene {
         fs::read_to_string(self.trace()).unwrap().matches("INJECTED").count()
     }
 
-    fn publish(&mut self, queue: &str, bodies: impl Iterator<Item = String>) {
+    pub fn publish(&mut self, queue: &str, bodies: impl Iterator<Item = String>) {
         let queue = format!("{}{queue}", self.prefix);
         bodies.for_each(|body| self.peer.publish(&queue, body.as_bytes()));
         self.peer.confirmed();

@@ -3,10 +3,10 @@
 
 use crate::{
     ledger::{Ledger, Seen},
-    settings,
+    names, settings,
 };
 use glue::testing::{Direction, Directory, Node, Peer, Proxy, Service, count, figure, random, wait_for};
-use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, fs, io::ErrorKind, path::Path};
 
 /// Where Debian's package puts the library that lets a process see another time.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -44,19 +44,30 @@ struct Story<'l> {
     is_broker_up: bool,
     /// By which the service's system clock is wrong.
     clock: &'static str,
-    /// The log and those that it was renamed to.
-    logs: Vec<Seen>,
+    log_max_bytes: &'static str,
+    seen: Seen,
     told: BTreeMap<Event, usize>,
 }
 
 impl<'l> Story<'l> {
-    fn begin(ledger: &'l Ledger) -> Story<'l> {
+    fn begin(ledger: &'l Ledger, log_max_bytes: &'static str) -> Story<'l> {
         let (node, directory) = (Node::start(), Directory::new());
         let proxy = Proxy::start(&node.url, false);
-        let service = start(&proxy, ledger, &directory, "+0");
+        let service = start(&proxy, ledger, &directory, "+0", log_max_bytes);
         service.wait_for_line("consuming");
-        let (clock, logs, told) = ("+0", vec![Seen::default()], BTreeMap::new());
-        Story { node, proxy, ledger, directory, service, is_broker_up: true, clock, logs, told }
+        let (clock, seen, told) = ("+0", Seen::default(), BTreeMap::new());
+        Story {
+            node,
+            proxy,
+            ledger,
+            directory,
+            service,
+            is_broker_up: true,
+            clock,
+            log_max_bytes,
+            seen,
+            told,
+        }
     }
 
     fn tell(&mut self, event: Event, rng: &mut fastrand::Rng) {
@@ -89,25 +100,22 @@ impl<'l> Story<'l> {
 
     fn start(&mut self) {
         self.look();
-        self.service = start(&self.proxy, self.ledger, &self.directory, self.clock);
+        self.service = start(&self.proxy, self.ledger, &self.directory, self.clock, self.log_max_bytes);
     }
 
     fn rename_log(&mut self) {
         self.look();
-        let renamed = format!("metric_log.{:06}.csv", self.logs.len());
-        let log = self.directory.file("metric_log.csv");
-        // Renamed already, and no row came since.
-        if !log.exists() {
-            return;
+        let renamed = format!("metric_log.by_hand_{}.csv", self.told[&Event::RenameLog]);
+        // There is none if it was renamed already, and no row came since.
+        match fs::rename(self.directory.file("metric_log.csv"), self.directory.file(&renamed)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            renamed => renamed.unwrap(),
         }
-        fs::rename(log, self.directory.file(&renamed)).unwrap();
-        self.logs.last_mut().unwrap().follow(&renamed);
-        self.logs.push(Seen::default());
     }
 
     /// No row that was seen is gone or changed, in whichever file.
     fn look(&mut self) {
-        self.logs.iter_mut().for_each(|seen| _ = seen.look(&self.directory));
+        self.seen.look(&self.directory);
     }
 
     /// All that was published was delivered, though not all of it need be acknowledged.
@@ -119,14 +127,15 @@ impl<'l> Story<'l> {
 
     fn rows(&mut self) -> usize {
         self.look();
-        self.logs.iter().map(Seen::rows).sum()
+        self.seen.rows()
     }
 }
 
-fn start(proxy: &Proxy, ledger: &Ledger, directory: &Directory, clock: &str) -> Service {
+fn start(proxy: &Proxy, ledger: &Ledger, directory: &Directory, clock: &str, log_max_bytes: &str) -> Service {
     // RabbitMQ 3.10 at times loses a quorum queue for good when it is killed soon after a start; `broker_faults` has those.
     let queues = [ledger.task(), ("predictions", "y_pred"), ("queue-type", "classic")];
-    let more = [&queues[..], &[("pending-max-age", AGE_MAX), ("prefetch", "500")]].concat();
+    let limits = [("pending-max-age", AGE_MAX), ("prefetch", "500"), ("log-max-bytes", log_max_bytes)];
+    let more = [&queues[..], &limits].concat();
     let settings = settings(&proxy.url, ledger.prefix(), directory, &more);
     assert!(Path::new(FAKETIME).exists(), "{FAKETIME} is missing: run the tests with `make test-all`");
     let variables = [("LD_PRELOAD", FAKETIME), ("FAKETIME", clock), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
@@ -140,7 +149,8 @@ fn a_history_of_outages_rotations_restarts_and_clock_jumps_loses_and_doubles_not
     let rounds = count("CHAOS_HISTORY_ROUNDS", 5);
     let ledger = Ledger::new(count("CHAOS_HISTORY_PAIRS", 5_000), 1, &mut rng);
     let ledger = if rng.bool() { ledger.of_classes() } else { ledger };
-    let mut story = Story::begin(&ledger);
+    let log_max_bytes = *rng.choice(&["", "20000"]).unwrap();
+    let mut story = Story::begin(&ledger, log_max_bytes);
     let mut history = Vec::new();
     for round in 0..rounds {
         // First what is published while all is well, then up to four things at once.
@@ -167,7 +177,13 @@ fn a_history_of_outages_rotations_restarts_and_clock_jumps_loses_and_doubles_not
     ledger.check(&directory);
     figure(
         "outages, rotations, restarts and clock jumps in one history",
-        &format!("{} events: {told:?}; {} pairs of {}", history.len(), ledger.pairs(), ledger.task().1),
+        &format!(
+            "{} events: {told:?}; {} pairs of {} in {} logs",
+            history.len(),
+            ledger.pairs(),
+            ledger.task().1,
+            names(&directory, "metric_log").len()
+        ),
         seed,
     );
 }

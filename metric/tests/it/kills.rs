@@ -2,7 +2,7 @@
 
 use crate::{
     ledger::{Ledger, Seen},
-    metric,
+    metric, names,
 };
 use amiquip::{ConsumerMessage, ConsumerOptions};
 use glue::testing::{
@@ -38,33 +38,49 @@ fn wait_for_an_instant(
         return false;
     }
     let until = (seen + rng.usize(1..=rows_per_kill) * ROW_BYTES) as u64;
-    let log = directory.file("metric_log.csv");
-    wait_for("further rows", || fs::metadata(&log).is_ok_and(|log| log.len() > until).then_some(()));
+    let bytes = || {
+        let names = names(directory, "metric_log").into_iter();
+        names.filter_map(|name| fs::metadata(directory.file(&name)).ok()).map(|log| log.len()).sum::<u64>()
+    };
+    wait_for("further rows", || (bytes() > until).then_some(()));
     thread::sleep(Duration::from_micros(rng.u64(..5_000)));
     true
 }
 
 #[test]
 fn every_pair_gives_exactly_one_row_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_KILLS", 15), count("CHAOS_PAIRS", 15_000), 1, false);
+    kill_at_random_instants(count("CHAOS_KILLS", 15), count("CHAOS_PAIRS", 15_000), 1, false, "");
 }
 
 #[test]
 fn every_pair_of_batch_messages_gives_exactly_one_row_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_BATCH_PAIRS", 100_000), 100, false);
+    let (kills, pairs) = (count("CHAOS_BATCH_KILLS", 6), count("CHAOS_BATCH_PAIRS", 100_000));
+    kill_at_random_instants(kills, pairs, 100, false, "");
 }
 
 #[test]
 fn every_pair_of_classes_gives_exactly_one_row_with_their_names_whatever_is_killed() {
-    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_PAIRS", 15_000), 10, true);
+    kill_at_random_instants(count("CHAOS_BATCH_KILLS", 6), count("CHAOS_PAIRS", 15_000), 10, true, "");
 }
 
-fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize, is_of_classes: bool) {
+#[test]
+fn every_pair_gives_exactly_one_row_over_all_logs_that_got_a_number_whatever_is_killed() {
+    kill_at_random_instants(count("CHAOS_KILLS", 15), count("CHAOS_PAIRS", 15_000), 1, false, "8192");
+}
+
+fn kill_at_random_instants(
+    kills: usize,
+    pairs: usize,
+    batch: usize,
+    is_of_classes: bool,
+    log_max_bytes: &str,
+) {
     let (mut rng, seed) = random();
     let (url, directory) = (shared_broker(), Directory::new());
     let ledger = Ledger::new(pairs, batch, &mut rng);
     let ledger = if is_of_classes { ledger.of_classes() } else { ledger };
-    let settings = [ledger.task(), ("predictions", "y_pred"), ("prefetch", "500")];
+    let settings =
+        [ledger.task(), ("predictions", "y_pred"), ("prefetch", "500"), ("log-max-bytes", log_max_bytes)];
     let start = || metric(&url, ledger.prefix(), &directory, &settings);
     let mut service = start();
     service.wait_for_line("consuming");
@@ -77,7 +93,7 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize, is_of_class
             service.kill();
             hits.before_commit += adopted;
             let new = seen.look(&directory);
-            let is_at_work = is_behind_rows && !new.is_empty() && seen.rows() < ledger.early_rows();
+            let is_at_work = is_behind_rows && new > 0 && seen.rows() < ledger.early_rows();
             hits.behind_rows += usize::from(is_behind_rows);
             hits.at_work += usize::from(is_at_work);
             service = start();
@@ -92,12 +108,14 @@ fn kill_at_random_instants(kills: usize, pairs: usize, batch: usize, is_of_class
     assert_eq!(service.terminate(), Some(0));
     seen.look(&directory);
     ledger.check(&directory);
+    let logs = names(&directory, "metric_log").len();
+    assert_eq!(logs > 1, !log_max_bytes.is_empty(), "{logs} logs");
     let Hits { behind_rows, at_work, before_commit } = hits;
     figure(
         "kill -9 of metric at random instants",
         &format!(
             "{kills} kills, {at_work} of them while rows were written, {before_commit} between log and store; {pairs} pairs of \
-             {}, {batch} to a message",
+             {}, {batch} to a message, {logs} logs",
             ledger.task().1
         ),
         seed,

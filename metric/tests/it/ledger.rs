@@ -3,11 +3,7 @@
 
 use glue::testing::{Directory, prefix, publish_until_confirmed, wait_for};
 use serde_json::{Value, json};
-use std::{
-    collections::{HashMap, HashSet},
-    fs,
-    ops::Range,
-};
+use std::collections::{HashMap, HashSet};
 
 /// The second half of a pair comes up to so many pairs after the first.
 const APART: usize = 10_000;
@@ -290,39 +286,27 @@ fn rejected(directory: &Directory) -> (HashSet<(usize, u64)>, HashSet<usize>) {
     (conflicts, invalid)
 }
 
-/// The rows that were seen of a log: none of them may go or change.
-pub struct Seen {
-    name: String,
-    bytes: Vec<u8>,
-}
-
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen { name: "metric_log.csv".to_owned(), bytes: Vec::new() }
-    }
-}
+/// The whole lines that were seen of the log and of all that it was renamed to: none of them may go or change.
+#[derive(Default)]
+pub struct Seen(Vec<String>);
 
 impl Seen {
-    /// Asserts that what was seen is still there; gives the part that is new.
-    pub fn look(&mut self, directory: &Directory) -> Range<usize> {
-        let mut now = fs::read(directory.file(&self.name)).unwrap_or_default();
-        now.truncate(now.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
-        assert!(now.starts_with(&self.bytes), "a row that was seen is gone or changed");
-        let before = self.bytes.len();
-        self.bytes = now;
-        before..self.bytes.len()
-    }
-
-    /// The log was renamed.
-    pub fn follow(&mut self, name: &str) {
-        name.clone_into(&mut self.name);
+    /// Asserts that what was seen is still there. Returns the number of new rows.
+    pub fn look(&mut self, directory: &Directory) -> usize {
+        let before = self.rows();
+        let mut now = crate::all_logs(directory);
+        now.iter_mut().for_each(|log| log.truncate(log.rfind('\n').map_or(0, |end| end + 1)));
+        let is_there = |seen: &String| now.iter().any(|log| log.starts_with(seen));
+        assert!(self.0.iter().all(is_there), "a row that was seen is gone or changed");
+        self.0 = now;
+        self.rows() - before
     }
 
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.0.iter().map(String::len).sum()
     }
 
     pub fn rows(&self) -> usize {
-        self.bytes.iter().filter(|&&byte| byte == b'\n').count().saturating_sub(1)
+        self.0.iter().map(|log| log.lines().count().saturating_sub(1)).sum()
     }
 }

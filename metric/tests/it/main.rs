@@ -21,7 +21,9 @@ mod limits;
 mod log_directory;
 mod memory;
 mod outages;
+mod partitions;
 mod pipeline;
+mod rotation;
 mod scene;
 mod several_brokers;
 mod status;
@@ -60,10 +62,27 @@ fn rows(directory: &Directory) -> Vec<Row> {
 
 /// `metric_log.csv` and all that it was renamed to.
 fn all_logs(directory: &Directory) -> Vec<String> {
+    all_files(directory, "metric_log")
+}
+
+/// The texts of all files with this stem, as of one moment: another name means that one was renamed meanwhile.
+fn all_files(directory: &Directory, stem: &str) -> Vec<String> {
+    loop {
+        let names = names(directory, stem);
+        let texts = names.iter().map(|name| directory.read(name)).collect();
+        if crate::names(directory, stem) == names {
+            return texts;
+        }
+    }
+}
+
+/// The names of all files with this stem, in order.
+fn names(directory: &Directory, stem: &str) -> Vec<String> {
     let names = fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
-    let logs = names.filter(|name| name.starts_with("metric_log") && name.ends_with(".csv"));
-    logs.map(|name| directory.read(&name)).collect()
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(stem) && name.ends_with(".csv")).collect();
+    names.sort();
+    names
 }
 
 fn rows_of_all_logs(directory: &Directory) -> Vec<Row> {

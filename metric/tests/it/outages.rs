@@ -42,6 +42,7 @@ fn a_broker_that_restarts_or_dies_loses_and_doubles_nothing() {
     publish_pairs(&mut Peer::connect(&node.url), "", 3000..3100);
     wait_for_rows(&directory, 3100);
     assert!(service.lines().iter().any(|line| line.contains("WARN") && line.contains("connection lost")));
+    assert_eq!(service.count_lines("other consumer"), 0, "those of before a restart count");
     assert_eq!(service.terminate(), Some(0));
 }
 

@@ -51,12 +51,24 @@ impl Rule {
             Subject::Drift => drift(facts),
             Subject::Silence => self.silence(facts),
             Subject::Blind => Some(blind(facts, verdict)),
-            _ => self.number(facts),
+            _ => self.number(facts, LEAST_ROWS),
+        }
+    }
+
+    /// Of a file, which is judged however few rows it has. None where there is no such number.
+    pub fn judge_file(&self, facts: &Facts) -> Option<Finding> {
+        match self.subject {
+            Subject::Drift if facts.summary.changes.is_empty() => {
+                let text = "no change of the error was found".to_owned();
+                Some(Finding { is_bad: false, value: None, limit: None, since_s: facts.now_s, text })
+            }
+            Subject::Drift => drift(facts),
+            _ => self.number(facts, 1),
         }
     }
 
     /// Of the window's rows, of all rows of a group, of all predictions, or of the messages of the last minutes.
-    fn number(&self, facts: &Facts) -> Option<Finding> {
+    fn number(&self, facts: &Facts, least_rows: u64) -> Option<Finding> {
         let (summary, backlog) = (facts.summary, facts.backlog);
         let window = &summary.window;
         let mae_name = terms(summary.task).mae;
@@ -68,7 +80,7 @@ impl Rule {
                 let share = backlog.rejections().share_of_many()?;
                 (share, format!("{} of the messages of the last 10 min were rejected", percent(share)))
             }
-            _ if summary.all.n < LEAST_ROWS => return None,
+            _ if summary.all.n < least_rows => return None,
             Subject::Mae => of_rows(mae_name, window.mae)?,
             Subject::Rmse => of_rows("RMSE", window.rmse)?,
             Subject::Bias => of_rows("mean error (bias)", window.bias)?,
@@ -90,7 +102,7 @@ impl Rule {
                 (share, format!("{} of the predictions have their truth", percent(share)))
             }
             Subject::DelayP95 => {
-                let delay_s = summary.window_delay.p95_s.filter(|_| summary.delay.n >= LEAST_ROWS)?;
+                let delay_s = summary.window_delay.p95_s.filter(|_| summary.delay.n >= least_rows)?;
                 (delay_s, format!("p95 of the label delay {} {over}", clock::duration(delay_s)))
             }
             Subject::Drift | Subject::Silence | Subject::Blind => return None,

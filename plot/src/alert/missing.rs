@@ -58,10 +58,11 @@ pub fn work(status: &Status) -> String {
         "reconnecting" => ("waits for the broker", "; see that it runs, and that AMQP_URL is right"),
         "waiting_for_room" => ("waits for room on its disk", "; make room"),
         "recovering" => ("recovers from its log", ""),
+        "missing" => ("has no metric_status.json beside the logs", "; start it, or name its log too"),
         _ => ("does not consume", ""),
     };
     let reason = status.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-    format!("metric {doing}{reason}{step}")
+    format!("{} {doing}{reason}{step}", status.metric())
 }
 
 /// `; the last: …`, or nothing.

@@ -2,7 +2,7 @@
 //! Never counts a row.
 
 pub mod alarms;
-mod judge;
+pub mod judge;
 pub mod message;
 mod missing;
 pub mod outbox;

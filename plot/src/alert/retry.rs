@@ -1,7 +1,7 @@
 //! When to try again: the backoff, and what a receiver asks for.
 //! Never waits itself.
 
-use crate::words::clock;
+use crate::calendar;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ fn date_s(text: &str) -> Option<f64> {
     let parts: Vec<&str> = date.split(' ').collect();
     let [day, month, year, time, "GMT"] = parts.as_slice() else { return None };
     let month = MONTHS.iter().position(|name| name == month)? + 1;
-    clock::parse_s(&format!("{year}-{month:02}-{day}T{time}"))
+    calendar::parse_s(&format!("{year}-{month:02}-{day}T{time}"))
 }
 
 #[cfg(test)]

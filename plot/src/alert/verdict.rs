@@ -105,10 +105,15 @@ impl Facts<'_> {
             let since_s = known.or(since_s).unwrap_or(self.now_s);
             plain(Standing::Blind, Some(since_s), format!("Blind since {}: {text}", self.time(since_s)))
         });
-        blind.or_else(|| self.silence()).unwrap_or_else(|| match self.summary.changes.last() {
+        blind.or_else(|| self.silence()).unwrap_or_else(|| self.verdict_of_rows())
+    }
+
+    /// The verdict by the rows alone, as that of a file.
+    pub fn verdict_of_rows(&self) -> Verdict {
+        match self.summary.changes.last() {
             Some(change) => self.changed(change),
             None => self.unchanged(),
-        })
+        }
     }
 
     /// Why the monitor sees nothing, and since when, in Unix seconds.
@@ -123,13 +128,13 @@ impl Facts<'_> {
         let status = backlog.status.as_ref()?;
         if status.state == "stopped" {
             let text = match &status.reason {
-                Some(reason) => format!("metric has failed: {reason}"),
-                None => "metric was stopped; start it again".to_owned(),
+                Some(reason) => format!("{} has failed: {reason}", status.metric()),
+                None => format!("{} was stopped; start it again", status.metric()),
             };
             return Some((Some(status.at_s), text));
         }
         if backlog.is_gone(*now_s) {
-            return Some((Some(status.at_s), "metric is gone; start it again".to_owned()));
+            return Some((Some(status.at_s), format!("{} is gone; start it again", status.metric())));
         }
         if let Some(since_s) = backlog.idle_since_s.filter(|since_s| now_s - since_s > GONE_S) {
             return Some((Some(since_s), missing::work(status)));

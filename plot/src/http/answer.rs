@@ -3,8 +3,11 @@
 
 use crate::http::hosts::{self, Refused};
 use crate::http::live::Live;
-use crate::http::rendered::{Document, Rendered};
+use crate::http::query;
+use crate::http::rendered::{self, Document, Rendered};
 use crate::logs::follow::State;
+use crate::unix_time::now_s;
+use crate::view::asked::Asked;
 use crate::view::page;
 use crate::view::picture::{PNG_NAME, SVG_NAME};
 use crate::view::prometheus;
@@ -13,7 +16,7 @@ use std::sync::Arc;
 /// Sent with every answer. The page loads nothing from other hosts, and no other page may show it in a frame.
 const HEADERS: &str = "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
     Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
-    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\nConnection: close\r\n\r\n";
+    img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\nConnection: close\r\n\r\n";
 
 pub struct Answer {
     /// Status and headers, without [`HEADERS`].
@@ -52,6 +55,8 @@ pub fn answer(head: &str, rendered: &mut Rendered) -> Answer {
 
 struct Request<'a> {
     path: &'a str,
+    /// Behind `?`; empty without one.
+    query: &'a str,
     /// Entity tag of the document that the client has already.
     known: Option<&'a str>,
     head_only: bool,
@@ -94,8 +99,10 @@ impl<'a> Request<'a> {
         if !head_only && method != "GET" {
             return Err(Answer::text("405 Method Not Allowed\r\nAllow: GET, HEAD", "only GET and HEAD"));
         }
-        let path = target.split('?').next().unwrap_or_default();
-        Ok(Request { path, known: values("if-none-match").next(), head_only })
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        // Of a target that names its host alone.
+        let path = if path.is_empty() && authority.is_some() { "/" } else { path };
+        Ok(Request { path, query, known: values("if-none-match").next(), head_only })
     }
 }
 
@@ -105,8 +112,7 @@ fn absolute_form(target: &str) -> Option<(&str, &str)> {
     const SCHEME: &str = "http://";
     let (scheme, rest) = target.split_at_checked(SCHEME.len())?;
     let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(path_at);
-    scheme.eq_ignore_ascii_case(SCHEME).then_some((host, if path.starts_with('/') { path } else { "/" }))
+    scheme.eq_ignore_ascii_case(SCHEME).then(|| rest.split_at(path_at))
 }
 
 fn unknown(name: &str) -> Answer {
@@ -121,18 +127,10 @@ fn unknown(name: &str) -> Answer {
 
 fn route(request: &Request, rendered: &mut Rendered) -> Answer {
     match request.path {
-        "/" => Answer::new("200 OK", "text/html; charset=utf-8", rendered.document(Document::Page)),
-        page::PARTS => {
-            let tag = rendered.tag();
-            if request.known == Some(&tag) {
-                // Without content: not even its length.
-                return Answer { head: format!("304 Not Modified\r\nETag: {tag}\r\n"), body: Arc::default() };
-            }
-            let status = format!("200 OK\r\nETag: {tag}");
-            Answer::new(&status, "application/json", rendered.document(Document::Parts))
-        }
-        "/stats.json" => Answer::new("200 OK", "application/json", rendered.document(Document::Stats)),
-        "/metrics" => Answer::new("200 OK", prometheus::CONTENT_TYPE, rendered.document(Document::Metrics)),
+        "/" => document(request, rendered, Document::Page),
+        page::PARTS => document(request, rendered, Document::Parts),
+        "/stats.json" => document(request, rendered, Document::Stats),
+        "/metrics" => document(request, rendered, Document::Metrics),
         "/healthz" => match rendered.live.health() {
             Ok(()) => Answer::text("200 OK", "ok"),
             Err(reason) => Answer::text("503 Service Unavailable", &reason),
@@ -146,6 +144,35 @@ fn route(request: &Request, rendered: &mut Rendered) -> Answer {
             ),
         },
     }
+}
+
+/// Of all rows, or of the range that the request asks for.
+fn document(request: &Request, rendered: &mut Rendered, document: Document) -> Answer {
+    let now_s = now_s() as i64;
+    let asked = match document {
+        Document::Metrics => Asked::All,
+        Document::Page | Document::Parts | Document::Stats => match query::read(request.query, now_s) {
+            Ok(asked) => asked,
+            Err(line) => return Answer::text("400 Bad Request", &line),
+        },
+    };
+    let of_range = rendered::of_range(&rendered.live, document, asked, now_s);
+    let content_type = match document {
+        Document::Page => "text/html; charset=utf-8",
+        Document::Parts | Document::Stats => "application/json",
+        Document::Metrics => prometheus::CONTENT_TYPE,
+    };
+    if document != Document::Parts {
+        let body = of_range.map_or_else(|| rendered.document(document), |text| text.into_bytes().into());
+        return Answer::new("200 OK", content_type, body);
+    }
+    let tag = of_range.as_deref().map_or_else(|| rendered.tag(), rendered::tag_of);
+    if request.known == Some(&tag) {
+        // Without content: not even its length.
+        return Answer { head: format!("304 Not Modified\r\nETag: {tag}\r\n"), body: Arc::default() };
+    }
+    let body = of_range.map_or_else(|| rendered.document(document), |text| text.into_bytes().into());
+    Answer::new(&format!("200 OK\r\nETag: {tag}"), content_type, body)
 }
 
 fn picture(live: &Live, name: &str, content_type: &str) -> Answer {

@@ -2,6 +2,7 @@
 //! Never computes or renders anything.
 
 use crate::logs::follow::State;
+use crate::stats::past::SharedPast;
 use crate::stats::summary::Summary;
 use crate::unix_time::now_s;
 use crate::view::moment::{Moment, STALLED};
@@ -17,6 +18,7 @@ pub struct Live {
     pub hosts: Vec<String>,
     /// Unix seconds; distinguishes this process from the one before it.
     pub started_s: u64,
+    pub past: SharedPast,
     moment: Mutex<Arc<Moment>>,
     /// The pictures as last written, by the names of their files. In memory: the server reads no file, so a bad disk does not hold it up.
     pictures: Mutex<HashMap<&'static str, Arc<[u8]>>>,
@@ -24,12 +26,13 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(logs: &[String], hosts: Vec<String>, summary: Arc<Summary>) -> Self {
+    pub fn new(logs: &[String], hosts: Vec<String>, summary: Arc<Summary>, past: SharedPast) -> Self {
         let started_s = now_s() as u64;
         Live {
             logs: logs.join(", "),
             hosts,
             started_s,
+            past,
             moment: Mutex::new(Arc::new(Moment::starting(summary))),
             pictures: Mutex::default(),
             heartbeat_s: AtomicU64::new(started_s),

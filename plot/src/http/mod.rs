@@ -4,5 +4,6 @@
 mod answer;
 pub mod hosts;
 pub mod live;
+mod query;
 mod rendered;
 pub mod server;

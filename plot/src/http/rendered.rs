@@ -2,9 +2,12 @@
 //! Keeps the documents of one moment only. A client that still reads an older one keeps that alive.
 
 use crate::http::live::Live;
+use crate::view::asked::Asked;
+use crate::view::range::RangeView;
 use crate::view::{json, page, prometheus};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, PoisonError};
 
 /// A document that is rendered from a moment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,10 +56,33 @@ impl Rendered {
     }
 }
 
+/// A document of a range of time. Rendered for each request, as a range that ends now is another one in each second, and there are as
+/// many ranges as people ask for.
+///
+/// None if all rows are asked for, or if the document is of no range.
+pub fn of_range(live: &Live, document: Document, asked: Asked, now_s: i64) -> Option<String> {
+    let view = RangeView::of(&mut live.past.lock().unwrap_or_else(PoisonError::into_inner), asked, now_s)?;
+    let (moment, is_stalled) = (live.moment(), live.stalled_s().is_some());
+    match document {
+        Document::Page => Some(page::range_document(&view, &moment, &live.logs, is_stalled)),
+        Document::Parts => Some(page::range_parts_json(&view, &moment, &live.logs, is_stalled)),
+        Document::Stats => Some(json::range_stats(&view, &moment).to_string()),
+        Document::Metrics => None,
+    }
+}
+
+/// HTTP entity tag of a text.
+pub fn tag_of(text: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::logs::follow::State;
+    use crate::stats::past::SharedPast;
     use crate::stats::statistics::Statistics;
     use crate::stats::summary::Summary;
     use crate::unix_time::now_s;
@@ -65,7 +91,7 @@ mod tests {
     #[test]
     fn a_document_is_rendered_once_for_a_moment() {
         let summary = || Arc::new(Summary::of(&Statistics::new(10)));
-        let live = Arc::new(Live::new(&["log.csv".to_owned()], Vec::new(), summary()));
+        let live = Arc::new(Live::new(&["log.csv".to_owned()], Vec::new(), summary(), SharedPast::default()));
         let mut rendered = Rendered::new(Arc::clone(&live));
         for document in [Document::Page, Document::Parts, Document::Stats, Document::Metrics] {
             let first = rendered.document(document);

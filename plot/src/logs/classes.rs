@@ -3,7 +3,7 @@
 
 use crate::logs::{
     interned::{Interned, text, unguarded},
-    row::{Fault, Row},
+    row::{Fault, Row, VALID_S},
 };
 use std::collections::VecDeque;
 
@@ -50,7 +50,10 @@ pub fn row(fields: [&[u8]; 2], absolute_error: f64, logged_at_s: Option<f64>) ->
     match absolute_error {
         ..0.0 => Err(Fault::NegativeError),
         0.0 | 1.0 if is_wrong != (absolute_error == 1.0) => Err(Fault::Contradictory),
-        0.0 | 1.0 => Ok(Row::new(0.0, f64::from(is_wrong), logged_at_s)),
+        0.0 | 1.0 => {
+            let time_s = logged_at_s.filter(|time_s| VALID_S.contains(time_s));
+            Ok(Row::new(0.0, f64::from(is_wrong), time_s))
+        }
         _ => Err(Fault::Malformed),
     }
 }
@@ -87,5 +90,7 @@ mod tests {
         assert_eq!([row("", "a", 1.0), row("a", "'", 1.0)], [Err(Fault::NotFinite); 2]);
         assert_eq!([row("a", "b", 0.5), row("a", "a", 2.0)], [Err(Fault::Malformed); 2]);
         assert_eq!(row("a", "b", -1.0), Err(Fault::NegativeError));
+        let time_s = |time_s| super::row([b"a", b"b"], 1.0, Some(time_s)).unwrap().time_s();
+        assert_eq!([time_s(0.0), time_s(1e18), time_s(1.7e9)], [None, None, Some(1.7e9)]);
     }
 }

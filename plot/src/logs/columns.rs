@@ -1,9 +1,11 @@
 //! Reads a line of a log as a row, by the header's columns.
 //! Never reads a file, and never keeps an id.
 
+use crate::calendar;
 use crate::logs::classes;
 use crate::logs::decimal::Decimal;
-use crate::logs::header::{Columns, GROUP, NAMES, NUMBERS, TEXTS};
+use crate::logs::header::{Columns, GROUP, LOGGED_AT, NAMES, NUMBERS, TEXTS};
+use crate::logs::interned::unguarded;
 use crate::logs::record::split;
 use crate::logs::row::{Fault, Row, Written};
 use crate::logs::task::Task;
@@ -91,10 +93,13 @@ impl Columns {
         // Used in a comparison with a tolerance only.
         let rough =
             |number: Decimal| Written { value: number.rough_value(), decimals: number.decimals as i32 };
-        let (absolute_error, time_s) = (rough(absolute_error?), logged_at.map(Decimal::value));
+        if absolute_error.is_none() && self.has_error {
+            return None;
+        }
+        let (absolute_error, time_s) = (absolute_error.map(rough), logged_at.map(Decimal::value));
         let texts = Texts::of(texts);
         let row = match self.task {
-            Task::Classes => classes::row(texts.classes, absolute_error.value, time_s),
+            Task::Classes => class_row(texts.classes, absolute_error, time_s),
             task => row_of(task, exact(y_true?), exact(y_pred?), absolute_error, time_s),
         };
         Some((row.ok()?.with_label_delay(label_delay.map(Decimal::value)), texts, end))
@@ -115,6 +120,11 @@ impl Columns {
                     text.extend(field);
                 }
             }
+            Some(LOGGED_AT) => {
+                if let Some(number) = numbers.get_mut(LOGGED_AT) {
+                    *number = written(field).or_else(|fault| time(field).ok_or(fault));
+                }
+            }
             column => {
                 if let Some(number) = column.and_then(|column| numbers.get_mut(column)) {
                     *number = written(field);
@@ -126,29 +136,42 @@ impl Columns {
         }
         let [y_true, y_pred, absolute_error, logged_at, label_delay] = numbers;
         let optional = |number: Result<Written, Fault>| number.ok().map(|number| number.value);
+        let absolute_error = if self.has_error { Some(absolute_error?) } else { None };
         let row = match self.task {
-            Task::Classes => {
-                classes::row(fields.texts().classes, absolute_error?.value, optional(logged_at))?
-            }
-            task => row_of(task, y_true?, y_pred?, absolute_error?, optional(logged_at))?,
+            Task::Classes => class_row(fields.texts().classes, absolute_error, optional(logged_at))?,
+            task => row_of(task, y_true?, y_pred?, absolute_error, optional(logged_at))?,
         };
         Ok(row.with_label_delay(optional(label_delay)))
     }
 }
 
-/// Makes a row of numbers.
+/// Makes a row of classes. Without an absolute error there is nothing to check.
+fn class_row(names: [&[u8]; 2], absolute_error: Option<Written>, time_s: Option<f64>) -> Result<Row, Fault> {
+    let [y_true, y_pred] = names.map(unguarded);
+    let absolute_error = absolute_error.map_or(f64::from(y_true != y_pred), |error| error.value);
+    classes::row(names, absolute_error, time_s)
+}
+
+/// Makes a row of numbers. Without an absolute error there is nothing to check.
 fn row_of(
     task: Task,
     y_true: Written,
     y_pred: Written,
-    absolute_error: Written,
+    absolute_error: Option<Written>,
     time_s: Option<f64>,
 ) -> Result<Row, Fault> {
     let fits = || [0.0, 1.0].contains(&y_true.value) && (0.0..=1.0).contains(&y_pred.value);
     if task == Task::Binary && !fits() {
         return Err(Fault::Malformed);
     }
-    Row::of(y_true, y_pred, absolute_error, time_s)
+    let computed = || Written { value: (y_pred.value - y_true.value).abs(), decimals: 0 };
+    Row::of(y_true, y_pred, absolute_error.unwrap_or_else(computed), time_s)
+}
+
+/// A field as a time of ISO 8601, in Unix seconds.
+fn time(field: &[u8]) -> Option<Written> {
+    let text = std::str::from_utf8(field.trim_ascii()).ok()?;
+    calendar::parse_zoned_s(text).map(|value| Written { value, decimals: 0 })
 }
 
 /// A field as a finite number.
@@ -169,176 +192,4 @@ fn written(field: &[u8]) -> Result<Written, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::logs::groups;
-
-    fn columns_of(header: &[u8]) -> Result<Columns, String> {
-        Columns::from_header(header, Task::Regression)
-    }
-
-    const HEADER: &[u8] = b"id,y_true,y_pred,absolute_error,logged_at";
-
-    /// Both ways to read a line must agree, whatever follows it.
-    fn read(header: &[u8], line: &[u8]) -> Result<Row, Fault> {
-        let columns = columns_of(header).unwrap();
-        let mut fields = Fields::default();
-        let row = columns.row(line, &mut fields);
-        for end in ["\n", "\r\n", "\nx,1,2,1,1732341600\n", "\r\nx,1,2,1,1732341600\n"] {
-            let bytes = [line, end.as_bytes()].concat();
-            if let Some((plain, texts, length)) = columns.plain_row(&bytes) {
-                assert_eq!(
-                    (Ok(plain.y_true), Ok(plain.y_pred)),
-                    (row.map(|r| r.y_true), row.map(|r| r.y_pred))
-                );
-                assert_eq!(Ok(plain.time_s()), row.map(|r| r.time_s()));
-                assert_eq!(texts.group, fields.texts().group);
-                assert_eq!(length, line.len() + end.find('\n').unwrap() + 1);
-            }
-        }
-        row
-    }
-
-    fn read_usual(line: &str) -> Result<Row, Fault> {
-        read(HEADER, line.as_bytes())
-    }
-
-    #[test]
-    fn the_golden_log_reads_as_its_values() {
-        let log = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/metric_log.csv"));
-        let values = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/metric_log.jsonl"));
-        let (header, rows) = log.split_once('\n').unwrap();
-        let columns = columns_of(header.as_bytes()).unwrap();
-        assert_eq!(rows.lines().count(), values.lines().count());
-        for (line, value) in rows.lines().zip(values.lines()) {
-            let value: serde_json::Value = serde_json::from_str(value).unwrap();
-            let mut fields = Fields::default();
-            let row = columns.row(line.as_bytes(), &mut fields).unwrap_or_else(|e| panic!("{line}: {e:?}"));
-            assert_eq!(Some(row.y_true), value["y_true"].as_f64(), "{line}");
-            assert_eq!(Some(row.y_pred), value["y_pred"].as_f64(), "{line}");
-            assert_eq!(Some(row.error().abs()), value["absolute_error"].as_f64(), "{line}");
-            assert_eq!(row.time_s(), value["logged_at"].as_f64(), "{line}");
-            assert_eq!(
-                groups::name(fields.texts().group),
-                Some(value["group"].as_str().unwrap_or("")),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn columns_go_by_name() {
-        let row = read(b"\xef\xbb\xbfabsolute_error, note ,\"y_pred\",y_true", b"1,x,3,2").unwrap();
-        assert_eq!((row.y_true, row.y_pred, row.time_s()), (2.0, 3.0, None));
-        assert!(columns_of(b"id,y_true,y_pred").unwrap_err().contains("absolute_error"));
-        assert!(columns_of(b"1,2,3,4").is_err());
-        assert_eq!(read(b"y_true,y_pred,absolute_error,y_true", b"2,3,1,9").unwrap().y_true, 2.0);
-    }
-
-    #[test]
-    fn a_row_may_lack_trailing_fields_that_are_not_needed() {
-        let header = b"id,y_true,y_pred,absolute_error,logged_at,label_delay,group";
-        let full = "x,1,3,2,1732341600,0.5,a";
-        for fields in 4..=7 {
-            let line = full.split(',').take(fields).collect::<Vec<_>>().join(",");
-            for line in [line.clone(), line.replace('x', "\"x\"")] {
-                let row = read(header, line.as_bytes()).unwrap();
-                assert_eq!((row.y_true, row.y_pred), (1.0, 3.0), "{line}");
-                assert_eq!(row.time_s().is_some(), fields > 4, "{line}");
-            }
-        }
-        assert_eq!(read(header, b"x,1,3"), Err(Fault::Malformed));
-        assert_eq!(read(header, b"x,1,3,2,1732341600,0.5,a,b"), Err(Fault::Malformed));
-        // Which fields are trailing, the header says.
-        let header = b"y_true,note,y_pred,logged_at,absolute_error";
-        assert_eq!(read(header, b"1,a,3,1732341600"), Err(Fault::Malformed));
-        assert!(read(header, b"1,a,3,,2").is_ok());
-        // A short row is not joined with the row after it.
-        let columns = columns_of(HEADER).unwrap();
-        let (row, _, length) = columns.plain_row(b"x,1,3,2\ny,5,6,1,1732341600\n12345678").unwrap();
-        assert_eq!((row.y_true, row.time_s(), length), (1.0, None, 8));
-    }
-
-    #[test]
-    fn a_group_is_read_quoted_or_plain_wherever_its_column_is() {
-        let group = |header: &str, line: &str| {
-            read(header.as_bytes(), line.as_bytes()).unwrap();
-            let (columns, mut fields) = (columns_of(header.as_bytes()).unwrap(), Fields::default());
-            columns.row(line.as_bytes(), &mut fields).unwrap();
-            String::from_utf8(fields.texts().group.to_vec()).unwrap()
-        };
-        let last = "y_true,y_pred,absolute_error,group";
-        for (field, expected) in
-            [("v2", "v2"), ("", ""), ("\"a,b\"", "a,b"), ("\"say \"\"hi\"\"\"", "say \"hi\""), ("5\"", "5\"")]
-        {
-            assert_eq!(group(last, &format!("1,3,2,{field}")), expected, "{field}");
-            let first = group("group,y_true,y_pred,absolute_error,note", &format!("{field},1,3,2,"));
-            assert_eq!(first, expected, "{field}");
-        }
-        assert_eq!(group("group,y_true,y_pred,absolute_error,group", "a,1,3,2,b"), "a");
-        // A carriage return is text, but at the end of a line.
-        assert_eq!(group("y_true,y_pred,absolute_error,group,note", "1,3,2,a\r,x"), "a\r");
-    }
-
-    #[test]
-    fn quoted_fields_and_spaces_are_read() {
-        for line in
-            [r#""a,b",1,3,2,1732341600"#, r#""say ""hi""","1","3","2",1732341600"#, "x, 1 ,3, 2,1732341600"]
-        {
-            let row = read_usual(line).unwrap();
-            assert_eq!((row.y_true, row.y_pred, row.time_s()), (1.0, 3.0, Some(1_732_341_600.0)), "{line}");
-        }
-    }
-
-    #[test]
-    fn each_fault_has_its_kind() {
-        let cases = [
-            ("x,1,2", Fault::Malformed),
-            ("x,1,2,1,1732341600,more", Fault::Malformed),
-            ("x,1,2,1,17323x,1,2,1,1732341600", Fault::Malformed),
-            ("x,one,2,1,1732341600", Fault::Malformed),
-            ("\"x,1,2,1,1732341600", Fault::Malformed),
-            ("x,1,2,1,\"1732341600", Fault::Malformed),
-            ("x,1,2,\"1\"\"", Fault::Malformed),
-            ("\u{0}\u{0}\u{0}", Fault::Malformed),
-            ("x,nan,2,1,1732341600", Fault::NotFinite),
-            ("x,,2,1,1732341600", Fault::NotFinite),
-            ("x,1,inf,1,1732341600", Fault::NotFinite),
-            ("x,1,2,-1,1732341600", Fault::NegativeError),
-            ("x,1,2,5,1732341600", Fault::Contradictory),
-            ("x,1,2,0,1732341600", Fault::Contradictory),
-        ];
-        for (line, fault) in cases {
-            assert_eq!(read_usual(line), Err(fault), "{line}");
-        }
-    }
-
-    #[test]
-    fn decimals_say_how_far_a_number_is_rounded() {
-        for line in [
-            "x,151,206.11706979,55.12,",
-            "x,0.01,1.00,0.98,",
-            "x,0,1234567,1.235e6,",
-            "x,151,2.0611706979E2,55,",
-        ] {
-            assert!(read_usual(line).is_ok(), "{line}");
-        }
-        for line in [
-            "x,151,206.11706979,55.120,",
-            "x,0,1234567,1.2350e6,",
-            "x,151,2.0611706979E2,55.0,",
-            "x,1e2,2e2,0,",
-            "x,1e16,2e16,0,",
-            "x,100,200,0e999,",
-        ] {
-            assert_eq!(read_usual(line), Err(Fault::Contradictory), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_time_that_cannot_be_is_none() {
-        for line in ["x,1,2,1,", "x,1,2,1,soon", "x,1,2,1,0", "x,1,2,1,1e18"] {
-            assert_eq!(read_usual(line).unwrap().time_s(), None, "{line}");
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
 //! Follows all logs that `--log` names and merges their rows, oldest first.
 //! Never uses more of a row than its time.
 
-use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, identity};
-use crate::logs::lines::{Event, Lines};
+use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, Part, identity};
+use crate::logs::format::Format;
+use crate::logs::lines::{Event, Lines, Waiting};
 use crate::logs::row::{Faults, Row, add_faults};
-use crate::logs::task::Task;
 use std::path::{Path, PathBuf};
 use std::{fs, io, mem};
 
@@ -21,8 +21,10 @@ pub struct Logs {
     files: Vec<LogFile>,
     /// Limit of logs that are read at once.
     most: usize,
-    /// What the rows of all of them are.
-    task: Task,
+    /// How all of them are read.
+    format: Format,
+    /// Of a chunk that is read here.
+    part: Part,
 }
 
 /// State of following.
@@ -39,18 +41,18 @@ pub enum State {
 
 impl State {
     /// The worse of two.
-    fn or(self, other: State) -> State {
+    pub fn or(self, other: State) -> State {
         if matches!(self, State::Trouble(_)) { self } else { other }
     }
 }
 
 impl Logs {
-    pub fn new(names: Vec<String>, most: usize, task: Task) -> Self {
-        Logs { names, files: Vec::new(), most, task }
+    pub fn new(names: Vec<String>, most: usize, format: Format) -> Self {
+        Logs { names, files: Vec::new(), most, format, part: Part::default() }
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
-    pub fn follow(&mut self, stop: impl Fn() -> bool, mut report: impl FnMut(Event)) -> State {
+    pub fn follow(&mut self, stop: impl Fn() -> bool, mut report: impl FnMut(Event) -> Waiting) -> State {
         // A log that is replaced more often waits for the next call.
         for _ in 0..3 {
             match self.pass(&stop, &mut report) {
@@ -64,7 +66,11 @@ impl Logs {
         State::Following
     }
 
-    fn pass(&mut self, stop: &impl Fn() -> bool, report: &mut impl FnMut(Event)) -> Result<State, Replaced> {
+    fn pass(
+        &mut self,
+        stop: &impl Fn() -> bool,
+        report: &mut impl FnMut(Event) -> Waiting,
+    ) -> Result<State, Replaced> {
         let (present, mut state) = self.present();
         if present.is_empty() {
             return Ok(state);
@@ -77,7 +83,7 @@ impl Logs {
             if self.files.iter().any(|file| file.identity == identity) {
                 continue;
             }
-            match LogFile::open(&path, self.task) {
+            match LogFile::open(&path, &self.format) {
                 Ok(file) => self.files.push(file),
                 Err(e) => state = trouble(&path, &e),
             }
@@ -85,6 +91,20 @@ impl Logs {
         let mut buffer = vec![0; CHUNK_BYTES];
         while !stop() && self.merge(&mut buffer, &mut state, report)? {}
         Ok(state)
+    }
+
+    /// Reads the last line of each log that ends without a line break, once [`Logs::follow`] has read all others.
+    ///
+    /// # Errors
+    /// Which log cannot be read, or has no header.
+    pub fn finish(&mut self, mut report: impl FnMut(Event) -> Waiting) -> Result<(), String> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        for file in &mut self.files {
+            let rest = file.read_rest(&mut buffer);
+            rest.map_err(|e| format!("{}: {}", file.path.display(), plain(&e)))?;
+            report(Event::Lines(file.take()));
+        }
+        Ok(())
     }
 
     /// The existing files, each once, and the state of the others.
@@ -129,17 +149,17 @@ impl Logs {
         &mut self,
         buffer: &mut [u8],
         state: &mut State,
-        report: &mut impl FnMut(Event),
+        report: &mut impl FnMut(Event) -> Waiting,
     ) -> Result<bool, Replaced> {
         let mut any = false;
         let mut faults = Faults::default();
         // Only a single log can leave lines unread: rows of several must be read to be merged.
-        let is_only = self.files.len() == 1;
+        let part = if self.files.len() == 1 { self.part } else { Part::ALL };
         let most = (READ_BYTES / self.files.len().max(1)).min(CHUNK_BYTES);
         for file in &mut self.files {
             // A chunk may hold no row.
             while file.rows.is_empty() && file.unread.is_none() {
-                match file.read(buffer, most, is_only) {
+                match file.read(buffer, most, part) {
                     Ok(Found::Lines) => any = true,
                     Ok(Found::Nothing) => break,
                     Ok(Found::Replaced) => return Err(Replaced),
@@ -157,7 +177,7 @@ impl Logs {
             report(Event::Lines(lines));
         }
         for unread in self.files.iter_mut().filter_map(|file| file.unread.take()) {
-            report(Event::Unread(unread));
+            self.part = self.part.after(report(Event::Unread(unread)));
         }
         Ok(any)
     }
@@ -189,14 +209,14 @@ impl Logs {
 }
 
 /// A log no longer holds what was read of it.
-struct Replaced;
+pub struct Replaced;
 
-fn trouble(path: &Path, error: &io::Error) -> State {
+pub fn trouble(path: &Path, error: &io::Error) -> State {
     State::Trouble(format!("{}: {}", path.display(), plain(error)))
 }
 
 /// A missing log may still appear, unless its directory is missing or cannot be read.
-fn missing(name: &str) -> State {
+pub fn missing(name: &str) -> State {
     let directory = Path::new(name).ancestors().skip(1).find(|path| !is_pattern(&path.to_string_lossy()));
     let directory = directory.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match fs::read_dir(directory) {
@@ -210,7 +230,7 @@ fn is_pattern(name: &str) -> bool {
 }
 
 /// The paths of a name: itself, or the matches of a pattern.
-fn expand(name: &str) -> Vec<PathBuf> {
+pub fn expand(name: &str) -> Vec<PathBuf> {
     if !is_pattern(name) {
         return vec![PathBuf::from(name)];
     }
@@ -226,11 +246,12 @@ pub fn plain(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::task::Task;
     use glue::testing::Directory;
     use std::cell::Cell;
 
     fn logs(directory: &Directory) -> Logs {
-        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Task::Regression)
+        Logs::new(vec![directory.file("*.csv").display().to_string()], 256, Format::of(Task::Regression))
     }
 
     #[test]
@@ -246,7 +267,10 @@ mod tests {
         logs(&directory).follow(
             || false,
             |event| match event {
-                Event::Lines(lines) => found.extend(lines.rows.iter().map(|row| row.y_true as i32)),
+                Event::Lines(lines) => {
+                    found.extend(lines.rows.iter().map(|row| row.y_true as i32));
+                    0
+                }
                 _ => panic!("rows only"),
             },
         );
@@ -267,12 +291,12 @@ mod tests {
         logs(&directory).follow(
             || false,
             |event| match event {
-                Event::Lines(mut lines) => found.extend(
-                    lines
-                        .rows
-                        .iter()
-                        .map(|row| format!("{}{}", row.y_true, str::from_utf8(lines.groups.pop()).unwrap())),
-                ),
+                Event::Lines(mut lines) => {
+                    let group =
+                        |row: &Row| format!("{}{}", row.y_true, str::from_utf8(lines.groups.pop()).unwrap());
+                    found.extend(lines.rows.iter().map(group));
+                    0
+                }
                 _ => panic!("rows only"),
             },
         );
@@ -291,7 +315,10 @@ mod tests {
         logs.follow(
             || merged.get() > 0,
             |event| match event {
-                Event::Lines(lines) => merged.set(lines.rows.capacity()),
+                Event::Lines(lines) => {
+                    merged.set(lines.rows.capacity());
+                    0
+                }
                 _ => panic!("rows only"),
             },
         );

@@ -91,6 +91,9 @@ pub enum Event {
     Unread(Unread),
 }
 
+/// How many events wait for the one who counts them.
+pub type Waiting = usize;
+
 /// The first line, with its newline.
 pub fn first_line(bytes: &[u8]) -> &[u8] {
     let newline = memchr(b'\n', bytes);
@@ -106,10 +109,12 @@ pub fn without_end(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::format::Format;
 
     #[test]
     fn many_lines_are_read_in_order_and_none_twice() {
-        let columns = Columns::from_header(b"y_true,y_pred,absolute_error", Task::Regression).unwrap();
+        let columns =
+            Columns::from_header(b"y_true,y_pred,absolute_error", &Format::of(Task::Regression)).unwrap();
         for n in [0, 1, 5_000, 50_000] {
             let text: String = (0..n)
                 .map(|i| if i % 3 == 0 { format!("0,{i},{i}\n") } else { format!("0,\"{i}\",{i}\r\nx\n") })
@@ -123,7 +128,7 @@ mod tests {
     #[test]
     fn names_of_classes_are_read_alike_on_both_ways() {
         let header = b"group,y_true,absolute_error,id,y_pred";
-        let columns = Columns::from_header(header, Task::Classes).unwrap();
+        let columns = Columns::from_header(header, &Format::of(Task::Classes)).unwrap();
         // A name whose quote is not closed does not go on in the next line.
         assert!(columns.plain_row(b"v2,\"cat\n,1,x,dog\n").is_none());
         for (line, group, classes) in [

@@ -23,12 +23,16 @@ pub struct Halves<T = u64> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
     pub at_s: f64,
-    /// `consuming`, `reconnecting`, `waiting_for_room`, `recovering` or `stopped`.
+    /// `consuming`, `reconnecting`, `waiting_for_room`, `recovering` or `stopped`; of partitions also `missing`: one has written nothing.
     pub state: String,
     /// Why it does not consume.
     pub reason: Option<String>,
     /// As it is named there; None where there is none, as in the file of an earlier `metric`.
     pub task: Option<String>,
+    /// Which partition it takes, counted from 0, and of how many. None where there are none.
+    pub partition: Option<(u64, u64)>,
+    /// Of which `metric` state, reason and time are, where there are several.
+    pub whose: Option<String>,
     pub rows: u64,
     pub duplicates: u64,
     pub conflicts: u64,
@@ -37,6 +41,13 @@ pub struct Status {
     pub waiting: Halves,
     pub oldest_waiting_s: Halves<Option<f64>>,
     pub last_rejection: Option<(f64, String)>,
+}
+
+impl Status {
+    /// `metric`, or which one it is.
+    pub fn metric(&self) -> String {
+        self.whose.as_ref().map_or("metric".to_owned(), |whose| format!("metric of {whose}"))
+    }
 }
 
 /// Reads the file. None where there is none, as beside a log that another program writes.
@@ -70,6 +81,11 @@ fn status(value: &Value) -> Status {
         state: text(value, "state").unwrap_or_default(),
         reason: text(value, "reason"),
         task: text(value, "task"),
+        partition: text(value, "partition").and_then(|text| {
+            let (number, of) = text.split_once('/')?;
+            Some((number.parse().ok()?, of.parse().ok()?))
+        }),
+        whose: None,
         rows: count(value, "rows"),
         duplicates: count(value, "duplicates"),
         conflicts: count(value, "conflicts"),

@@ -51,6 +51,14 @@ pub fn exact(mut rows: Vec<(f64, bool)>) -> Option<Area> {
     pairs.area()
 }
 
+/// The area of rows that are counted tie by tie, in ascending order: rows of class 0, rows of class 1, and whether all have one probability;
+/// otherwise their order is not known. None where one class has no row.
+pub fn of_ties(ties: impl IntoIterator<Item = (u64, u64, bool)>) -> Option<Area> {
+    let mut pairs = Pairs::default();
+    ties.into_iter().for_each(|(zeros, ones, is_tie)| pairs.add(zeros, ones, is_tie));
+    pairs.area()
+}
+
 /// Probabilities of any number of rows, in decimal buckets: below 0.5 those of p, otherwise those of 1 − p, so that both ends are as fine.
 /// A decade takes 84 KB once it has a count; there are at most 76 of them.
 pub struct Scores {
@@ -100,12 +108,8 @@ impl Scores {
     /// None where one class has no row.
     pub fn area(&self) -> Option<Area> {
         let [low, high] = &self.halves;
-        let (low, high) = (low.iter().flatten(), high.iter().flatten().rev());
-        let mut pairs = Pairs::default();
-        for Cell { counts: [zeros, ones], only } in low.chain(high) {
-            pairs.add(*zeros, *ones, !only.is_nan());
-        }
-        pairs.area()
+        let cells = low.iter().flatten().chain(high.iter().flatten().rev());
+        of_ties(cells.map(|Cell { counts: [zeros, ones], only }| (*zeros, *ones, !only.is_nan())))
     }
 }
 

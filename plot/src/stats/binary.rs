@@ -5,8 +5,8 @@
 use crate::{
     logs::row::Row,
     stats::{
-        auc::{self, Area, Scores},
-        moments::Sum,
+        auc::{self, Area},
+        spread::Sum,
     },
 };
 
@@ -68,7 +68,7 @@ pub struct BinaryNumbers {
 
 /// What all numbers but the AUC need of a set of rows.
 #[derive(Clone)]
-struct Outcomes {
+pub struct Outcomes {
     threshold: f64,
     /// By y_true, then by whether it is predicted.
     confusion: [[u64; 2]; 2],
@@ -108,12 +108,17 @@ impl Likelihood {
 }
 
 impl Outcomes {
-    fn new(threshold: f64) -> Self {
+    pub fn new(threshold: f64) -> Self {
         let likelihood = Likelihood { product: 1.0, logs: Sum::default() };
         Outcomes { threshold, confusion: [[0; 2]; 2], likelihood, bins: [Bin::default(); 10] }
     }
 
-    fn add(&mut self, p: f64, is_one: bool) {
+    /// The same threshold without a row.
+    pub fn anew(&self) -> Self {
+        Outcomes::new(self.threshold)
+    }
+
+    pub fn add(&mut self, p: f64, is_one: bool) {
         let predicted = usize::from(p >= self.threshold);
         let count = self.confusion.get_mut(usize::from(is_one)).and_then(|counts| counts.get_mut(predicted));
         if let Some(count) = count {
@@ -128,8 +133,20 @@ impl Outcomes {
         }
     }
 
+    /// `more`: of the same threshold.
+    pub fn add_all(&mut self, more: &Outcomes) {
+        for (counts, more) in self.confusion.iter_mut().flatten().zip(more.confusion.iter().flatten()) {
+            *counts += more;
+        }
+        self.likelihood.logs = self.likelihood.logs.with(more.likelihood.logs);
+        self.likelihood.logs.add(more.likelihood.product.ln());
+        for (bin, more) in self.bins.iter_mut().zip(&more.bins) {
+            *bin = Bin { n: bin.n + more.n, ones: bin.ones + more.ones, p: bin.p.with(more.p) };
+        }
+    }
+
     /// `squared`: mean squared error.
-    fn numbers(&self, squared: Option<f64>, area: Option<Area>) -> BinaryNumbers {
+    pub fn numbers(&self, squared: Option<f64>, area: Option<Area>) -> BinaryNumbers {
         let [[true_negatives, false_positives], [false_negatives, true_positives]] = self.confusion;
         let right = true_negatives + true_positives;
         let n = right + false_positives + false_negatives;
@@ -160,40 +177,16 @@ pub fn share(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
 }
 
-/// All rows of the logs.
-pub struct Binary {
-    outcomes: Outcomes,
-    scores: Scores,
-}
-
-impl Binary {
-    /// `threshold`: y_pred at or above it predicts 1.
-    pub fn new(threshold: f64) -> Self {
-        Binary { outcomes: Outcomes::new(threshold), scores: Scores::default() }
-    }
-
-    pub fn add(&mut self, row: &Row) {
-        let (p, is_one) = (row.y_pred, row.y_true == 1.0);
-        self.outcomes.add(p, is_one);
-        self.scores.add(p, is_one);
-    }
-
-    /// `squared`: mean squared error of all rows.
-    pub fn numbers(&self, squared: Option<f64>) -> BinaryNumbers {
-        self.outcomes.numbers(squared, self.scores.area())
-    }
-
-    /// Of other rows, with the AUC exact; `squared`: their mean squared error.
-    pub fn numbers_of<'a>(
-        &self,
-        rows: impl IntoIterator<Item = &'a Row>,
-        squared: Option<f64>,
-    ) -> BinaryNumbers {
-        let rows: Vec<_> = rows.into_iter().map(|row| (row.y_pred, row.y_true == 1.0)).collect();
-        let mut outcomes = Outcomes::new(self.outcomes.threshold);
-        rows.iter().for_each(|(p, is_one)| outcomes.add(*p, *is_one));
-        outcomes.numbers(squared, auc::exact(rows))
-    }
+/// Of some rows, with the AUC exact. `threshold`: y_pred at or above it predicts 1. `squared`: their mean squared error.
+pub fn numbers_of<'a>(
+    rows: impl IntoIterator<Item = &'a Row>,
+    threshold: f64,
+    squared: Option<f64>,
+) -> BinaryNumbers {
+    let rows: Vec<_> = rows.into_iter().map(|row| (row.y_pred, row.y_true == 1.0)).collect();
+    let mut outcomes = Outcomes::new(threshold);
+    rows.iter().for_each(|(p, is_one)| outcomes.add(*p, *is_one));
+    outcomes.numbers(squared, auc::exact(rows))
 }
 
 #[cfg(test)]
@@ -202,7 +195,7 @@ mod tests {
 
     #[test]
     fn no_rows_have_no_numbers() {
-        let none = Binary::new(0.5).numbers(None);
+        let none = numbers_of(&[], 0.5, None);
         let numbers = [none.accuracy, none.precision, none.recall, none.f1, none.specificity];
         assert_eq!(numbers, [None; 5]);
         assert_eq!([none.log_loss, none.brier, none.roc_auc, none.roc_auc_error], [None; 4]);

@@ -8,7 +8,8 @@ use crate::{
     },
     stats::{
         distinct::Distinct,
-        moments::{Errors, Part},
+        moments::{Errors, Sums},
+        spread::Part,
     },
 };
 use std::{collections::HashMap, sync::Arc};
@@ -67,13 +68,13 @@ pub struct GroupSummary {
 }
 
 impl Groups {
-    /// Adds rows. `before`: the errors of all rows before them.
-    pub fn add(&mut self, rows: &[Row], column: &GroupColumn, before: Errors) {
+    /// Adds rows. `before`: the sums of all rows before them.
+    pub fn add(&mut self, rows: &[Row], column: &GroupColumn, before: &Sums) {
         if self.tallies.is_empty() {
             if column.fields.texts.is_empty() {
                 return;
             }
-            self.tallies = vec![before, Errors::default()];
+            self.tallies = vec![Errors::after(before), Errors::default()];
             self.exposed.extend((before.n > 0).then_some(NONE));
         }
         let numbers: Vec<Option<usize>> =
@@ -199,21 +200,22 @@ fn z(group: &Part, rest: &Part) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::moments::Moments;
 
     /// All rows at once; `(group, error)`.
     fn groups(rows: &[(&str, f64)]) -> Groups {
         let mut groups = Groups::default();
-        add(&mut groups, rows, &mut Errors::default());
+        add(&mut groups, rows, &mut Moments::new());
         groups
     }
 
-    fn add(groups: &mut Groups, rows: &[(&str, f64)], all: &mut Errors) {
+    fn add(groups: &mut Groups, rows: &[(&str, f64)], all: &mut Moments) {
         let mut column = GroupColumn::default();
         rows.iter().enumerate().for_each(|(row, (group, _))| column.add(row, group.as_bytes()));
-        let before = *all;
-        rows.iter().for_each(|(_, error)| all.add(*error));
+        let before = all.sums();
         let rows: Vec<Row> = rows.iter().map(|(_, error)| Row::new(0.0, *error, None)).collect();
-        groups.add(&rows, &column, before);
+        rows.iter().for_each(|row| all.add(row));
+        groups.add(&rows, &column, &before);
     }
 
     #[test]
@@ -255,7 +257,7 @@ mod tests {
 
     #[test]
     fn rows_before_the_first_group_count_as_without_one() {
-        let (mut groups, mut all) = (Groups::default(), Errors::default());
+        let (mut groups, mut all) = (Groups::default(), Moments::new());
         add(&mut groups, &[("", 1.0), ("", 2.0)], &mut all);
         assert_eq!(groups.summary(), GroupSummary::default());
         add(&mut groups, &[("", 3.0), ("a", 9.0), ("", 4.0)], &mut all);
@@ -281,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_million_groups_take_the_room_of_a_thousand() {
-        let (mut groups, mut all) = (Groups::default(), Errors::default());
+        let (mut groups, mut all) = (Groups::default(), Moments::new());
         for chunk in 0..100 {
             let names: Vec<String> = (0..10_000).map(|n| format!("{:064}", chunk * 10_000 + n)).collect();
             let rows: Vec<(&str, f64)> = names.iter().map(|name| (&**name, 1.0)).collect();
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn places_in_metrics_change_only_for_twice_as_many_rows() {
-        let (mut groups, mut all) = (Groups::default(), Errors::default());
+        let (mut groups, mut all) = (Groups::default(), Moments::new());
         let names: Vec<String> = (0..60).map(|n| format!("v{n}")).collect();
         let exposed = |groups: &Groups| -> Vec<String> {
             let all = groups.summary().all.into_iter().filter(|group| group.is_exposed);

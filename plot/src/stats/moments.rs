@@ -1,118 +1,32 @@
-//! Numbers that are sums over rows: MAE, RMSE, bias, R² and what they need, in compensated arithmetic.
+//! Numbers that are sums over rows: MAE, RMSE, bias, R² and what they need.
 //! Never keeps a row. Quantiles need buckets, see `tally.rs`.
 
-use crate::logs::row::Row;
-
-/// A compensated sum (Neumaier 1974, with Knuth's branch-free error term).
-#[derive(Clone, Copy, Default)]
-pub struct Sum {
-    sum: f64,
-    lost: f64,
-}
-
-impl Sum {
-    pub fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        let part = sum - self.sum;
-        self.lost += (self.sum - (sum - part)) + (value - part);
-        self.sum = sum;
-    }
-
-    /// The sum. Infinite where it overflows, as in numpy.
-    pub fn value(&self) -> f64 {
-        if self.lost.is_finite() { self.sum + self.lost } else { self.sum }
-    }
-}
-
-/// Sum of squared deviations from the mean, computed from deviations from a reference (Chan, Golub, LeVeque 1983, "shifted data"): needs
-/// no division per value, and stays exact far from 0. The reference is the mean of the first 1, 2, 4, 8, … values, which keeps the squares
-/// around it below about twice those around the mean, so nothing cancels.
-#[derive(Clone, Copy, Default)]
-struct Spread {
-    reference: f64,
-    deviations: Sum,
-    squares: Sum,
-}
-
-impl Spread {
-    /// `before`: how many values there were before this one.
-    fn add(&mut self, value: f64, before: u64) {
-        if before == 0 {
-            self.reference = value;
-        } else if before.is_power_of_two() {
-            self.centre(before as f64);
-        }
-        let deviation = value - self.reference;
-        self.deviations.add(deviation);
-        self.squares.add(deviation * deviation);
-    }
-
-    /// Moves the reference to the mean of the `n` values so far.
-    #[cold]
-    fn centre(&mut self, n: f64) {
-        let deviations = self.deviations.value();
-        let reference = self.reference + deviations / n;
-        // The reference is rounded to f64; the remainder stays in the deviations.
-        let shift = reference - self.reference;
-        let less = shift * (2.0 * deviations - n * shift);
-        if less.is_finite() {
-            self.reference = reference;
-            self.deviations.add(-n * shift);
-            self.squares.add(-less);
-        }
-    }
-
-    /// Of `n` values, 1 at least.
-    fn part(&self, n: f64) -> Part {
-        Part { n, mean: self.reference + self.deviations.value() / n, squares: self.squares(n) }
-    }
-
-    /// Sum of squared deviations from the mean of the `n` values. Infinite where it overflows.
-    fn squares(&self, n: f64) -> f64 {
-        let (squares, deviations) = (self.squares.value(), self.deviations.value());
-        if squares.is_finite() { (squares - deviations * deviations / n).max(0.0) } else { f64::INFINITY }
-    }
-}
-
-/// A set of values of 0 or more: what is left of it to be put together with others.
-#[derive(Clone, Copy, Default)]
-pub struct Part {
-    pub n: f64,
-    pub mean: f64,
-    /// Sum of squared deviations from the mean. Infinite where it overflows.
-    squares: f64,
-}
-
-impl Part {
-    /// Both sets together (Chan, Golub, LeVeque 1979). All terms are positive, so nothing cancels.
-    pub fn with(self, other: Part) -> Part {
-        if self.n == 0.0 || other.n == 0.0 {
-            return if self.n == 0.0 { other } else { self };
-        }
-        let n = self.n + other.n;
-        let mean = self.mean * (self.n / n) + other.mean * (other.n / n);
-        let between = (other.mean - self.mean).powi(2) * (self.n / n * other.n);
-        Part { n, mean, squares: self.squares + other.squares + between }
-    }
-
-    /// Standard error of the mean: sample standard deviation over √n. None below two values.
-    pub fn standard_error(&self) -> Option<f64> {
-        (self.n >= 2.0).then(|| (self.squares / (self.n - 1.0) / self.n).sqrt())
-    }
-}
+use crate::{
+    logs::row::Row,
+    stats::spread::{Part, Spread, Sum},
+};
 
 /// Sums over errors, as few as a group needs. All memory is in this struct.
 #[derive(Clone, Copy, Default)]
 pub struct Errors {
     pub n: u64,
     error: Sum,
+    /// The absolute errors of those before `absolute` began, and how many these are.
+    before: Part,
+    n_before: u64,
     absolute: Spread,
 }
 
 impl Errors {
+    /// To go on from `sums`.
+    pub fn after(sums: &Sums) -> Self {
+        let Sums { n, error, absolute, .. } = *sums;
+        Errors { n, error, before: absolute, n_before: n, absolute: Spread::default() }
+    }
+
     pub fn add(&mut self, error: f64) {
         self.error.add(error);
-        self.absolute.add(error.abs(), self.n);
+        self.absolute.add(error.abs(), self.n - self.n_before);
         self.n += 1;
     }
 
@@ -123,22 +37,21 @@ impl Errors {
 
     /// The absolute errors.
     pub fn absolute(&self) -> Part {
-        let n = self.n as f64;
-        if self.n == 0 { Part::default() } else { self.absolute.part(n) }
+        self.before.with(self.absolute.part((self.n - self.n_before) as f64))
     }
 }
 
-/// Sums over rows, error = y_pred − y_true. All memory is in this struct.
+/// What is added up row by row, error = y_pred − y_true; [`Moments::sums`] has the numbers. All memory is in this struct.
 #[derive(Clone, Copy)]
 pub struct Moments {
-    pub n: u64,
+    n: u64,
     error: Sum,
     squared_error: Sum,
     absolute_error: Sum,
     absolute_spread: Spread,
     y_true_spread: Spread,
-    pub absolute_error_least: f64,
-    pub absolute_error_most: f64,
+    absolute_error_least: f64,
+    absolute_error_most: f64,
     timed: u64,
     first_s: f64,
     last_s: f64,
@@ -179,9 +92,63 @@ impl Moments {
         }
     }
 
-    /// What a group of all these rows would have.
-    pub fn errors(&self) -> Errors {
-        Errors { n: self.n, error: self.error, absolute: self.absolute_spread }
+    pub fn sums(&self) -> Sums {
+        let n = self.n as f64;
+        Sums {
+            n: self.n,
+            error: self.error,
+            squared_error: self.squared_error,
+            absolute_error: self.absolute_error,
+            absolute: self.absolute_spread.part(n),
+            y_true: self.y_true_spread.part(n),
+            absolute_error_least: self.absolute_error_least,
+            absolute_error_most: self.absolute_error_most,
+            timed: self.timed,
+            first_s: self.first_s,
+            last_s: self.last_s,
+        }
+    }
+}
+
+/// Sums over rows, which can be put together. All memory is in this struct.
+#[derive(Clone, Copy)]
+pub struct Sums {
+    pub n: u64,
+    error: Sum,
+    squared_error: Sum,
+    absolute_error: Sum,
+    absolute: Part,
+    y_true: Part,
+    pub absolute_error_least: f64,
+    pub absolute_error_most: f64,
+    /// Rows that have a time.
+    pub timed: u64,
+    first_s: f64,
+    last_s: f64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Moments::new().sums()
+    }
+}
+
+impl Sums {
+    /// Of both sets of rows together.
+    pub fn with(&self, other: &Sums) -> Sums {
+        Sums {
+            n: self.n + other.n,
+            error: self.error.with(other.error),
+            squared_error: self.squared_error.with(other.squared_error),
+            absolute_error: self.absolute_error.with(other.absolute_error),
+            absolute: self.absolute.with(other.absolute),
+            y_true: self.y_true.with(other.y_true),
+            absolute_error_least: self.absolute_error_least.min(other.absolute_error_least),
+            absolute_error_most: self.absolute_error_most.max(other.absolute_error_most),
+            timed: self.timed + other.timed,
+            first_s: self.first_s.min(other.first_s),
+            last_s: self.last_s.max(other.last_s),
+        }
     }
 
     /// Never falls, as a mean times its number might.
@@ -196,7 +163,7 @@ impl Moments {
 
     /// Standard error of the MAE: sample standard deviation of the absolute error over √n. None below two rows.
     pub fn mae_standard_error(&self) -> Option<f64> {
-        self.errors().absolute().standard_error()
+        self.absolute.standard_error()
     }
 
     /// Mean squared error.
@@ -220,7 +187,7 @@ impl Moments {
         if self.n < 2 {
             return None;
         }
-        let r2 = match (self.squared_error.value(), self.y_true_spread.squares(self.n as f64)) {
+        let r2 = match (self.squared_error.value(), self.y_true.squares) {
             (0.0, _) => 1.0,
             (_, 0.0) => 0.0,
             (residual, squares) => 1.0 - residual / squares,
@@ -243,42 +210,10 @@ impl Moments {
 mod tests {
     use super::*;
 
-    fn of(pairs: &[(f64, f64)]) -> Moments {
+    fn of(pairs: &[(f64, f64)]) -> Sums {
         let mut moments = Moments::new();
         pairs.iter().for_each(|&(y_true, y_pred)| moments.add(&Row::new(y_true, y_pred, None)));
-        moments
-    }
-
-    #[test]
-    fn a_sum_keeps_what_plain_addition_loses() {
-        let mut sum = Sum::default();
-        [1.0, 1e100, 1.0, -1e100].iter().for_each(|&value| sum.add(value));
-        assert_eq!(sum.value(), 2.0);
-        let mut overflowing = Sum::default();
-        [f64::MAX, f64::MAX, 1.0].iter().for_each(|&value| overflowing.add(value));
-        assert_eq!(overflowing.value(), f64::INFINITY);
-    }
-
-    #[test]
-    fn sets_that_are_put_together_keep_what_one_pass_over_all_has() {
-        // Of whole numbers, so that i128 has the exact values: a million small ones beside one that is huge.
-        let values: Vec<i64> =
-            (0..1_000_000_i64).map(|i| if i == 0 { 1 << 40 } else { i * 7919 % 1001 }).collect();
-        let part = |values: &[i64]| {
-            let mut errors = Errors::default();
-            values.iter().for_each(|&value| errors.add(value as f64));
-            errors.absolute()
-        };
-        let (n, sum) = (values.len() as i128, values.iter().map(|&value| i128::from(value)).sum::<i128>());
-        let squares = values.iter().map(|&value| i128::from(value).pow(2)).sum::<i128>();
-        let exact = (squares * n - sum * sum) as f64 / n as f64;
-        for cut in [0, 1, 2, 1000, 999_999, 1_000_000] {
-            let (left, right) = values.split_at(cut);
-            let both = part(left).with(part(right));
-            assert_eq!(both.n, n as f64);
-            assert!((both.mean / (sum as f64 / n as f64) - 1.0).abs() < 1e-14, "{cut}");
-            assert!((both.squares / exact - 1.0).abs() < 1e-14, "{cut}");
-        }
+        moments.sums()
     }
 
     #[test]
@@ -302,20 +237,6 @@ mod tests {
     }
 
     #[test]
-    fn an_outlier_at_the_start_takes_no_digits_from_the_spread() {
-        let n = 1 << 20;
-        let values = |i: i32| if i == 0 { 1e12 } else { f64::from(i % 3 - 1) };
-        let mut moments = Moments::new();
-        (0..n).for_each(|i| moments.add(&Row::new(values(i), 0.0, None)));
-        // By whole numbers: sum of squares less the square of the sum over n.
-        let sum: i128 = (0..n).map(|i| values(i) as i128).sum();
-        let squares: i128 = (0..n).map(|i| (values(i) as i128).pow(2)).sum();
-        let exact = (squares * i128::from(n) - sum * sum) as f64 / f64::from(n);
-        let found = moments.y_true_spread.squares(f64::from(n));
-        assert!((found / exact - 1.0).abs() < 1e-14, "{found}, exactly {exact}");
-    }
-
-    #[test]
     fn a_spread_that_overflows_is_infinite() {
         let rows = of(&[(0.0, 2e300), (0.0, 1.0), (0.0, 3e300), (5.0, -1e300)]);
         assert_eq!(rows.mae_standard_error(), Some(f64::INFINITY));
@@ -328,7 +249,7 @@ mod tests {
         for time_s in [10.0, 20.0, 40.0] {
             moments.add(&Row::new(0.0, 1.0, Some(1.7e9 + time_s)));
         }
-        assert_eq!(moments.rows_per_minute(), Some(4.0));
-        assert_eq!(moments.mae_standard_error(), Some(0.0));
+        assert_eq!(moments.sums().rows_per_minute(), Some(4.0));
+        assert_eq!(moments.sums().mae_standard_error(), Some(0.0));
     }
 }

@@ -13,17 +13,22 @@ use crate::{
         drift::{Baseline, Drift},
         gaps::Gaps,
         groups::Groups,
+        past::{Past, SharedPast},
         rolling::Rolling,
         slices::{self, Slices},
         tally::Tally,
         task::{TaskCounts, TaskNumbers},
     },
 };
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, MutexGuard, PoisonError},
+};
 
 /// Memory does not grow with the number of rows.
 pub struct Statistics {
     pub all: Tally,
+    n: u64,
     window: VecDeque<Row>,
     pub window_rows: usize,
     pub by_time: Slices,
@@ -35,11 +40,16 @@ pub struct Statistics {
     pub delays: Delays,
     pub gaps: Gaps,
     pub groups: Groups,
+    pub past: SharedPast,
     pub task: Task,
     /// y_pred at or above it predicts 1, for [`Task::Binary`].
     pub threshold: f64,
     of_task: TaskCounts,
     faults: Faults,
+}
+
+fn lock(past: &SharedPast) -> MutexGuard<'_, Past> {
+    past.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Of [`Task::Binary`], where no other one is set.
@@ -49,6 +59,7 @@ impl Statistics {
     pub fn new(window_rows: usize) -> Self {
         Statistics {
             all: Tally::new(),
+            n: 0,
             window: VecDeque::new(),
             window_rows,
             by_time: Slices::new(slices::TIME_MS),
@@ -59,6 +70,7 @@ impl Statistics {
             delays: Delays::default(),
             gaps: Gaps::new(),
             groups: Groups::default(),
+            past: SharedPast::default(),
             task: Task::Regression,
             threshold: THRESHOLD,
             of_task: TaskCounts::Regression,
@@ -73,13 +85,14 @@ impl Statistics {
 
     /// Sets what the rows are. Call it before the first row.
     pub fn with_task(self, task: Task, threshold: f64) -> Self {
-        Statistics { task, threshold, of_task: TaskCounts::new(task, threshold), ..self }
+        *lock(&self.past) = Past::new(task, threshold);
+        Statistics { task, threshold, of_task: TaskCounts::new(task), ..self }
     }
 
-    /// The same settings without a row.
+    /// The same settings without a row, nor in the past.
     pub fn anew(&self, task: Task) -> Self {
         let anew = Statistics::new(self.window_rows).with_baseline(self.drift.baseline);
-        anew.with_task(task, self.threshold)
+        Statistics { past: Arc::clone(&self.past), ..anew }.with_task(task, self.threshold)
     }
 
     pub fn apply(&mut self, event: &Event) {
@@ -91,14 +104,19 @@ impl Statistics {
     }
 
     fn add_lines(&mut self, lines: &Lines) {
-        self.groups.add(&lines.rows, &lines.groups, self.all.moments.errors());
+        self.groups.add(&lines.rows, &lines.groups, &self.all.sums);
         lines.rows.iter().for_each(|row| self.add(row));
-        self.of_task.add(lines, self.window_rows);
+        let pairs = self.of_task.add(lines, self.window_rows);
+        let mut past = lock(&self.past);
+        past.add(&lines.rows, &pairs, self.of_task.names());
+        self.all.sums = past.sums();
+        drop(past);
         add_faults(&mut self.faults, &lines.faults);
     }
 
     fn add(&mut self, row: &Row) {
-        self.all.add(row);
+        self.n += 1;
+        self.all.count(row.error());
         if self.window.len() == self.window_rows {
             self.window.pop_front();
         }
@@ -109,19 +127,18 @@ impl Statistics {
                 self.by_time.add((time_s * 1000.0 + 0.5) as i64, row.error());
                 self.gaps.add(time_s);
             }
-            None => self.by_row.add(self.n() as i64, row.error()),
+            None => self.by_row.add(self.n as i64, row.error()),
         }
         self.sample.add(row);
         self.drift.add(row);
         self.delays.add(row);
         let window = &self.window;
-        self.rolling.row(self.all.moments.n, || {
-            window.iter().map(|row| row.error().abs()).sum::<f64>() / window.len() as f64
-        });
+        self.rolling
+            .row(self.n, || window.iter().map(|row| row.error().abs()).sum::<f64>() / window.len() as f64);
     }
 
     pub fn n(&self) -> u64 {
-        self.all.moments.n
+        self.n
     }
 
     /// Lines that are not rows, by kind.
@@ -137,8 +154,9 @@ impl Statistics {
 
     /// What only the task has: of all rows, and of the last ones, whose tally is `window`.
     pub fn task_numbers(&self, window: &Tally) -> [TaskNumbers; 2] {
-        let all = self.of_task.numbers(self.all.moments.mse());
-        [all, self.of_task.window_numbers(&self.window, window.moments.mse())]
+        let outcomes = lock(&self.past).outcomes();
+        let all = self.of_task.numbers(outcomes.as_ref(), self.all.sums.mse());
+        [all, self.of_task.window_numbers(&self.window, self.threshold, window.sums.mse())]
     }
 
     /// Label delays of the last rows.
@@ -162,7 +180,7 @@ mod tests {
             (random as i64 >> 24) >> ((random >> 18) % 40)
         };
         let mut statistics = Statistics::new(1000);
-        let mut last = VecDeque::new();
+        let (mut rows, mut last) = (Vec::new(), VecDeque::new());
         let (mut sum, mut absolute, mut squares) = (0_i128, 0_i128, 0_i128);
         for _ in 0..ROWS {
             let error = next();
@@ -170,7 +188,10 @@ mod tests {
             absolute += i128::from(error).abs();
             squares += i128::from(error).pow(2);
             let row = Row::new(0.0, error as f64 * UNIT, None);
-            statistics.add(&row);
+            rows.push(row);
+            if rows.len() == 1000 {
+                statistics.add_lines(&Lines { rows: std::mem::take(&mut rows), ..Lines::default() });
+            }
             last.push_back(row);
             if last.len() > 1000 {
                 last.pop_front();
@@ -181,14 +202,14 @@ mod tests {
         };
         let mean = |sum: i128| sum as f64 / ROWS as f64;
         let (window, fresh) = (statistics.window(), Tally::of(&last));
-        near(statistics.all.moments.mae(), mean(absolute) * UNIT);
-        near(statistics.all.moments.bias(), mean(sum) * UNIT);
-        near(statistics.all.moments.rmse(), mean(squares).sqrt() * UNIT);
-        assert_eq!(window.moments.mae(), fresh.moments.mae());
-        assert_eq!(window.moments.rmse(), fresh.moments.rmse());
-        assert_eq!(window.moments.mae_standard_error(), fresh.moments.mae_standard_error());
+        near(statistics.all.sums.mae(), mean(absolute) * UNIT);
+        near(statistics.all.sums.bias(), mean(sum) * UNIT);
+        near(statistics.all.sums.rmse(), mean(squares).sqrt() * UNIT);
+        assert_eq!(window.sums.mae(), fresh.sums.mae());
+        assert_eq!(window.sums.rmse(), fresh.sums.rmse());
+        assert_eq!(window.sums.mae_standard_error(), fresh.sums.mae_standard_error());
         assert_eq!(window.absolute_quantiles([0.5, 0.95, 0.99]), fresh.absolute_quantiles([0.5, 0.95, 0.99]));
         assert_eq!(window.signed(), fresh.signed());
-        near(window.moments.mae(), last.iter().map(|row| row.error().abs()).sum::<f64>() / 1000.0);
+        near(window.sums.mae(), last.iter().map(|row| row.error().abs()).sum::<f64>() / 1000.0);
     }
 }

@@ -9,54 +9,13 @@ use crate::{
         drift::{Change, Direction},
         groups::GroupSummary,
         histogram::{Bins, Counts},
+        numbers::Numbers,
         slices::Slices,
         statistics::Statistics,
         tally::Tally,
         task::TaskNumbers,
     },
 };
-
-/// Numbers of a set of rows; None if undefined. Errors are in the unit of y_true.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Numbers {
-    pub n: u64,
-    pub rows_per_minute: Option<f64>,
-    pub absolute_error_sum: f64,
-    pub mae: Option<f64>,
-    pub mae_standard_error: Option<f64>,
-    pub rmse: Option<f64>,
-    pub bias: Option<f64>,
-    pub r2: Option<f64>,
-    pub p50: Option<f64>,
-    pub p95: Option<f64>,
-    pub p99: Option<f64>,
-    pub max: Option<f64>,
-    /// What only the task has.
-    pub of_task: TaskNumbers,
-}
-
-impl Numbers {
-    fn of(tally: &Tally, of_task: TaskNumbers) -> Self {
-        let moments = &tally.moments;
-        let [p50, p95, p99] = tally.absolute_quantiles([0.5, 0.95, 0.99]);
-        Numbers {
-            n: moments.n,
-            rows_per_minute: moments.rows_per_minute(),
-            absolute_error_sum: moments.absolute_error_sum(),
-            mae: moments.mae(),
-            mae_standard_error: moments.mae_standard_error(),
-            rmse: moments.rmse(),
-            bias: moments.bias(),
-            // Classes have no distance.
-            r2: moments.r2().filter(|_| of_task.classes().is_none()),
-            p50,
-            p95,
-            p99,
-            max: (moments.n > 0).then_some(moments.absolute_error_most),
-            of_task,
-        }
-    }
-}
 
 /// All rows and those of the window, counted into the same bins.
 #[derive(Clone, Debug)]
@@ -161,6 +120,10 @@ pub struct Summary {
     pub faults: [(Fault, u64); Fault::ALL.len()],
 }
 
+fn numbers(tally: &Tally, of_task: TaskNumbers) -> Numbers {
+    Numbers::of(&tally.sums, tally.absolute_quantiles([0.5, 0.95, 0.99]), of_task)
+}
+
 impl Summary {
     pub fn of(statistics: &Statistics) -> Self {
         let (window, window_delays) = (statistics.window(), statistics.window_delays());
@@ -168,8 +131,8 @@ impl Summary {
         Summary {
             task: statistics.task,
             threshold: statistics.threshold,
-            all: Numbers::of(&statistics.all, all_of_task),
-            window: Numbers::of(&window, window_of_task),
+            all: numbers(&statistics.all, all_of_task),
+            window: numbers(&window, window_of_task),
             window_rows: statistics.window_rows,
             absolute: Histogram::of(&statistics.all.absolute(), &window.absolute()),
             signed: Histogram::of(&statistics.all.signed(), &window.signed()),
@@ -179,7 +142,7 @@ impl Summary {
                 None => Over::Rows(statistics.by_row.clone()),
             },
             rolling: {
-                let now = window.moments.mae().map(|mae| (statistics.n(), mae));
+                let now = window.sums.mae().map(|mae| (statistics.n(), mae));
                 let points = statistics.rolling.points.iter().copied();
                 points.filter(|(n, _)| *n < statistics.n()).chain(now).collect()
             },

@@ -3,30 +3,32 @@
 
 use crate::logs::row::Row;
 use crate::stats::buckets::{self, Buckets};
-use crate::stats::moments::Moments;
+use crate::stats::moments::{Moments, Sums};
 use crate::stats::quantile::quantile;
 
 /// Of all rows of the logs, or of the window.
 pub struct Tally {
-    pub moments: Moments,
+    pub sums: Sums,
     positive: Buckets,
     negative: Buckets,
 }
 
 impl Tally {
     pub fn new() -> Self {
-        Tally { moments: Moments::new(), positive: Buckets::default(), negative: Buckets::default() }
+        Tally { sums: Sums::default(), positive: Buckets::default(), negative: Buckets::default() }
     }
 
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
-        let mut tally = Tally::new();
-        rows.into_iter().for_each(|row| tally.add(row));
-        tally
+        let (mut tally, mut moments) = (Tally::new(), Moments::new());
+        rows.into_iter().for_each(|row| {
+            moments.add(row);
+            tally.count(row.error());
+        });
+        Tally { sums: moments.sums(), ..tally }
     }
 
-    pub fn add(&mut self, row: &Row) {
-        self.moments.add(row);
-        let error = row.error();
+    /// Counts the error of a row whose sums come apart.
+    pub fn count(&mut self, error: f64) {
         let side = if error < 0.0 { &mut self.negative } else { &mut self.positive };
         side.add(error.abs());
     }
@@ -44,7 +46,7 @@ impl Tally {
     /// Quantiles of the absolute error. None without rows.
     pub fn absolute_quantiles<const N: usize>(&self, q: [f64; N]) -> [Option<f64>; N] {
         let absolute = self.absolute();
-        let (least, most) = (self.moments.absolute_error_least, self.moments.absolute_error_most);
+        let (least, most) = (self.sums.absolute_error_least, self.sums.absolute_error_most);
         // A bucket's value may be outside of the true extremes.
         q.map(|q| quantile(&absolute, q).map(|value| value.max(least).min(most)))
     }

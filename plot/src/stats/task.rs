@@ -4,10 +4,13 @@
 use crate::{
     logs::{lines::Lines, row::Row, task::Task},
     stats::{
-        binary::{Binary, BinaryNumbers},
-        classes::{Classes, ClassesNumbers},
+        auc::Scores,
+        binary::{self, BinaryNumbers, Outcomes},
+        class_numbers::{ClassesNumbers, Pair},
+        classes::Classes,
     },
 };
+use std::sync::Arc;
 
 /// Numbers of a set of rows that only its task has.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,38 +46,50 @@ impl TaskNumbers {
     }
 }
 
-/// What is counted of all rows for the task.
+/// What is counted of all rows for the task, besides what each slice of time has.
 pub enum TaskCounts {
     Regression,
-    Binary(Box<Binary>),
+    Binary(Box<Scores>),
     Classes(Box<Classes>),
 }
 
 impl TaskCounts {
-    /// `threshold`: y_pred at or above it predicts 1.
-    pub fn new(task: Task, threshold: f64) -> Self {
+    pub fn new(task: Task) -> Self {
         match task {
             Task::Regression => TaskCounts::Regression,
-            Task::Binary => TaskCounts::Binary(Box::new(Binary::new(threshold))),
+            Task::Binary => TaskCounts::Binary(Box::default()),
             Task::Classes => TaskCounts::Classes(Box::default()),
         }
     }
 
-    /// `window_rows`: how many the window holds.
-    pub fn add(&mut self, lines: &Lines, window_rows: usize) {
+    /// Returns the numbers of the rows' classes; nothing for other tasks. `window_rows`: how many the window holds.
+    pub fn add(&mut self, lines: &Lines, window_rows: usize) -> Vec<Pair> {
         match self {
-            TaskCounts::Regression => {}
-            TaskCounts::Binary(binary) => lines.rows.iter().for_each(|row| binary.add(row)),
+            TaskCounts::Regression => Vec::new(),
+            TaskCounts::Binary(scores) => {
+                lines.rows.iter().for_each(|row| scores.add(row.y_pred, row.y_true == 1.0));
+                Vec::new()
+            }
             TaskCounts::Classes(classes) => classes.add(&lines.classes, window_rows),
         }
     }
 
-    /// Of all rows. `squared`: their mean squared error.
-    pub fn numbers(&self, squared: Option<f64>) -> TaskNumbers {
+    /// Of the classes, by their numbers.
+    pub fn names(&self) -> &[Arc<str>] {
         match self {
-            TaskCounts::Regression => TaskNumbers::Regression,
-            TaskCounts::Binary(binary) => TaskNumbers::Binary(Box::new(binary.numbers(squared))),
-            TaskCounts::Classes(classes) => TaskNumbers::Classes(Box::new(classes.numbers())),
+            TaskCounts::Classes(classes) => classes.names(),
+            _ => &[],
+        }
+    }
+
+    /// Of all rows. `outcomes`: theirs, of [`Task::Binary`]; `squared`: their mean squared error.
+    pub fn numbers(&self, outcomes: Option<&Outcomes>, squared: Option<f64>) -> TaskNumbers {
+        match (self, outcomes) {
+            (TaskCounts::Binary(scores), Some(outcomes)) => {
+                TaskNumbers::Binary(Box::new(outcomes.numbers(squared, scores.area())))
+            }
+            (TaskCounts::Classes(classes), _) => TaskNumbers::Classes(Box::new(classes.numbers())),
+            _ => TaskNumbers::Regression,
         }
     }
 
@@ -82,11 +97,14 @@ impl TaskCounts {
     pub fn window_numbers<'a>(
         &self,
         rows: impl IntoIterator<Item = &'a Row>,
+        threshold: f64,
         squared: Option<f64>,
     ) -> TaskNumbers {
         match self {
             TaskCounts::Regression => TaskNumbers::Regression,
-            TaskCounts::Binary(binary) => TaskNumbers::Binary(Box::new(binary.numbers_of(rows, squared))),
+            TaskCounts::Binary(_) => {
+                TaskNumbers::Binary(Box::new(binary::numbers_of(rows, threshold, squared)))
+            }
             TaskCounts::Classes(classes) => TaskNumbers::Classes(Box::new(classes.window_numbers())),
         }
     }

@@ -3,8 +3,7 @@
 
 use crate::{
     alert::message::{Alert, Phase},
-    view::html::escape,
-    words::clock,
+    view::html::{escape, time},
 };
 
 /// Of those that have resolved.
@@ -19,10 +18,10 @@ pub fn list(alerts: &[Alert]) -> String {
 }
 
 fn item(alert: &Alert) -> String {
-    let at = clock::stamp_s(alert.since_s);
+    let at = time(alert.since_s);
     let (class, what) = match alert.phase {
-        Phase::Firing => ("bad", format!("fires since {at} UTC")),
-        Phase::Resolved => ("dim", format!("has resolved at {at} UTC")),
+        Phase::Firing => ("bad", format!("fires since {at}")),
+        Phase::Resolved => ("dim", format!("has resolved at {at}")),
     };
     format!("<li class={class}>Alert {} {what}: {}.</li>", escape(&alert.rule), escape(&alert.text))
 }
@@ -46,11 +45,10 @@ mod tests {
         let alerts: Vec<Alert> =
             (0..9).map(|n| alert(n, if n == 0 { Phase::Firing } else { Phase::Resolved })).collect();
         let html = list(&alerts);
-        let first = "<ul><li class=bad>Alert mae&gt;60 fires since 2024-11-23 06:00:00 UTC: MAE &lt;0&gt;.</li><li class=dim>";
+        let first = "<ul><li class=bad>Alert mae&gt;60 fires since <time datetime=\"2024-11-23T06:00:00Z\">2024-11-23 06:00:00 UTC</time>: MAE &lt;0&gt;.</li><li class=dim>";
         assert!(html.starts_with(first), "{html}");
         assert!(
-            html.contains("has resolved at 2024-11-23 05:59:55 UTC: MAE &lt;5&gt;.")
-                && !html.contains("&lt;6&gt;"),
+            html.contains("05:59:55 UTC</time>: MAE &lt;5&gt;.") && !html.contains("&lt;6&gt;"),
             "{html}"
         );
     }

@@ -1,7 +1,7 @@
 //! The bars of the classes, for picture and page alike: the error rate of each of the largest, and of the others together.
 //! Never draws, and never knows a pixel.
 
-use crate::stats::classes::{ClassNumbers, ClassesNumbers};
+use crate::stats::class_numbers::{ClassNumbers, ClassesNumbers};
 use crate::words::number::count;
 use std::collections::HashMap;
 

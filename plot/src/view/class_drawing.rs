@@ -1,7 +1,7 @@
 //! Draws the picture of classes with plotters: the error rate over time beside a bar for each class.
 //! Never computes a number and never knows whether it becomes PNG or SVG.
 
-use crate::stats::classes::ClassesNumbers;
+use crate::stats::class_numbers::ClassesNumbers;
 use crate::stats::summary::Summary;
 use crate::view::canvas::{Area, BAR, Drawn, GRID, HEAD, Letters, MARK, WINDOW, head};
 use crate::view::class_bars::ClassBars;

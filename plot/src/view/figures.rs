@@ -1,9 +1,11 @@
 //! The page's figures: which ones a task has, their frames, and what stands in them.
 //! Never computes a number.
 
+use crate::logs::row::VALID_S;
 use crate::logs::task::Task;
 use crate::stats::binary::BinaryNumbers;
-use crate::stats::classes::ClassesNumbers;
+use crate::stats::class_numbers::ClassesNumbers;
+use crate::stats::slices::Slices;
 use crate::stats::summary::{Histogram, Over, Summary};
 use crate::view::bars::Mark;
 use crate::view::changes::changes_table;
@@ -96,6 +98,11 @@ const CLASSES: &[Figure] = &[
     DELAY,
 ];
 
+/// The figure of a range of time. Its numbers are in the title of each slice.
+pub const SLICES: &str = "<figure class=\"slices\" aria-labelledby=\"t-slices\"><h2 id=\"t-slices\">Over time</h2>\
+    <div class=\"chart\" id=\"slices\"><!--slices--></div>\n\
+    <figcaption class=\"note\" id=\"slices-note\"><!--slices-note--></figcaption></figure>\n";
+
 /// The figures of a task, with a comment for each part that changes: the id of its element.
 pub fn frames(task: Task) -> String {
     let figures = match task {
@@ -129,10 +136,10 @@ fn frame(Figure { id, title, note: (before, behind), of }: &Figure) -> String {
     format!("<figure aria-labelledby=\"t-{id}\"><h2 id=\"t-{id}\">{title}</h2>{content}</figure>\n")
 }
 
-/// Charts, the notes below them, and their numbers as tables, by the ids of their elements.
-pub fn parts(summary: &Summary) -> Vec<(&'static str, String)> {
+/// Charts, the notes below them, and their numbers as tables, by the ids of their elements. `read_s`: Unix seconds when rows were last read.
+pub fn parts(summary: &Summary, read_s: Option<f64>) -> Vec<(&'static str, String)> {
     let terms = terms(summary.task);
-    let mut parts = along_the_log(summary, &terms);
+    let mut parts = along_the_log(summary, &terms, read_s);
     match summary.task {
         Task::Regression => {
             parts.extend(absolute(summary, "absolute error", &terms));
@@ -155,13 +162,13 @@ pub fn parts(summary: &Summary) -> Vec<(&'static str, String)> {
     parts
 }
 
-fn along_the_log(summary: &Summary, terms: &Terms) -> Vec<(&'static str, String)> {
+fn along_the_log(summary: &Summary, terms: &Terms, read_s: Option<f64>) -> Vec<(&'static str, String)> {
     let Summary { all, over, rolling, window_rows, changes, .. } = summary;
     let changes_in_words = changes_table(changes, terms);
     let mae = capital(terms.mae);
     vec![
         ("over", drawn(all.n, course::over(over, changes, summary.task))),
-        ("over-note", over_note(over, terms)),
+        ("over-note", over_note(over, terms, read_s)),
         ("over-numbers", changes_in_words.clone() + &tables::over(over, summary.task)),
         ("rolling", drawn(all.n, Some(chart::rolling(rolling, *window_rows, changes, terms)))),
         ("rolling-note", format!("{mae} of the last {} up to each row.", rows(*window_rows as u64))),
@@ -253,7 +260,8 @@ fn numbers(histogram: &Option<Histogram>, in_unit: &str) -> String {
     histogram.as_ref().map_or(String::new(), |histogram| tables::histogram(histogram, in_unit))
 }
 
-fn drawn(n: u64, drawing: Option<String>) -> String {
+/// A drawing, or why there is none.
+pub fn drawn(n: u64, drawing: Option<String>) -> String {
     drawing.filter(|drawing| !drawing.is_empty()).unwrap_or_else(|| match n {
         0 => empty("No rows yet."),
         _ => empty("Not drawn: no axis of round numbers holds these values."),
@@ -279,15 +287,24 @@ fn all_and_window_note(Summary { all, window, .. }: &Summary, shape: &str) -> St
     }
 }
 
-fn over_note(over: &Over, terms: &Terms) -> String {
+fn over_note(over: &Over, terms: &Terms, read_s: Option<f64>) -> String {
     let mean = capital(terms.mean_error);
     match over {
         Over::Time(slices) => {
-            format!("{mean} of each {}.", clock::duration(slices.width as f64 / 1000.0))
+            let width = clock::duration(slices.width as f64 / 1000.0);
+            format!("{mean} of each {width}.{}", zoom(slices, read_s).unwrap_or_default())
         }
         Over::Rows(slices) if slices.width == 1 => "The error of each row.".to_owned(),
         Over::Rows(slices) => format!("{mean} of each {}.", rows(slices.width as u64)),
     }
+}
+
+/// A link to the charts of all rows up to now. None where all are dated later.
+fn zoom(slices: &Slices, read_s: Option<f64>) -> Option<String> {
+    let (start_ms, _) = slices.filled().next()?;
+    let from_s = (start_ms / 1000).max(VALID_S.start as i64);
+    let from = (from_s < read_s? as i64).then(|| clock::minute(from_s))?;
+    Some(format!(" <a href=\"/?from={from}\">Slice by slice</a>, to zoom in."))
 }
 
 fn truths_first(n: u64) -> String {

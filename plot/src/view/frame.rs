@@ -13,6 +13,8 @@ const RIGHT: f64 = 22.0;
 pub const TOP: f64 = 36.0;
 /// Room for the labels of the x axis, below half of the lowest label of the y axis, and for its name.
 const BOTTOM: f64 = 58.0;
+/// Below a chart whose x axis is that of the next one: half of the lowest label of the y axis.
+const BETWEEN: f64 = 12.0;
 /// Above lines that have names.
 const TOP_OF_LINES: f64 = 6.0;
 /// Height of a line of words, as a share of the chart's height.
@@ -30,6 +32,8 @@ pub struct Frame {
     left: f64,
     top: f64,
     height: f64,
+    /// Room below the axes.
+    below: f64,
     text: String,
     labels: Labels,
 }
@@ -67,7 +71,26 @@ impl Frame {
         let ticks_y = named(ticks(y, 5.0));
         let widest = ticks_y.iter().map(|(_, name)| width(name)).fold(0.0, f64::max);
         let labels = Labels::new(WIDTH, HEIGHT);
-        Frame { x, y, ticks_y, left: widest + 10.0, top: TOP, height: HEIGHT, text: String::new(), labels }
+        let (left, text) = (widest + 10.0, String::new());
+        Frame { x, y, ticks_y, left, top: TOP, height: HEIGHT, below: BOTTOM, text, labels }
+    }
+
+    /// One of several charts above each other, with one x axis below the last one. `height`: of the space between the axes.
+    pub fn low(x: (f64, f64), y: (f64, f64), height: f64, is_last: bool) -> Self {
+        let mut frame = Frame::new(x, y);
+        frame.below = if is_last { BOTTOM } else { BETWEEN };
+        frame.height = TOP + height + frame.below;
+        frame.labels = Labels::new(WIDTH, frame.height);
+        // As many as have room.
+        frame.ticks_y = named(ticks(frame.y, height / label::HEIGHT * 0.6));
+        frame
+    }
+
+    /// Aligns charts above each other, and returns where the x axis begins and ends.
+    pub fn align(frames: &mut [Frame]) -> (f64, f64) {
+        let left = frames.iter().map(|frame| frame.left).fold(0.0, f64::max);
+        frames.iter_mut().for_each(|frame| frame.left = left);
+        (left, WIDTH - RIGHT)
     }
 
     /// Removes the ticks of the y axis above `y`, where no value can be.
@@ -84,7 +107,7 @@ impl Frame {
     }
 
     fn bottom(&self) -> f64 {
-        self.height - BOTTOM
+        self.height - self.below
     }
 
     pub fn put(&mut self, part: Arguments) {
@@ -100,6 +123,31 @@ impl Frame {
             format!("M{left:.1} {bottom:.1}V{top:.1}H{right:.1}V{bottom:.1}z")
         };
         let path: String = bars.into_iter().map(bar).collect();
+        self.put(format_args!("<path class={class} d=\"{path}\" />"));
+    }
+
+    /// Runs of steps, each with its left, right and height: a line, or with `is_filled` an area from zero up. One path keeps the page small.
+    pub fn steps<'a>(
+        &mut self,
+        class: &str,
+        is_filled: bool,
+        runs: impl IntoIterator<Item = &'a [((f64, f64), f64)]>,
+    ) {
+        let (mut path, bottom) = (String::new(), self.down(0.0));
+        for run in runs {
+            for (number, ((left, right), height)) in run.iter().enumerate() {
+                let (left, right, down) = (self.across(*left), self.across(*right), self.down(*height));
+                // Writing to a String cannot fail.
+                let _ = match (number, is_filled) {
+                    (0, true) => write!(path, "M{left:.1} {bottom:.1}V{down:.1}H{right:.1}"),
+                    (0, false) => write!(path, "M{left:.1} {down:.1}H{right:.1}"),
+                    _ => write!(path, "V{down:.1}H{right:.1}"),
+                };
+            }
+            if is_filled {
+                let _ = write!(path, "V{bottom:.1}z");
+            }
+        }
         self.put(format_args!("<path class={class} d=\"{path}\" />"));
     }
 
@@ -123,7 +171,7 @@ impl Frame {
         let (mut lines, mut triangles) = (String::new(), String::new());
         for across in places.iter().map(|x| self.across(*x)) {
             // Writing to a String cannot fail.
-            let _ = write!(lines, "M{across:.1} {TOP}V{}", HEIGHT - BOTTOM);
+            let _ = write!(lines, "M{across:.1} {TOP}V{:.1}", self.bottom());
             let _ = write!(triangles, "M{across:.1} {tip:.1}l6 {height}h-12z");
         }
         self.put(format_args!("<path class=\"flag {class}\" d=\"{lines}\" />"));
@@ -145,15 +193,20 @@ impl Frame {
         y_title: &str,
         choices: impl IntoIterator<Item = Vec<(f64, String)>>,
     ) {
+        self.y_axis(y_title);
+        self.axis_below(x_title, choices);
+    }
+
+    /// Draws grid lines, ticks and the name of the y axis.
+    pub fn y_axis(&mut self, title: &str) {
         let (left, right) = (self.left, WIDTH - RIGHT);
-        self.write(y_title, Anchor::Start, 0.0, 0.0);
+        self.write(title, Anchor::Start, 0.0, 0.0);
         for (y, name) in std::mem::take(&mut self.ticks_y) {
             let down = self.down(y);
             self.put(format_args!("<path class=grid d=\"M{left:.1} {down:.1}H{right}\" />"));
             let svg = self.labels.put_left_of(&name, left - 6.0, down);
             self.text.push_str(&svg);
         }
-        self.axis_below(x_title, choices);
     }
 
     /// Draws the lines of both axes, and ticks and name of the x axis; `choices` as for [`Frame::axes`].
@@ -178,8 +231,19 @@ impl Frame {
 
     /// Leaves the text out where it has no room.
     fn write(&mut self, text: &str, anchor: Anchor, across: f64, top: f64) {
+        if text.is_empty() {
+            return;
+        }
         let svg = self.labels.put(text, &[Place { anchor, across, top }], "");
         self.text.push_str(&svg.unwrap_or_default());
+    }
+
+    /// A part of a drawing, `down` below its top, and its height; `label` as for [`Frame::finish`].
+    pub fn finish_low(self, label: &str, down: f64) -> (String, f64) {
+        let Frame { text, height, .. } = self;
+        let part =
+            format!("<g transform=\"translate(0 {down})\" role=\"img\" aria-label=\"{label}\">{text}</g>");
+        (part, height)
     }
 
     /// `label` is what a screen reader says; it must not hold quotes.

@@ -6,13 +6,10 @@ use crate::{
     logs::{follow::State, task::Task},
     stats::summary::Summary,
     view::{
-        html::escape,
+        html::{escape, minute_as, time},
         moment::{Moment, STALLED},
     },
-    words::{
-        clock,
-        number::{self, percent, rows, short},
-    },
+    words::number::{self, percent, rows, short},
 };
 
 /// The page warns if more than one in this many lines is not a row.
@@ -42,24 +39,34 @@ fn sign(state: Standing) -> Sign {
     Sign { character, path, colour }
 }
 
-/// Its state, and the sentence. Numbers that are not looked at any more have no verdict.
-pub fn verdict(moment: &Moment, logs: &str, is_stalled: bool) -> (Standing, String) {
+/// Its state, the sentence, and the Unix seconds that it says. Numbers that are not looked at any more have no verdict.
+pub fn verdict(moment: &Moment, logs: &str, is_stalled: bool) -> (Standing, String, Option<f64>) {
     if is_stalled {
         let stalled_s = STALLED.as_secs();
         let text = format!(
             "Blind: {logs} was not looked at for more than {stalled_s} s; the page shows old numbers"
         );
-        return (Standing::Blind, text);
+        return (Standing::Blind, text, None);
     }
-    (moment.verdict.state, moment.verdict.text.clone())
+    (moment.verdict.state, moment.verdict.text.clone(), moment.verdict.since_s)
 }
 
-pub fn line(state: Standing, text: &str) -> String {
+/// `since_s`: the time that the text says, in Unix seconds.
+pub fn line(state: Standing, text: &str, since_s: Option<f64>) -> String {
     // A number and its unit stay on one line.
     let (name, path, text) = (state.name(), sign(state).path, escape(text).replace(" %", "\u{a0}%"));
+    let text = since_s.and_then(|since_s| with_time(&text, since_s)).unwrap_or(text);
     format!(
         "<p class=\"verdict {name}\"><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path d=\"{path}\" /></svg> <span>{text}.</span></p>"
     )
+}
+
+/// None where it says none.
+fn with_time(text: &str, since_s: f64) -> Option<String> {
+    const SINCE: &str = " since ";
+    let (before, rest) = text.split_once(SINCE)?;
+    let (at, behind) = rest.split_once(" UTC")?;
+    Some(format!("{before}{SINCE}{}{behind}", minute_as(at, since_s as i64)))
 }
 
 /// Of the tab.
@@ -126,12 +133,16 @@ pub fn meaning(summary: &Summary) -> String {
     }
 }
 
-/// Rows so far.
+/// Rows so far, and whether some are of logs that are gone.
 pub fn news(moment: &Moment) -> String {
+    let gone = match moment.gone_logs {
+        0 => String::new(),
+        1 => " Those of 1 log that is gone count until plot starts again.".to_owned(),
+        n => format!(" Those of {n} logs that are gone count until plot starts again."),
+    };
     match (moment.summary.all.n, moment.last_rows_s) {
         (n @ 1.., Some(last_s)) => {
-            let at = clock::stamp_s(last_s);
-            format!("{}, the last ones read at {at} UTC.", rows(n))
+            format!("{}, the last ones read at {}.{gone}", rows(n), time(last_s))
         }
         _ => String::new(),
     }

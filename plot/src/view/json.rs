@@ -6,16 +6,21 @@ use crate::{
     logs::{follow::State, row::Fault, status::Halves, task::Task},
     stats::{
         binary::{BinaryNumbers, CalibrationBin},
-        classes::{ClassNumbers, ClassesNumbers},
+        class_numbers::{ClassNumbers, ClassesNumbers},
         delay::DelayNumbers,
         drift::Change,
         groups::GroupNumbers,
         histogram::Counts,
+        numbers::Numbers,
+        past::{Point, Range, Stretch},
         slices::Slices,
-        summary::{Histogram, Numbers, Over, Summary},
+        summary::{Histogram, Over, Summary},
         task::TaskNumbers,
     },
-    view::moment::{Metric, Moment},
+    view::{
+        moment::{Metric, Moment},
+        range::RangeView,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -45,6 +50,7 @@ pub fn stats(moment: &Moment) -> Value {
         "reason": reason,
         "picture_trouble": moment.picture_trouble,
         "last_rows_at": moment.last_rows_s,
+        "gone_logs": moment.gone_logs,
         "task": summary.task.name(),
         "threshold": (summary.task == Task::Binary).then_some(summary.threshold),
         "window_rows": window_rows,
@@ -76,8 +82,35 @@ pub fn stats(moment: &Moment) -> Value {
     })
 }
 
+/// The same with the numbers of a range, and of the one before it.
+pub fn range_stats(view: &RangeView, moment: &Moment) -> Value {
+    let Range { range, before, points, .. } = &view.range;
+    let points: Vec<Value> = points.iter().map(point).collect();
+    let range = with(stretch(range), json!({ "points": points }));
+    with(stats(moment), json!({ "range": range, "before": stretch(before) }))
+}
+
+fn stretch(Stretch { span, numbers: of_rows, quantile_relative_error }: &Stretch) -> Value {
+    let bounds =
+        json!({ "from": span.from_s, "to": span.to_s, "quantile_relative_error": quantile_relative_error });
+    with(numbers(of_rows), bounds)
+}
+
+/// An object with the keys of another one.
+fn with(mut value: Value, more: Value) -> Value {
+    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+        value.extend(more);
+    }
+    value
+}
+
+fn point(point: &Point) -> Value {
+    let Point { span, n, mae, bias } = point;
+    json!({ "from": span.from_s, "to": span.to_s, "n": n, "mae": mae, "mean_error": bias })
+}
+
 fn numbers(numbers: &Numbers) -> Value {
-    let mut value = json!({
+    let value = json!({
         "n": numbers.n,
         "rows_per_minute": numbers.rows_per_minute,
         "mae": numbers.mae,
@@ -95,10 +128,7 @@ fn numbers(numbers: &Numbers) -> Value {
         TaskNumbers::Binary(numbers) => binary(numbers),
         TaskNumbers::Classes(numbers) => classes(numbers),
     };
-    if let (Value::Object(all), Value::Object(of_task)) = (&mut value, of_task) {
-        all.extend(of_task);
-    }
-    value
+    with(value, of_task)
 }
 
 fn binary(numbers: &BinaryNumbers) -> Value {
@@ -218,6 +248,7 @@ mod tests {
     use crate::logs::row::Row;
     use crate::logs::status::Status;
     use crate::stats::statistics::Statistics;
+    use crate::view::asked::Asked;
     use std::collections::BTreeSet;
 
     fn keys(value: &Value, all: &mut BTreeSet<String>) {
@@ -249,7 +280,9 @@ mod tests {
             let (id, rule, text) = (String::new(), String::new(), String::new());
             let (phase, value, limit, since_s) = (Phase::Firing, None, None, 0.0);
             moment.alerts = vec![Alert { id, rule, phase, value, limit, since_s, text }];
-            keys(&stats(&moment), &mut all);
+            let between = Asked::Between { from_s: Some(1_732_300_000), to_s: Some(1_732_400_000) };
+            let view = RangeView::of(&mut statistics.past.lock().unwrap(), between, 1_732_400_000);
+            keys(&range_stats(&view.unwrap(), &moment), &mut all);
         }
         for task in [Task::Binary, Task::Classes] {
             let mut statistics = Statistics::new(10).with_task(task, 0.5);
@@ -258,7 +291,10 @@ mod tests {
             statistics.apply(&Event::Lines(lines));
             keys(&stats(&Moment::starting(Summary::of(&statistics).into())), &mut all);
         }
-        assert!(all.len() > 40 && all.contains("mae_after") && all.contains("z"), "{all:?}");
+        assert!(
+            all.len() > 40 && ["mae_after", "z", "before", "points"].iter().all(|key| all.contains(*key)),
+            "{all:?}"
+        );
         assert!(all.contains("brier") && all.contains("weighted_f1"), "{all:?}");
         let missing: Vec<_> = all.iter().filter(|key| !documented.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{missing:?}");

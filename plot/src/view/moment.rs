@@ -27,6 +27,8 @@ pub struct Moment {
     pub verdict: Verdict,
     /// What fires, then the last ones that have resolved.
     pub alerts: Vec<Alert>,
+    /// How many rotated logs are gone and still count.
+    pub gone_logs: usize,
     /// None beside a log that another program writes.
     pub metric: Option<Metric>,
 }
@@ -63,6 +65,7 @@ impl Moment {
             picture_trouble: None,
             verdict,
             alerts: Vec::new(),
+            gone_logs: 0,
             metric: None,
         }
     }
@@ -79,6 +82,7 @@ impl Moment {
             && self.picture_trouble == other.picture_trouble
             && self.verdict == other.verdict
             && self.alerts == other.alerts
+            && self.gone_logs == other.gone_logs
             && timeless(&self.metric) == timeless(&other.metric)
     }
 }

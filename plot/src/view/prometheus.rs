@@ -6,9 +6,10 @@ use crate::{
     logs::{follow::State, row::Fault, status::Halves},
     stats::{
         binary::BinaryNumbers,
-        classes::{ClassNumbers, ClassesNumbers},
+        class_numbers::{ClassNumbers, ClassesNumbers},
         groups::GroupNumbers,
-        summary::{Numbers, Summary},
+        numbers::Numbers,
+        summary::Summary,
         task::TaskNumbers,
     },
     view::moment::{Metric, Moment},

@@ -2,7 +2,7 @@
 //! Never computes a statistic.
 
 use crate::stats::binary::{BinaryNumbers, CalibrationBin};
-use crate::stats::classes::{ClassNumbers, ClassesNumbers, ConfusionMatrix};
+use crate::stats::class_numbers::{ClassNumbers, ClassesNumbers, ConfusionMatrix};
 use crate::view::class_bars::{ClassBars, LETTERS, short_name};
 use crate::view::html::{escape, table};
 use crate::words::number::{count, rows, short};

@@ -49,8 +49,11 @@ fn every_change_is_sent_once_in_order_logged_and_shown() {
 
 #[test]
 fn a_log_that_is_rotated_changes_nothing_until_the_new_one_has_its_rows() {
+    // The log alone, by its name: the rows of a renamed one no longer count.
     let (directory, receiver) = (bad_log(), Receiver::start(OK));
-    let plot = start(&directory, "mae>60,blind", &receiver);
+    let (url, log) = (format!("http://{}/", receiver.address), directory.file(LOG).display().to_string());
+    let mut command = with_receiver(&directory, "mae>60,blind", &url);
+    let plot = Plot::spawn(&directory, command.args(["--log", &log]));
     assert_eq!(receiver.changes(1), ["mae>60 firing"]);
     let fired = plot.rows(200)["alerts"].clone();
     let rotated = |n: usize, new: &str| {
@@ -68,7 +71,6 @@ fn a_log_that_is_rotated_changes_nothing_until_the_new_one_has_its_rows() {
     plot.end("TERM");
 
     // Where plot reads the renamed ones as well, a rotation is none, and the counters go on.
-    let url = format!("http://{}/", receiver.address);
     let mut command = with_receiver(&directory, "mae>60", &url);
     let pattern = directory.file("metric_log*.csv").display().to_string();
     let plot = Plot::spawn(&directory, command.args(["--log", &pattern]));

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 /// Texts that are outside of their chart, or over another one.
-pub const MISPLACED: &str = "JSON.stringify([...document.querySelectorAll('svg[role=img]')].flatMap(svg => {
+pub const MISPLACED: &str = "JSON.stringify([...document.querySelectorAll('svg[role]')].flatMap(svg => {
     const inside = (a, b) => a.left > b.left - .5 && a.right < b.right + .5 && a.top > b.top - .5 && a.bottom < b.bottom + .5;
     const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
     const texts = [...svg.querySelectorAll('text')].map(e => [e.textContent, e.getBoundingClientRect()]);
@@ -85,6 +85,28 @@ impl Browser {
 
     pub fn until(&mut self, expression: &str) {
         until(expression, || self.evaluate(expression) == true);
+    }
+
+    /// Waits for the page that an address of `plot` has, and for its parts.
+    pub fn go(&mut self, plot: &Plot, path: &str) {
+        self.call("Page.navigate", &json!({ "url": format!("http://{}{path}", plot.address) }));
+        let here =
+            format!("location.pathname + location.search === {path:?} && document.readyState === 'complete'");
+        self.until(&here);
+    }
+
+    /// Clicks into the middle of the first element that a selector finds; of its first line, where it is broken.
+    pub fn click(&mut self, selector: &str) {
+        let place = format!(
+            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }});
+            const box = e.getClientRects()[0]; return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+        );
+        let place = self.evaluate(&place);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event =
+                json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
+            self.call("Input.dispatchMouseEvent", &event);
+        }
     }
 
     /// Tab, Shift+Tab or Enter.

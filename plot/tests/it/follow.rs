@@ -28,12 +28,13 @@ fn a_log_is_followed_through_everything_that_happens_to_logs() {
     // Written anew in place, longer.
     directory.write(LOG, &(HEADER.to_owned() + &rows(7)));
     plot.rows(7);
-    // Rotated: the new file is another one.
+    // Rotated: its rows go on counting.
     fs::rename(directory.file(LOG), directory.file("metric_log.csv.1")).unwrap();
     until("a new one may come", || plot.stats()["state"] == "waiting");
     assert_eq!((plot.ask("GET", "/healthz").0, &plot.stats()["all"]["n"]), (200, &7.into()));
     directory.write(LOG, "absolute_error,extra,y_pred,y_true\n1,\"a,b\",3,2\n");
-    plot.rows(1);
+    plot.rows(8);
+    assert_eq!(directory.read("stderr").matches("reading all logs again").count(), 2);
     fs::remove_file(directory.file(LOG)).unwrap();
     directory.write(LOG, "id,y_true\n1,2\n");
     until("a bad header is named", || plot.stats()["reason"].to_string().contains("y_pred"));
@@ -46,7 +47,7 @@ fn a_log_is_followed_through_everything_that_happens_to_logs() {
     assert_eq!(plot.ask("GET", "/healthz").0, 503);
     fs::remove_dir(directory.file(LOG)).unwrap();
     directory.write(LOG, &(HEADER.to_owned() + &rows(3)));
-    plot.rows(3);
+    plot.rows(10);
     assert!(plot.end("TERM").success());
 }
 

@@ -29,7 +29,15 @@ mod page;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod range_page;
+#[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod receiver;
+#[cfg(test)]
+mod report;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]

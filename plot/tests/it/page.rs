@@ -200,6 +200,7 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
     let focused = "(() => { const e = document.activeElement, style = getComputedStyle(e);
         return [e.tagName, e.tagName === 'DIV' ? e.id : e.textContent, style.outlineStyle, style.outlineWidth].join(' ') })()";
     let mut places = Vec::new();
+    browser.evaluate("document.querySelector('nav button').focus()");
     for _ in 0..9 {
         browser.press("Tab");
         places.push(browser.evaluate(focused).as_str().unwrap().to_owned());
@@ -243,5 +244,6 @@ fn the_page_is_whole_for_keyboard_and_screen_reader() {
         assert!(image.starts_with(chart) && image.chars().any(|c| c.is_ascii_digit()), "{image}");
     }
     assert_eq!((named("heading").len(), named("status").len()), (7, 1));
+    assert_eq!((named("navigation").len(), named("button")[0]), (1, "Show"));
     assert_eq!(named("region"), ["Numbers of the error over time"]);
 }

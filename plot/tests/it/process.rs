@@ -43,6 +43,13 @@ pub fn now_s() -> f64 {
 }
 
 impl Plot {
+    /// The most memory that it had until now.
+    pub fn peak_resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     pub fn start(directory: &Directory, args: &[&str]) -> Self {
         Plot::spawn(directory, command(directory).args(args))
     }

@@ -138,5 +138,6 @@ impl Drop for TlsSocket {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;

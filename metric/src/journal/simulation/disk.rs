@@ -385,6 +385,18 @@ impl<N: Clone + Send + 'static> Disk for SimDisk<N> {
         Ok(())
     }
 
+    /// As on a file system without such a rename: an empty file claims the name first.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.find(to)?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if self.find(from)?.is_none() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        drop(self.open(to)?);
+        self.rename(from, to)
+    }
+
     fn sync_directory(&self, _: &Path) -> io::Result<()> {
         let mut state = self.lock();
         state.changing(Call::SyncNames);
@@ -393,13 +405,15 @@ impl<N: Clone + Send + 'static> Disk for SimDisk<N> {
         Ok(())
     }
 
-    fn list(&self, _: &Path) -> io::Result<Vec<(PathBuf, Identity)>> {
+    /// The one directory has the files whose names have no directory.
+    fn list(&self, _: &Path) -> io::Result<Vec<(PathBuf, Option<Identity>)>> {
         let mut state = self.lock();
         state.call(false)?;
         let files = &state.image.files;
-        let each =
-            |(path, &inode): (&PathBuf, &usize)| (path.clone(), identity(inode, files[inode].seen.len()));
-        Ok(state.image.names.iter().map(each).collect())
+        let here = state.image.names.iter().filter(|(path, _)| path.components().count() == 1);
+        Ok(here
+            .map(|(path, &inode)| (path.clone(), Some(identity(inode, files[inode].seen.len()))))
+            .collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //! the same rows. Each run prints its seed.
 
 mod disk;
+mod rotated;
 mod steps;
 mod workload;
 
@@ -35,6 +36,9 @@ const RECOVERIES: usize = 3;
 /// Messages sent and not yet acknowledged.
 const ON_THEIR_WAY: usize = 12;
 const LOG: &str = "metric_log.csv";
+/// Those whose recoveries and faults are tried.
+const WORKLOADS: [fn(&mut fastrand::Rng) -> Workload; 4] =
+    [workload::mixed, workload::limited, workload::inherited, workload::rotating];
 
 /// The state of the broker and the readers, which outlives a crash.
 #[derive(Clone, Default)]
@@ -43,12 +47,14 @@ struct Seen {
     messages: Arc<Vec<Message>>,
     /// The number of acknowledged messages, which are the first ones.
     acknowledged: usize,
-    /// The log at the last acknowledgement: a reader may rely on it.
-    log: Vec<u8>,
-    /// The log that a SIGKILL left. Its last rows may not be synced: a power cut that follows may take them.
-    left: Vec<u8>,
-    /// How often the log was renamed.
+    /// All logs at the last acknowledgement: a reader may rely on them.
+    logs: Vec<Vec<u8>>,
+    /// The logs that a SIGKILL left. Their last rows may not be synced: a power cut that follows may take them.
+    left: Vec<Vec<u8>>,
+    /// How often a person renamed the log.
     renames: usize,
+    /// How many logs with a number were moved elsewhere.
+    moves: usize,
     /// How far the system clock is ahead.
     clock_ahead_ms: u64,
     /// Runs so far.
@@ -107,7 +113,7 @@ impl<'w> Driver<'w> {
     }
 
     /// One run of the service: recovers, then takes the unacknowledged messages in random batches. Events are ended connections, orderly
-    /// restarts, renamed logs and a changed clock.
+    /// restarts, logs that are renamed or moved elsewhere, and a changed clock.
     fn run(&mut self) -> Result<(), Halt> {
         let mut journal = self.open()?;
         self.connect(&mut journal)?;
@@ -119,16 +125,17 @@ impl<'w> Driver<'w> {
             self.taken = end;
             if self.held == 0 {
                 self.seen.acknowledged = end;
-                self.seen.log = self.log();
+                self.seen.logs = self.disk.edit(|image| logs(image));
                 self.disk.note(self.seen.clone());
             }
             if self.rng.usize(..EVENT_EVERY) > 0 {
                 continue;
             }
-            match self.rng.u8(..4) {
+            match self.rng.u8(..5) {
                 0 => self.rename_log(),
-                1 => self.set_clock(),
-                2 => {
+                1 => self.move_logs(),
+                2 => self.set_clock(),
+                3 => {
                     journal.end_connection()?;
                     self.connect(&mut journal)?;
                 }
@@ -166,8 +173,10 @@ impl<'w> Driver<'w> {
         // A new store is closed before it gets its name.
         self.failed_in_a_close |= self.disk.failed() && !failed;
         self.is_opening = false;
-        assert!(self.log().starts_with(&self.seen.log), "a row that was acknowledged is gone or changed");
-        assert!(self.log().starts_with(&self.seen.left), "a row that a SIGKILL left is gone or changed");
+        let now = self.disk.edit(|image| logs(image));
+        let is_there = |seen: &Vec<u8>| now.iter().any(|log| log.starts_with(seen));
+        assert!(self.seen.logs.iter().all(is_there), "a row that was acknowledged is gone or changed");
+        assert!(self.seen.left.iter().all(is_there), "a row that a SIGKILL left is gone or changed");
         Ok(journal)
     }
 
@@ -209,15 +218,16 @@ impl<'w> Driver<'w> {
     fn rename_log(&mut self) {
         if self.seen.renames < RENAMES_MAX {
             let renamed = format!("old{}.csv", self.seen.renames);
-            self.seen = Seen {
-                renames: self.seen.renames + 1,
-                log: Vec::new(),
-                left: Vec::new(),
-                ..self.seen.clone()
-            };
+            self.seen.renames += 1;
             self.disk.note(self.seen.clone());
             self.disk.edit(|image| image.rename(Path::new(LOG), Path::new(&renamed)));
         }
+    }
+
+    /// Moves all logs that have a number elsewhere, like a person who archives them.
+    fn move_logs(&mut self) {
+        self.seen.moves += self.disk.edit(|image| move_numbered(image, self.seen.moves));
+        self.disk.note(self.seen.clone());
     }
 
     /// Sets the system clock ahead, or right again.
@@ -233,20 +243,30 @@ impl<'w> Driver<'w> {
     /// Checks the files once all messages are acknowledged.
     fn check(&self) {
         let image = self.disk.image();
-        let is_log = |name: &String| name == LOG || name.starts_with("old");
-        let rows: Vec<Row> = image
-            .names()
-            .iter()
-            .filter(|name| is_log(name))
-            .flat_map(|name| rows(image.read(name).unwrap(), self.workload.settings.task))
-            .collect();
+        let others = self.workload.files.iter().filter(|(name, _)| *name != LOG);
+        others.for_each(|(name, text)| assert_eq!(image.read(name), Some(text.as_bytes()), "{name}"));
+        // A rename that was interrupted may leave an empty file.
+        let files = |is_one: fn(&str) -> bool| {
+            let names = image.names().into_iter();
+            let ours = names.filter(|name| {
+                is_one(name) && !self.workload.files.iter().any(|f| f.0 == name && name != LOG)
+            });
+            ours.filter(|name| image.read(name) != Some(&[])).collect::<Vec<_>>()
+        };
+        let rows_of = |name: String| rows(image.read(&name).unwrap(), self.workload.settings.task);
+        let rows: Vec<Row> = files(is_log).into_iter().flat_map(rows_of).collect();
         // A power cut may leave a line that holds zeros.
-        let lines = |name| {
+        let lines = |name: &str| {
             let text = std::str::from_utf8(image.read(name).unwrap_or_default()).unwrap().to_owned();
             text.lines().filter(|line| !line.contains('\0')).map(str::to_owned).collect::<Vec<_>>()
         };
         let mut unmatched = HashSet::new();
-        for line in lines("unmatched.csv").into_iter().filter(|line| line != "id,kind,value,received_at") {
+        let unmatched_lines = files(|name| name.starts_with("unmatched.")).into_iter().flat_map(|name| {
+            let mut lines = lines(&name).into_iter();
+            assert_eq!(lines.next().as_deref(), Some("id,kind,value,received_at"), "{name}");
+            lines
+        });
+        for line in unmatched_lines {
             let fields: Vec<&str> = line.split(',').collect();
             assert_eq!(fields.len(), 4, "{line}");
             let side = if fields[1] == "y_true" { Side::YTrue } else { Side::YPred };
@@ -274,6 +294,27 @@ impl<'w> Driver<'w> {
         let waiting = journal.store.read(|view| view.beyond(0, 0, usize::MAX)).unwrap();
         self.workload.check_counts(journal.counts(), rows, unmatched, &waiting, journal.labels());
     }
+}
+
+/// Under its own name, a number or another name, here or elsewhere.
+fn is_log(name: &str) -> bool {
+    name.contains("metric_log.") || name.starts_with("old")
+}
+
+/// The whole lines of all logs: a reader may have read them.
+fn logs(image: &Image) -> Vec<Vec<u8>> {
+    let whole = |log: &[u8]| log[..log.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)].to_vec();
+    image.names().iter().filter(|name| is_log(name)).map(|name| whole(image.read(name).unwrap())).collect()
+}
+
+/// Moves the logs with a number to another directory, where they are numbered from `next`. Returns how many.
+fn move_numbered(image: &mut Image, next: usize) -> usize {
+    let names = image.names().into_iter();
+    let numbered: Vec<String> = names.filter(|name| name.starts_with("metric_log.0")).collect();
+    for (at, name) in numbered.iter().enumerate() {
+        image.rename(Path::new(name), Path::new(&format!("elsewhere/metric_log.{}.csv", next + at)));
+    }
+    numbered.len()
 }
 
 fn seed() -> u64 {
@@ -324,9 +365,8 @@ fn crash(moment: &Moment<Seen>, progress: Progress, loss: Loss) -> (Image, Seen)
         }
         Loss::Subset(kept) => image.power_cut(|number| kept >> number & 1 == 1),
     };
-    if let (Loss::Nothing, Some(log)) = (loss, image.read(LOG)) {
-        // A reader may have read every whole line.
-        seen.left = log[..log.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)].to_vec();
+    if let Loss::Nothing = loss {
+        seen.left = logs(&image);
     }
     (image, seen)
 }
@@ -345,10 +385,8 @@ fn progresses(call: &Call, rng: &mut fastrand::Rng) -> Vec<Progress> {
 fn start(workload: &Workload) -> (Image, Seen) {
     let messages = Arc::new(workload.messages.clone());
     let (mut image, mut seen) = (Image::default(), Seen { messages, ..Seen::default() });
-    for (name, text) in &workload.files {
-        image.put(name, text.as_bytes());
-        seen.log = text.as_bytes()[..text.rfind('\n').map_or(0, |at| at + 1)].to_vec();
-    }
+    workload.files.iter().for_each(|(name, text)| image.put(name, text.as_bytes()));
+    seen.logs = logs(&image);
     (image, seen)
 }
 
@@ -467,6 +505,11 @@ fn whatever_call_it_dies_in_an_inherited_log_is_taken_over() {
 }
 
 #[test]
+fn whatever_call_it_dies_in_files_that_are_full_get_a_number_and_nothing_is_replaced() {
+    dies_at_every_call(workload::rotating);
+}
+
+#[test]
 fn whatever_call_it_dies_in_classes_keep_their_names() {
     dies_at_every_call(workload::of_classes);
 }
@@ -477,7 +520,7 @@ fn whatever_call_a_recovery_dies_in_the_next_one_comes_to_the_same_rows() {
     let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut states = 0;
-    for make in [workload::mixed, workload::limited, workload::inherited] {
+    for make in WORKLOADS {
         let workload = make(&mut rng);
         let first = moments(&workload, start(&workload), rng.u64(..));
         let syncs: Vec<&Moment<Seen>> = first.iter().filter(|m| matches!(m.call, Call::Sync(_))).collect();
@@ -518,7 +561,7 @@ fn an_error_at_any_call_ends_the_process_and_the_next_one_recovers() {
     let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut errors = 0;
-    for make in [workload::mixed, workload::limited, workload::inherited] {
+    for make in WORKLOADS {
         let workload = make(&mut rng);
         for at_call in 1.. {
             let (image, seen) = start(&workload);
@@ -547,7 +590,7 @@ fn a_disk_that_is_full_from_any_call_on_is_waited_for() {
     let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     let (mut held, mut ended) = (0, 0);
-    for make in [workload::mixed, workload::limited, workload::inherited] {
+    for make in WORKLOADS {
         let workload = make(&mut rng);
         for from_call in 1.. {
             let (image, seen) = start(&workload);

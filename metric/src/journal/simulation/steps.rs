@@ -3,7 +3,7 @@
 
 use super::{
     Call, Change, Driver, Fault, Halt, Image, LOG, Loss, OnFailure, Progress, SECTOR_BYTES, Seen, SimDisk,
-    Workload, crash, halves, journal, of_numbers, start, workload,
+    Workload, crash, halves, journal, logs, move_numbered, of_numbers, start, workload,
 };
 use crate::{
     clock::Now,
@@ -20,12 +20,12 @@ fn half(side: Side, id: &str) -> Message {
     Message::Half(side, id.to_owned(), value(side, id))
 }
 
-fn pair(id: &str) -> [Message; 2] {
+pub fn pair(id: &str) -> [Message; 2] {
     [half(Side::YTrue, id), half(Side::YPred, id)]
 }
 
 /// The messages, and the end of each step. All halves of a step are released.
-fn steps(task: Task) -> (Workload, Vec<usize>) {
+fn steps(settings: Settings) -> (Workload, Vec<usize>) {
     use Side::*;
     let steps = [
         vec![half(YTrue, "k1"), Message::Invalid("invalid".to_owned())],
@@ -40,6 +40,8 @@ fn steps(task: Task) -> (Workload, Vec<usize>) {
         ]
         .concat(),
         vec![half(YPred, "k7")],
+        // A row behind one whose commit is not synced.
+        pair("k8").into(),
     ];
     let ends = steps.iter().scan(0, |end, step| {
         *end += step.len();
@@ -47,8 +49,7 @@ fn steps(task: Task) -> (Workload, Vec<usize>) {
     });
     let ends = ends.collect();
     let messages: Vec<Message> = steps.concat();
-    let (late_from, settings) = (messages.len(), Settings { task, ..workload::unlimited() });
-    let (files, rows_before) = (vec![], vec![]);
+    let (late_from, files, rows_before) = (messages.len(), vec![], vec![]);
     (Workload { name: "steps", messages, settings, files, rows_before, late_from }, ends)
 }
 
@@ -66,7 +67,7 @@ fn live(driver: &mut Driver, ends: &[usize], renames_before: Option<usize>) -> R
         driver.deliver(&mut journal, driver.taken..end, true)?;
         driver.taken = end;
         driver.seen.acknowledged = end;
-        driver.seen.log = driver.log();
+        driver.seen.logs = driver.disk.edit(|image| logs(image));
         driver.disk.note(driver.seen.clone());
     }
     driver.close(journal)?;
@@ -111,37 +112,61 @@ fn progresses(call: &Call) -> Vec<Progress> {
 /// meanwhile and all acknowledgements are lost.
 #[test]
 fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair() {
-    ends_at_any_call(Task::Regression);
+    ends_at_any_call(workload::unlimited());
 }
 
 #[test]
 fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair_of_classes() {
-    ends_at_any_call(Task::Classes);
+    ends_at_any_call(Settings { task: Task::Classes, ..workload::unlimited() });
 }
 
-fn ends_at_any_call(task: Task) {
-    let (workload, ends) = steps(task);
+#[test]
+fn a_life_that_ends_at_any_call_comes_to_one_row_of_each_pair_while_the_log_gets_numbers() {
+    ends_at_any_call(rotating());
+}
+
+/// Each batch with rows gets a log of its own.
+fn rotating() -> Settings {
+    Settings { log_max_bytes: 1, ..workload::unlimited() }
+}
+
+/// What a person does between two lives. The first changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum ByHand {
+    Nothing,
+    RenamesLog,
+    MovesNumberedLogs,
+}
+
+fn ends_at_any_call(settings: Settings) {
+    let rotates = settings.log_max_bytes < u64::MAX;
+    let (workload, ends) = steps(settings);
     let mut first = driver(&workload, start(&workload), Fault::None, true);
     live(&mut first, &ends, None).unwrap();
     first.check();
+    let names = first.disk.image().names();
+    assert_eq!(
+        names.iter().filter(|name| name.starts_with("metric_log.0")).count(),
+        if rotates { 3 } else { 0 }
+    );
     let mut states = 0;
     for (at, moment) in first.disk.moments().iter().enumerate() {
         for progress in progresses(&moment.call) {
             for loss in [Loss::Nothing, Loss::Everything] {
-                for renames in [false, true] {
+                for by_hand in [ByHand::Nothing, ByHand::RenamesLog, ByHand::MovesNumberedLogs] {
                     let (mut image, mut seen) = crash(moment, progress, loss);
                     // A renamed log with an unfinished row, or half a header, is left as it is.
                     let is_whole = |log: &[u8]| log.len() > HEADER.len() && log.ends_with(b"\n");
-                    if renames && !image.read(LOG).is_some_and(is_whole) {
-                        continue;
+                    match by_hand {
+                        ByHand::Nothing => {}
+                        ByHand::RenamesLog if image.read(LOG).is_some_and(is_whole) => {
+                            image.rename(Path::new(LOG), Path::new(OLD));
+                        }
+                        ByHand::MovesNumberedLogs if move_numbered(&mut image, 0) > 0 => {}
+                        _ => continue,
                     }
-                    let on_failure =
-                        OnFailure(format!("call {at}, {progress:?}, {loss:?}, renamed: {renames}"));
-                    again(&mut seen, &ends, renames);
-                    if renames {
-                        image.rename(Path::new(LOG), Path::new(OLD));
-                        (seen.log, seen.left) = Default::default();
-                    }
+                    let on_failure = OnFailure(format!("call {at}, {progress:?}, {loss:?}, {by_hand:?}"));
+                    again(&mut seen, &ends, by_hand != ByHand::Nothing);
                     recovers(&workload, &ends, (image, seen));
                     drop(on_failure);
                     states += 1;
@@ -155,7 +180,7 @@ fn ends_at_any_call(task: Task) {
 /// The log is renamed before any step. From then on it stays unchanged, and its ids stay done over a kill.
 #[test]
 fn a_log_that_is_renamed_between_two_batches_is_left_alone() {
-    let (workload, ends) = steps(Task::Regression);
+    let (workload, ends) = steps(workload::unlimited());
     for step in 0..ends.len() {
         let mut first = driver(&workload, start(&workload), Fault::None, false);
         let renamed = live(&mut first, &ends, Some(step)).unwrap();
@@ -171,7 +196,16 @@ fn a_log_that_is_renamed_between_two_batches_is_left_alone() {
 /// The disk is full for one or more calls, starting at any call. Partly written batches are cut off, and the store stays as it was.
 #[test]
 fn a_full_disk_at_any_call_doubles_and_loses_nothing() {
-    let (workload, ends) = steps(Task::Regression);
+    full_at_any_call(workload::unlimited());
+}
+
+#[test]
+fn a_full_disk_at_any_call_doubles_and_loses_nothing_while_the_log_gets_numbers() {
+    full_at_any_call(rotating());
+}
+
+fn full_at_any_call(settings: Settings) {
+    let (workload, ends) = steps(settings);
     let mut held = 0;
     for calls in [1, 2, 9] {
         for from_call in 1.. {
@@ -195,16 +229,16 @@ fn a_full_disk_at_any_call_doubles_and_loses_nothing() {
     assert!(held > 50, "the disk was full only {held} times");
 }
 
-fn now() -> Now {
+pub fn now() -> Now {
     Now { unix_ms: 0, instant: Instant::now() }
 }
 
-fn disk() -> SimDisk<()> {
+pub fn disk() -> SimDisk<()> {
     SimDisk::new(Image::default(), (), Fault::None, false)
 }
 
 /// The disk after a kill, or after a power cut that takes all unsynced changes.
-fn after(disk: &SimDisk<()>, power_cut: bool) -> SimDisk<()> {
+pub fn after(disk: &SimDisk<()>, power_cut: bool) -> SimDisk<()> {
     let image = disk.image();
     let image = if power_cut { image.power_cut(|_| false) } else { image.killed() };
     SimDisk::new(image, (), Fault::None, false)

@@ -38,6 +38,7 @@ pub fn unlimited() -> Settings {
         halves_max: u64::MAX,
         age_max_ms: u64::MAX,
         done_ids: u64::MAX,
+        log_max_bytes: u64::MAX,
     }
 }
 
@@ -142,11 +143,21 @@ pub fn limited(rng: &mut fastrand::Rng) -> Workload {
     Workload { name: "limited", messages, settings, files, rows_before, late_from }
 }
 
+/// Few halves may wait, and files get a number soon. Some numbers are taken by files of other programs.
+pub fn rotating(rng: &mut fastrand::Rng) -> Workload {
+    let settings = Settings { log_max_bytes: rng.u64(1..400), ..limited(rng).settings };
+    let files = vec![
+        ("metric_log.2.csv", "a note\n".to_owned()),
+        ("unmatched.000001.csv", "another note\n".to_owned()),
+    ];
+    Workload { name: "rotating", settings, files, ..limited(rng) }
+}
+
 /// One of the workloads as the seed has it, of classes.
 pub fn of_classes(rng: &mut fastrand::Rng) -> Workload {
-    let makes: [fn(&mut fastrand::Rng) -> Workload; 3] = [mixed, limited, inherited];
+    let makes: [fn(&mut fastrand::Rng) -> Workload; 4] = [mixed, limited, inherited, rotating];
     loop {
-        let workload = makes[rng.usize(..3)](rng);
+        let workload = makes[rng.usize(..4)](rng);
         if workload.settings.task == Task::Classes {
             return workload;
         }

@@ -32,6 +32,7 @@ impl Place {
             halves_max: u64::MAX,
             age_max_ms: u64::MAX,
             done_ids: 3,
+            log_max_bytes: u64::MAX,
         };
         Store::open(&RealDisk, &self.0, &settings)
     }

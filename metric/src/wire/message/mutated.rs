@@ -93,7 +93,7 @@ fn mutated_bodies_never_panic_and_never_vanish() {
         let body = body(&mut rng, &golden);
         let (task, side) = (rng.usize(..3), rng.usize(..2));
         let model = rng.bool().then_some(&models[task]);
-        let content = &Content::of_queues(&Labels::new(Task::ALL[task].1), model)[side];
+        let content = &Content::of_queues(&Labels::new(Task::ALL[task].1), model, None)[side];
         assert!(agree(&body, content), "{}", String::from_utf8_lossy(&body));
         let Checked { samples, refused, groups } = check(&body, content);
         accepted += samples;

@@ -7,7 +7,7 @@ mod recent;
 mod simulated;
 mod watch;
 
-use crate::{logs::row::Row, stats::moments::Sum};
+use crate::{logs::row::Row, stats::spread::Sum};
 use std::{collections::VecDeque, mem};
 use watch::{SHARE, Watch};
 
