@@ -103,6 +103,7 @@ impl<'a> Publisher<'a> {
         channel.enable_publisher_confirms()?;
         let names: Vec<String> = queues.iter().map(|queues| queues.join(" and ")).collect();
         log::info!("connected to {}; publishing to {}", broker.name(), names.join(", "));
+        broker.is_in_use();
         self.confirm_watch.restart();
         let mut is_blocked = false;
         // Until asked to stop. After that, confirms are waited for until `give_up`.

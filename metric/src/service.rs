@@ -172,6 +172,7 @@ impl Service<'_> {
         let end = subscribed.and_then(|(mut consumers, _watch)| {
             let [y_true, y_pred] = &queues;
             log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.name());
+            broker.is_in_use();
             let end = self.consume(&mut consumers, &mut flow, broker);
             // Before anything waits for the broker, so that the store is not behind the log meanwhile.
             let end = match (end, self.journal.end_connection()) {

@@ -1,7 +1,10 @@
 //! Which broker is tried next, and after what wait. Never connects.
 
 use crate::shutdown::Stop;
-use std::{mem, time::Duration};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 /// Brokers are tried in turn, from the first one on whenever one has served. A turn of all follows after a wait of 250 ms, doubling to 30 s,
 /// each shortened by up to half so that many clients do not come back at once.
@@ -11,6 +14,8 @@ pub struct Backoff {
     tries: usize,
     /// 0 before the first wait.
     next_ms: u64,
+    /// Since when the present connection is in use.
+    used_since: Option<Instant>,
     /// Why the last try of each broker failed; empty before it did.
     reasons: Vec<String>,
 }
@@ -18,6 +23,8 @@ pub struct Backoff {
 impl Backoff {
     const FIRST_MS: u64 = 250;
     const LAST_MS: u64 = 30_000;
+    /// A connection that was in use for so long has served, also without a message.
+    const STEADY: Duration = Duration::from_secs(10);
 
     /// Which of `of` brokers is to be tried next.
     pub fn next(&self, of: usize) -> usize {
@@ -27,6 +34,18 @@ impl Backoff {
     /// A broker is being tried.
     pub fn begin(&mut self) {
         self.tries += 1;
+    }
+
+    /// The connection is in use: no call that the broker may refuse is left.
+    pub fn in_use(&mut self, since: Instant) {
+        self.used_since = Some(since);
+    }
+
+    /// The connection was lost, or could not be opened.
+    pub fn lost(&mut self, now: Instant) {
+        if self.used_since.take().is_some_and(|since| now.duration_since(since) >= Self::STEADY) {
+            self.reset();
+        }
     }
 
     /// Whether this reason is news of the broker `at`.
@@ -80,6 +99,19 @@ mod tests {
             next
         };
         assert_eq!([false, false, false, false, true, false, true].map(&mut turn), [0, 1, 2, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_connection_without_a_message_has_served_after_a_while() {
+        let (mut backoff, begin) = (Backoff::default(), Instant::now());
+        for (used, next) in [(None, 1), (Some(9), 2), (Some(10), 0), (None, 1)] {
+            backoff.begin();
+            if used.is_some() {
+                backoff.in_use(begin);
+            }
+            backoff.lost(begin + Duration::from_secs(used.unwrap_or(60)));
+            assert_eq!(backoff.next(3), next, "in use for {used:?} s");
+        }
     }
 
     #[test]

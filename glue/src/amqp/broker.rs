@@ -18,7 +18,12 @@ use amiquip::{
     QueueDeclareOptions,
 };
 use anyhow::{Context, Error, Result, bail};
-use std::{collections::HashSet, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this many seconds without a byte the peer asks for a sign of life; after twice as many the connection counts as dead.
@@ -210,6 +215,7 @@ impl Broker {
     /// Waits before the next broker is tried, and logs why the last one was lost unless that is known of it. True if the process is asked to
     /// stop meanwhile.
     pub fn wait(&mut self, reason: &str, stop: &Stop) -> bool {
+        self.backoff.lost(Instant::now());
         if self.backoff.is_news(self.at, reason) {
             match self.urls.get(self.backoff.next(self.urls.len())) {
                 Some(next) if self.urls.len() > 1 => log::warn!("{reason}; trying {next}"),
@@ -217,6 +223,11 @@ impl Broker {
             }
         }
         self.backoff.wait(self.urls.len(), stop)
+    }
+
+    /// The connection is in use: no call that the broker may refuse is left. If it lasts it has served, also without a message.
+    pub fn is_in_use(&mut self) {
+        self.backoff.in_use(Instant::now());
     }
 
     /// The connection has served: once it is lost, the first broker is tried first, after the shortest wait.

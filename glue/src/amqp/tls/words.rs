@@ -51,7 +51,9 @@ fn of_certificate(reason: &Certificate, files: &Files) -> String {
         Certificate::Revoked => "its certificate is revoked".to_owned(),
         Certificate::InvalidPurposeContext { .. } => "its certificate is not one for servers".to_owned(),
         // As `openssl req -x509` makes one.
-        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+        Certificate::Other(other)
+            if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+        {
             "its certificate is that of an authority (CA:TRUE), not one for servers that an authority has signed"
                 .to_owned()
         }
