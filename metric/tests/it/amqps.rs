@@ -189,7 +189,7 @@ fn connections_of_tls_1_3_that_are_cut_anywhere_lose_and_double_nothing() {
 fn cut_anywhere(version: &str) {
     const BATCH: usize = 5;
     let (mut rng, seed) = random();
-    let cuts = count("CHAOS_TLS_CUTS", 100);
+    let cuts = count("CHAOS_TLS_CUTS", 30);
     let (node, ours, plain, directory) = (Node::shared(), authority(), shared_broker(), Directory::new());
     let ledger = Ledger::new(cuts * 300, BATCH, &mut rng);
     let address = ours.listen(&node, "server", &format!(",{{versions,['{version}']}}"));
