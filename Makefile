@@ -19,6 +19,7 @@ build: ## build the three services into target/release
 	cargo build --release --locked
 
 check: sources ## format, clippy, rustdoc, unit tests, while you write: two minutes, no broker
+	@scripts/ensure-packages openssl
 	cargo test --workspace --locked --lib --bins
 
 test: ## the tests, against a RabbitMQ node of their own: five minutes

@@ -5,7 +5,7 @@
 
 use amiquip::{AmqpProperties, Confirm, ConfirmSmoother, Publish};
 use anyhow::{Context, Result, bail};
-use glue::amqp::{AmqpUrl, Broker, QueueType};
+use glue::amqp::{Broker, Files, QueueType};
 use std::env;
 
 /// As many as `features` has.
@@ -18,10 +18,10 @@ const FEATURES: &str = r#"{"id":"1732341600.123456-5f3a9c01","body":[0.038075906
 fn main() -> Result<()> {
     let mut args = env::args().skip(1);
     let mut arg = |name: &str| args.next().with_context(|| format!("{name} is missing"));
-    let (url, prefix) = (AmqpUrl::parse(&arg("AMQP_URL")?)?, arg("QUEUE_PREFIX")?);
+    let (url, prefix) = (arg("AMQP_URL")?, arg("QUEUE_PREFIX")?);
     let samples: u64 = arg("SAMPLES")?.parse()?;
 
-    let mut broker = Broker::new(url, QueueType::Quorum, &prefix);
+    let mut broker = Broker::new(&url, Files::default(), QueueType::Quorum, &prefix)?;
     let (mut connection, _) = broker.connect()?;
     let queues = [broker.declare(&mut connection, "y_true")?, broker.declare(&mut connection, "features")?];
     let channel = connection.open_channel(None)?;

@@ -12,6 +12,9 @@ pub const ABOUT: &str = "Publishes samples of a data set to the queues y_true an
 
 pub const TABLE: &[Setting] = &[
     amqp::URL,
+    amqp::CA,
+    amqp::CERT,
+    amqp::KEY,
     amqp::QUEUE_PREFIX,
     amqp::QUEUE_TYPE,
     setting(

@@ -33,17 +33,18 @@ impl Program for Config {
 
     /// Several may share a log directory, each with its own model.
     fn health_name(&self) -> String {
-        health::name(Config::NAME, &self.log_dir, &[&self.broker.url.to_string(), &self.broker.queue_prefix])
+        health::name(Config::NAME, &self.log_dir, &[&self.broker.to_string(), &self.broker.queue_prefix])
     }
 
-    fn run(self) -> Result<(), Failure> {
+    fn run(mut self) -> Result<(), Failure> {
+        self.broker.read_certificates().map_err(Failure::Setting)?;
         let stop = shutdown::on_signal()?;
         let mut dataset = dataset::Dataset::load(self.dataset.as_deref(), self.task, &self.columns)?;
         if let Some(shift) = self.shift {
             dataset.set_shift(shift.deviations).map_err(Failure::Setting)?;
         }
         self.check_batch(dataset.sample_bytes_max()?).map_err(Failure::Setting)?;
-        log::info!("broker {}, {}", self.broker.url, self.line);
+        log::info!("broker {}, {}", self.broker, self.line);
         log::info!("{}", dataset.about);
         let health = Health::answer(&self.health_name());
         publisher::Publisher::new(&self, dataset, health, &stop).run();

@@ -12,7 +12,7 @@ use amiquip::{AmqpProperties, Channel, Confirm, ConnectionBlockedNotification as
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{after, never, select};
 use glue::{
-    amqp::{Backoff, Broker, Partition},
+    amqp::{Broker, Partition},
     health::Health,
     number::counted,
     shutdown::Stop,
@@ -42,7 +42,6 @@ pub struct Publisher<'a> {
     ids: SampleIds,
     outbox: Outbox,
     next_due: Instant,
-    backoff: Backoff,
     /// Samples sent at the last progress line, and its time.
     reported: (u64, Instant),
     confirm_watch: ConfirmWatch,
@@ -60,7 +59,6 @@ impl<'a> Publisher<'a> {
             ids,
             outbox,
             next_due: now,
-            backoff: Backoff::default(),
             reported: (0, now),
             confirm_watch: ConfirmWatch::new(health),
         }
@@ -68,12 +66,13 @@ impl<'a> Publisher<'a> {
 
     /// Works until asked to stop or, with a count, until all samples are confirmed, over as many connections as it takes.
     pub fn run(mut self) {
-        let mut brokers = self.config.brokers();
-        while let Err(error) = self.session(&mut brokers) {
+        let mut partitions = self.config.brokers();
+        let mut broker = self.config.broker.clone();
+        while let Err(error) = self.session(&mut broker, &mut partitions) {
             let reason = format!("{error:#}");
             self.outbox.connection_lost();
             self.confirm_watch.disconnected(reason.clone());
-            if self.backoff.wait(&reason, self.stop) {
+            if broker.wait(&reason, self.stop) {
                 break;
             }
         }
@@ -88,14 +87,13 @@ impl<'a> Publisher<'a> {
     ///
     /// # Errors
     /// The connection, or the right to use it, is lost; a new one is worth trying.
-    fn session(&mut self, brokers: &mut [Broker]) -> Result<()> {
-        let (mut connection, _) = self.config.broker.connect()?;
-        // Of each partition.
+    fn session(&mut self, broker: &mut Broker, partitions: &mut [Broker]) -> Result<()> {
+        let (mut connection, _) = broker.connect()?;
         let mut queues: Vec<[String; 2]> = Vec::new();
-        for broker in brokers {
+        for partition in partitions {
             queues.push([
-                broker.declare(&mut connection, "y_true")?,
-                broker.declare(&mut connection, "features")?,
+                partition.declare(&mut connection, "y_true")?,
+                partition.declare(&mut connection, "features")?,
             ]);
         }
         let blocked = connection.listen_for_connection_blocked()?;
@@ -104,7 +102,8 @@ impl<'a> Publisher<'a> {
         let confirms = channel.listen_for_publisher_confirms()?;
         channel.enable_publisher_confirms()?;
         let names: Vec<String> = queues.iter().map(|queues| queues.join(" and ")).collect();
-        log::info!("connected to {}; publishing to {}", self.config.broker.url, names.join(", "));
+        log::info!("connected to {}; publishing to {}", broker.name(), names.join(", "));
+        broker.is_in_use();
         self.confirm_watch.restart();
         let mut is_blocked = false;
         // Until asked to stop. After that, confirms are waited for until `give_up`.
@@ -148,7 +147,7 @@ impl<'a> Publisher<'a> {
                             Some(Confirm::Nack(_)) => bail!("the broker refused a message (nack)"),
                             None => return Err(why_closed(&channel)),
                         }
-                        self.backoff.reset();
+                        broker.has_served();
                     }
                     if oldest_is_confirmed {
                         self.confirm_watch.restart();

@@ -1,10 +1,16 @@
 //! What the bench compares `metric` with: takes messages from its two queues, drops them, and acknowledges every 1,000.
 //!
 //!     bare_consumer AMQP_URL QUEUE_PREFIX PREFETCH MESSAGES
+//!
+//! With TLS it takes the socket of the services, and AMQP_CA.
 
-use amiquip::{Channel, Connection, ConsumerMessage, ConsumerOptions, Delivery};
+use amiquip::{
+    Auth, Channel, Connection, ConnectionOptions, ConnectionTuning, ConsumerMessage, ConsumerOptions,
+    Delivery,
+};
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::select;
+use glue::amqp::{Broker, Files, QueueType};
 use std::env;
 
 const ACKNOWLEDGED_AT_ONCE: usize = 1000;
@@ -15,7 +21,15 @@ fn main() -> Result<()> {
     let (url, prefix) = (arg("AMQP_URL")?, arg("QUEUE_PREFIX")?);
     let (prefetch, messages): (u16, usize) = (arg("PREFETCH")?.parse()?, arg("MESSAGES")?.parse()?);
 
-    let mut connection = Connection::insecure_open(&url)?;
+    let mut connection = if url.starts_with("amqps:") {
+        let files = Files { ca: env::var_os("AMQP_CA").map(Into::into), client: None };
+        let socket = Broker::new(&url, files, QueueType::Existing, &prefix)?.socket()?;
+        // The user, password and virtual host of the bench's broker.
+        let options = ConnectionOptions::<Auth>::default();
+        Connection::insecure_open_stream(socket, options, ConnectionTuning::default())?
+    } else {
+        Connection::insecure_open(&url)?
+    };
     let (y_true, features) = (connection.open_channel(None)?, connection.open_channel(None)?);
     let consume = |channel, queue| -> Result<_> {
         Channel::qos(channel, 0, prefetch, false)?;

@@ -9,7 +9,7 @@
 
 use amiquip::{AmqpProperties, Channel, ConsumerOptions, Publish};
 use anyhow::{Context, Result};
-use glue::amqp::{AmqpUrl, Broker, QueueType};
+use glue::amqp::{Broker, Files, QueueType};
 use std::{
     env,
     fs::File,
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     };
     wait_for("consuming")?;
 
-    let mut broker = Broker::new(AmqpUrl::parse(&url)?, QueueType::Quorum, &prefix);
+    let mut broker = Broker::new(&url, Files::default(), QueueType::Quorum, &prefix)?;
     let (mut connection, _) = broker.connect()?;
     let [y_true, features, round_trip] =
         ["y_true", "features", "round_trip"].map(|name| broker.declare(&mut connection, name));

@@ -21,6 +21,9 @@ pub const ABOUT: &str =
 pub const TABLE: &[Setting] = &[
     setting("log-dir", "LOG_DIR", "./logs", "DIR", "holds the log and its store"),
     amqp::URL,
+    amqp::CA,
+    amqp::CERT,
+    amqp::KEY,
     amqp::QUEUE_PREFIX,
     amqp::QUEUE_TYPE,
     setting(

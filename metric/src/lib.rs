@@ -43,7 +43,8 @@ impl Program for Config {
         self.as_owner.then_some(&self.log_dir)
     }
 
-    fn run(self) -> Result<(), Failure> {
+    fn run(mut self) -> Result<(), Failure> {
+        self.broker.read_certificates().map_err(Failure::Setting)?;
         service::run(&self)
     }
 }

@@ -26,7 +26,7 @@ use amiquip::Connection;
 use anyhow::Result;
 use crossbeam_channel::{never, select};
 use glue::{
-    amqp::{Backoff, Bodies, Broker},
+    amqp::{Bodies, Broker},
     health::Health,
     program::{Failure, Program},
     shutdown::{self, Stop},
@@ -46,7 +46,7 @@ const FULL_DISK_WAIT: Duration = Duration::from_millis(500);
 /// Names the model, which is a wrong setting, or the file of the log directory, that cannot be used.
 pub fn run(config: &Config) -> Result<(), Failure> {
     let stop = shutdown::on_signal()?;
-    log::info!("broker {}, {}", config.broker.url, config.line);
+    log::info!("broker {}, {}", config.broker, config.line);
     let model = match (config.predictions, &config.model) {
         (Predictions::YPred, _) => Ok(None),
         (Predictions::Model, None) => Model::embedded(config.task).map(Some),
@@ -139,16 +139,15 @@ impl Service<'_> {
     fn run(mut self) -> Result<()> {
         let mut broker = self.config.broker.clone();
         broker.foreign_queues = self.journal.foreign_queues()?;
-        let mut backoff = Backoff::default();
         loop {
-            let reason = match self.session(&mut broker, &mut backoff) {
+            let reason = match self.session(&mut broker) {
                 Err(End::Failed(error)) => return Err(error),
                 Err(End::Stopped) => break,
                 Err(End::Lost(error)) => format!("{error:#}"),
             };
             self.health.unhealthy(reason.clone());
             self.status.report(State::Reconnecting, Some(reason.clone()));
-            if backoff.wait(&reason, self.stop) {
+            if broker.wait(&reason, self.stop) {
                 break;
             }
         }
@@ -156,7 +155,7 @@ impl Service<'_> {
         Ok(())
     }
 
-    fn session(&mut self, broker: &mut Broker, backoff: &mut Backoff) -> Result<Infallible, End> {
+    fn session(&mut self, broker: &mut Broker) -> Result<Infallible, End> {
         let (mut connection, bodies) = broker.connect()?;
         let names = self.config.queue_names();
         let queues = names.map(|name| broker.queue(name));
@@ -172,8 +171,9 @@ impl Service<'_> {
         let subscribed = subscribe(&mut connection, &queues, contents, &flow, &bodies).map_err(End::Lost);
         let end = subscribed.and_then(|(mut consumers, _watch)| {
             let [y_true, y_pred] = &queues;
-            log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.url);
-            let end = self.consume(&mut consumers, &mut flow, backoff);
+            log::info!("connected to {}; consuming {y_true} and {y_pred}", broker.name());
+            broker.is_in_use();
+            let end = self.consume(&mut consumers, &mut flow, broker);
             // Before anything waits for the broker, so that the store is not behind the log meanwhile.
             let end = match (end, self.journal.end_connection()) {
                 (end @ Err(End::Failed(_)), _) | (end, Ok(())) => end,
@@ -193,7 +193,7 @@ impl Service<'_> {
         &mut self,
         consumers: &mut [Consumer; 2],
         flow: &mut Flow,
-        backoff: &mut Backoff,
+        broker: &mut Broker,
     ) -> Result<Infallible, End> {
         loop {
             self.health.ok(self.progress.to_string());
@@ -209,7 +209,7 @@ impl Service<'_> {
             let Digested { held, released, met_in_memory, added_waiting, .. } = &digested;
             flow.digested(held, released, *met_in_memory, *added_waiting);
             self.lock.check().map_err(End::Failed)?;
-            backoff.reset();
+            broker.has_served();
             consumers.iter_mut().try_for_each(|consumer| consumer.acknowledge(flow))?;
             self.status.count(self.journal.counts());
             self.progress.add(digested);

@@ -1,6 +1,7 @@
 //! The real binary against a real broker; the tests play the consuming side.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod amqps;
 mod bounds;
 mod command_line;
 mod data_sets;

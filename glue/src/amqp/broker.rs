@@ -1,17 +1,29 @@
-//! Opens connections to the broker and declares queues, for `features` and `metric`. Never retries: [`Backoff`] only says how long a caller
-//! should wait before it does.
+//! Opens connections to the broker and declares queues, for `features` and `metric`. Never retries by itself: [`Broker::wait`] only waits
+//! until a caller should.
 
-use super::{bodies::Bodies, stream::Stream};
+use super::{
+    amqp_url::AmqpUrl,
+    backoff::Backoff,
+    bodies::Bodies,
+    socket::Socket,
+    stream::Stream,
+    tls::{Files, Tls},
+};
 use crate::{
     settings::{Setting, Values, setting},
     shutdown::Stop,
 };
 use amiquip::{
-    AmqpValue, Auth, Connection, ConnectionOptions, ConnectionTuning, Error, FieldTable, QueueDeclareOptions,
+    AmqpValue, Connection, ConnectionOptions, ConnectionTuning, Error as AmqpError, FieldTable,
+    QueueDeclareOptions,
 };
-use anyhow::{Context, Result, anyhow, bail};
-use std::{collections::HashSet, fmt, net::TcpStream, net::ToSocketAddrs, time::Duration};
-use url::Url;
+use anyhow::{Context, Error, Result, bail};
+use std::{
+    collections::HashSet,
+    fmt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this many seconds without a byte the peer asks for a sign of life; after twice as many the connection counts as dead.
@@ -26,8 +38,24 @@ const PRECONDITION_FAILED: u16 = 406;
 /// The setting `amqp-url`.
 pub const URL: Setting = Setting {
     is_secret: true,
-    ..setting("amqp-url", "AMQP_URL", "amqp://guest:guest@localhost:5672/%2f", "URL", "the broker")
+    ..setting(
+        "amqp-url",
+        "AMQP_URL",
+        "amqp://guest:guest@localhost:5672/%2f",
+        "URL",
+        "the broker; several with commas between them",
+    )
 };
+const ALLOWED: &str = "amqp://user:password@host:port/vhost, or amqps://; several with commas between them, a comma in a password as %2C";
+/// The setting `amqp-ca`.
+pub const CA: Setting =
+    setting("amqp-ca", "AMQP_CA", "", "FILE", "PEM to trust at amqps://; none: the public authorities");
+/// The setting `amqp-cert`.
+pub const CERT: Setting =
+    setting("amqp-cert", "AMQP_CERT", "", "FILE", "client certificate for amqps://, PEM with its chain");
+/// The setting `amqp-key`.
+pub const KEY: Setting =
+    setting("amqp-key", "AMQP_KEY", "", "FILE", "private key of the client certificate, PEM");
 /// The setting `queue-prefix`.
 pub const QUEUE_PREFIX: Setting =
     setting("queue-prefix", "QUEUE_PREFIX", "", "TEXT", "put before the name of every queue");
@@ -40,16 +68,6 @@ pub const QUEUE_TYPE: Setting = setting(
     "quorum, classic, or existing: never declare queues",
 );
 
-/// Where a broker is and who connects. Its `Display` leaves the password out.
-#[derive(Clone)]
-pub struct AmqpUrl {
-    host: String,
-    port: u16,
-    vhost: String,
-    username: String,
-    password: String,
-}
-
 /// How queues are declared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum QueueType {
@@ -61,11 +79,17 @@ pub enum QueueType {
     Existing,
 }
 
-/// A broker and how its queues are declared.
+/// A broker and how its queues are declared. Its `Display` names all URLs, without their passwords.
 #[derive(Clone)]
 pub struct Broker {
-    /// Where it is and who connects.
-    pub url: AmqpUrl,
+    /// Where it is and who connects: tried in turn.
+    urls: Vec<AmqpUrl>,
+    /// The one that was tried last.
+    at: usize,
+    backoff: Backoff,
+    files: Files,
+    /// `None` before the certificates are read.
+    tls: Option<Tls>,
     /// How its queues are declared.
     pub queue_type: QueueType,
     /// Put before the name of every queue.
@@ -74,63 +98,34 @@ pub struct Broker {
     pub foreign_queues: HashSet<String>,
 }
 
-/// Waits of 250 ms, doubling to 30 s, each shortened by up to half so that many clients do not come back at once.
-#[derive(Default)]
-pub struct Backoff {
-    /// 0 before the first wait.
-    next_ms: u64,
-    /// Why the last connection was lost.
-    reason: String,
-}
-
-impl AmqpUrl {
-    /// Reads `amqp://user:password@host:port/vhost`. The defaults are guest, guest, localhost, 5672 and `/`.
-    ///
-    /// # Errors
-    /// What is wrong with `text`, without repeating it: it may hold a password.
-    pub fn parse(text: &str) -> Result<AmqpUrl> {
-        let url = Url::parse(text).map_err(|e| anyhow!("not a URL ({e})"))?;
-        match url.scheme() {
-            "amqp" => {}
-            "amqps" => bail!("TLS (amqps) is not built in; use amqp:// to a TLS proxy such as stunnel"),
-            other => bail!("the scheme is {other:?}, not amqp"),
-        }
-        let decode = |part: &str| -> Result<String> {
-            let decoded = percent_encoding::percent_decode_str(part).decode_utf8();
-            Ok(decoded.context("a %-escape is not UTF-8")?.into_owned())
-        };
-        let vhost = url.path().strip_prefix('/').unwrap_or_default();
-        if vhost.contains('/') {
-            bail!("the virtual host holds a slash; write it as %2f");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            bail!("parameters after ? or # are not supported");
-        }
-        let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
-        Ok(AmqpUrl {
-            host: or(url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(), "localhost"),
-            port: url.port().unwrap_or(5672),
-            vhost: or(decode(vhost)?, "/"),
-            username: or(decode(url.username())?, "guest"),
-            password: decode(url.password().unwrap_or("guest"))?,
-        })
-    }
-}
-
-impl fmt::Display for AmqpUrl {
+impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        write!(f, "amqp://{}@{host}:{} (vhost {})", self.username, self.port, self.vhost)
+        for (at, url) in self.urls.iter().enumerate() {
+            write!(f, "{}{url}", if at > 0 { ", " } else { "" })?;
+        }
+        Ok(())
     }
 }
 
 impl Broker {
-    /// Connects to nothing yet.
-    pub fn new(url: AmqpUrl, queue_type: QueueType, queue_prefix: &str) -> Broker {
-        Broker { url, queue_type, queue_prefix: queue_prefix.to_owned(), foreign_queues: HashSet::new() }
+    /// Connects to nothing yet. `urls` are tried in turn, with commas between them.
+    ///
+    /// # Errors
+    /// What is wrong with which URL, without repeating it: it may hold a password.
+    pub fn new(urls: &str, files: Files, queue_type: QueueType, queue_prefix: &str) -> Result<Broker> {
+        Ok(Broker {
+            urls: AmqpUrl::parse_list(urls, files.client.is_some())?,
+            at: 0,
+            backoff: Backoff::default(),
+            files,
+            tls: None,
+            queue_type,
+            queue_prefix: queue_prefix.to_owned(),
+            foreign_queues: HashSet::new(),
+        })
     }
 
-    /// Reads the settings [`URL`], [`QUEUE_PREFIX`] and [`QUEUE_TYPE`].
+    /// Reads the settings of this file. Reads no certificate: the process may have to become another user first.
     ///
     /// # Errors
     /// One line that names the flag or variable and what is allowed.
@@ -140,44 +135,104 @@ impl Broker {
             ("classic", QueueType::Classic),
             ("existing", QueueType::Existing),
         ];
+        let path = |setting: Setting| values.optional(setting.flag).map(PathBuf::from);
+        let client = match (path(CERT), path(KEY)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err("--amqp-cert (AMQP_CERT) and --amqp-key (AMQP_KEY) go together".to_owned()),
+        };
+        let files = Files { ca: path(CA), client };
+        let queue_type = values.choose(QUEUE_TYPE.flag, TYPES)?;
         // Not through `Values::parse`, whose message would repeat the password.
-        let url = AmqpUrl::parse(values.text(URL.flag)).map_err(|e| {
-            format!("--amqp-url (AMQP_URL): {e:#}; allowed: amqp://user:password@host:port/vhost")
-        })?;
-        Ok(Broker::new(url, values.choose(QUEUE_TYPE.flag, TYPES)?, values.text(QUEUE_PREFIX.flag)))
+        let broker = Broker::new(values.text(URL.flag), files, queue_type, values.text(QUEUE_PREFIX.flag));
+        let broker = broker.map_err(|e| format!("--amqp-url (AMQP_URL): {e:#}; allowed: {ALLOWED}"))?;
+        let given = [CA, CERT].into_iter().find(|&setting| path(setting).is_some());
+        if let Some(Setting { flag, variable, .. }) = given.filter(|_| !broker.has_tls()) {
+            // Whoever gives a certificate takes the connection for a safe one.
+            return Err(format!(
+                "--{flag} ({variable}) goes with amqps://, which --amqp-url (AMQP_URL) has not"
+            ));
+        }
+        Ok(broker)
     }
 
-    /// Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits. A consumer must report each message that it has taken to
-    /// [`Bodies`]; a program that does not consume drops them.
+    fn has_tls(&self) -> bool {
+        self.urls.iter().any(|url| url.is_tls)
+    }
+
+    /// Reads the certificates, if TLS is asked for. Call this at the start, as the user who runs the process.
     ///
     /// # Errors
-    /// What the resolver, the network or the broker refused, without the password.
-    pub fn connect(&self) -> Result<(Connection, Bodies)> {
-        let open = || -> Result<(Connection, Bodies)> {
-            let mut refused = anyhow!("the name has no address");
-            for address in (self.url.host.as_str(), self.url.port).to_socket_addrs()? {
-                match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                    Ok(stream) => return self.handshake(stream),
-                    Err(e) => refused = e.into(),
-                }
-            }
-            Err(refused)
-        };
-        open().with_context(|| format!("no connection to {}", self.url))
+    /// One line that names the flag, the file and what is wrong with it.
+    pub fn read_certificates(&mut self) -> Result<(), String> {
+        if self.tls.is_none() && self.has_tls() {
+            self.tls = Some(Tls::load(&self.files)?);
+        }
+        Ok(())
     }
 
-    fn handshake(&self, stream: TcpStream) -> Result<(Connection, Bodies)> {
-        // Without it a lone message waits some 40 ms for the acknowledgement of the one before.
-        stream.set_nodelay(true)?;
-        let auth = Auth::Plain { username: self.url.username.clone(), password: self.url.password.clone() };
+    /// Tries the broker whose turn it is. Opens a connection with a heartbeat, `TCP_NODELAY` and bounded waits. A consumer must report each
+    /// message that it has taken to [`Bodies`]; a program that does not consume drops them.
+    ///
+    /// # Errors
+    /// What the resolver, the network, TLS or the broker refused, without the password.
+    pub fn connect(&mut self) -> Result<(Connection, Bodies)> {
+        let socket = self.socket()?;
+        let url = self.url()?;
         let options = ConnectionOptions::default()
-            .auth(auth)
-            .virtual_host(&self.url.vhost)
+            .auth(url.auth())
+            .virtual_host(&url.vhost)
             .heartbeat(HEARTBEAT_SECONDS)
             .connection_timeout(Some(CONNECT_TIMEOUT));
         let tuning = ConnectionTuning::default().mem_channel_bound(MEM_CHANNEL_BOUND);
-        let (stream, bodies) = Stream::new(mio::net::TcpStream::from_stream(stream)?);
-        Ok((Connection::insecure_open_stream(stream, options, tuning)?, bodies))
+        let (stream, bodies) = Stream::new(socket);
+        let connection = Connection::insecure_open_stream(stream, options, tuning);
+        Ok((connection.with_context(|| format!("no connection to {url}"))?, bodies))
+    }
+
+    /// The first half of [`Broker::connect`]: the socket, with TLS if the URL says so, before the first byte of AMQP.
+    ///
+    /// # Errors
+    /// Those of [`Broker::connect`].
+    pub fn socket(&mut self) -> Result<Socket> {
+        self.read_certificates().map_err(Error::msg)?;
+        self.at = self.backoff.next(self.urls.len());
+        self.backoff.begin();
+        let url = self.url()?;
+        let socket = Socket::connect(url, self.tls.as_ref(), CONNECT_TIMEOUT);
+        socket.with_context(|| format!("no connection to {url}"))
+    }
+
+    fn url(&self) -> Result<&AmqpUrl> {
+        self.urls.get(self.at).context("there is no URL")
+    }
+
+    /// The broker that was tried last, for messages.
+    pub fn name(&self) -> String {
+        self.urls.get(self.at).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Waits before the next broker is tried, and logs why the last one was lost unless that is known of it. True if the process is asked to
+    /// stop meanwhile.
+    pub fn wait(&mut self, reason: &str, stop: &Stop) -> bool {
+        self.backoff.lost(Instant::now());
+        if self.backoff.is_news(self.at, reason) {
+            match self.urls.get(self.backoff.next(self.urls.len())) {
+                Some(next) if self.urls.len() > 1 => log::warn!("{reason}; trying {next}"),
+                _ => log::warn!("{reason}; trying again"),
+            }
+        }
+        self.backoff.wait(self.urls.len(), stop)
+    }
+
+    /// The connection is in use: no call that the broker may refuse is left. If it lasts it has served, also without a message.
+    pub fn is_in_use(&mut self) {
+        self.backoff.in_use(Instant::now());
+    }
+
+    /// The connection has served: once it is lost, the first broker is tried first, after the shortest wait.
+    pub fn has_served(&mut self) {
+        self.backoff.reset();
     }
 
     /// The name of a queue, with the prefix.
@@ -227,7 +282,7 @@ impl Broker {
         let options = QueueDeclareOptions { durable: true, arguments, ..QueueDeclareOptions::default() };
         match connection.open_channel(None)?.queue_declare(queue, options) {
             Ok(_) => Ok(()),
-            Err(Error::ServerClosedChannel { code: PRECONDITION_FAILED, message, .. }) => {
+            Err(AmqpError::ServerClosedChannel { code: PRECONDITION_FAILED, message, .. }) => {
                 log::warn!(
                     "queue {queue} was declared by another program, with other arguments; it is used as it is and never \
                      declared here: {message}"
@@ -244,7 +299,7 @@ impl Broker {
 fn exists(connection: &mut Connection, queue: &str, missing: &str) -> Result<()> {
     match connection.open_channel(None)?.queue_declare_passive(queue) {
         Ok(_) => Ok(()),
-        Err(Error::ServerClosedChannel { code: NOT_FOUND, .. }) => bail!("queue {queue} {missing}"),
+        Err(AmqpError::ServerClosedChannel { code: NOT_FOUND, .. }) => bail!("queue {queue} {missing}"),
         Err(e) => Err(e).with_context(|| format!("cannot use queue {queue}")),
     }
 }
@@ -253,73 +308,13 @@ fn arguments(pairs: &[(&str, &str)]) -> FieldTable {
     pairs.iter().map(|(key, value)| (key.to_string(), AmqpValue::LongString(value.to_string()))).collect()
 }
 
-impl Backoff {
-    const FIRST_MS: u64 = 250;
-    const LAST_MS: u64 = 30_000;
-
-    /// Waits before the next attempt, and logs why the connection was lost unless the last reason was the same. True if the process is
-    /// asked to stop meanwhile.
-    pub fn wait(&mut self, reason: &str, stop: &Stop) -> bool {
-        if self.reason != reason {
-            log::warn!("{reason}; trying again");
-            self.reason = reason.to_owned();
-        }
-        stop.within(self.next_wait())
-    }
-
-    fn next_wait(&mut self) -> Duration {
-        let whole_ms = self.next_ms.max(Self::FIRST_MS);
-        self.next_ms = (whole_ms * 2).min(Self::LAST_MS);
-        Duration::from_millis(fastrand::u64(whole_ms / 2..=whole_ms))
-    }
-
-    /// Starts again with the shortest wait, after a success.
-    pub fn reset(&mut self) {
-        self.next_ms = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn url_defaults_and_escapes() {
-        let url = AmqpUrl::parse("amqp://us%40er:p%2fw@[::1]:7/my%2fhost").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.vhost.as_str()), ("::1", 7, "my/host"));
-        assert_eq!((url.username.as_str(), url.password.as_str()), ("us@er", "p/w"));
-        assert!(!url.to_string().contains("p/w"));
-        for short in ["amqp://", "amqp://localhost", "amqp://localhost:5672/", "amqp://localhost/%2f"] {
-            let url = AmqpUrl::parse(short).unwrap();
-            assert_eq!(url.to_string(), "amqp://guest@localhost:5672 (vhost /)", "{short}");
-            assert_eq!(url.password, "guest");
-        }
-    }
-
-    #[test]
-    fn bad_urls_are_named_without_their_password() {
-        let bad = ["", "localhost:5672", "http://u:secret@h", "amqps://u:secret@h", "amqp://u:secret@h/a/b"];
-        for text in bad.into_iter().chain(["amqp://u:secret@h/?heartbeat=3", "amqp://u:secret@h:99999"]) {
-            let error = AmqpUrl::parse(text).err().expect(text);
-            assert!(!format!("{error:#}").contains("secret"), "{error:#}");
-        }
-    }
-
-    #[test]
     fn queue_arguments_are_those_of_the_contract() {
         let golden = include_str!("../../../contract/queue_arguments.json");
         assert!(golden.contains(&format!("\"x-delivery-limit\": {DELIVERY_LIMIT}")));
-    }
-
-    #[test]
-    fn backoff_doubles_to_its_limit_and_starts_again() {
-        let mut backoff = Backoff::default();
-        let waits: Vec<u64> = (0..12).map(|_| backoff.next_wait().as_millis() as u64).collect();
-        for (i, wait) in waits.iter().enumerate() {
-            let whole = (250u64 << i).min(30_000);
-            assert!((whole / 2..=whole).contains(wait), "{waits:?}");
-        }
-        backoff.reset();
-        assert!(backoff.next_wait() <= Duration::from_millis(250));
     }
 }

@@ -23,6 +23,8 @@ const HEAD_BYTES: usize = 7;
 const END_BYTES: usize = 1;
 const CONTENT_HEADER: u8 = 2;
 const BODY: u8 = 3;
+/// No frame, but a record of TLS: what a TLS port answers to plain AMQP.
+const TLS_ALERT: u8 = 21;
 /// A content header's payload: class (2 bytes), weight (2), size of the body (8), flags (2), and the properties that the flags name.
 const BARE_BYTES: usize = 14;
 /// The longest start of a frame that must be complete before any of it is passed on.
@@ -110,6 +112,9 @@ impl FrameFilter {
                 return Ok(true);
             }
             BODY => self.continue_content(channel, size)?,
+            TLS_ALERT => {
+                return Err(refused("a TLS alert, so this port speaks TLS: use amqps://".to_owned()));
+            }
             _ if size > METHOD_BYTES_MAX => {
                 return Err(refused(format!(
                     "a frame of {size} bytes and kind {kind}; at most {METHOD_BYTES_MAX} are allowed"

@@ -7,9 +7,10 @@
 use super::{
     bodies::{Bodies, Budget, OUTSTANDING_MAX},
     frame_filter::FrameFilter,
+    socket::Socket,
 };
 use amiquip::IoStream;
-use mio::{Evented, Poll, PollOpt, Ready, Registration, Token, net::TcpStream};
+use mio::{Evented, Poll, PollOpt, Ready, Registration, Token};
 use std::{
     io::{self, ErrorKind::WouldBlock, Read, Write},
     mem,
@@ -28,7 +29,7 @@ const GATHERING: Duration = Duration::from_millis(4);
 const READ_BYTES: usize = 64 << 10;
 
 pub struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     /// Bytes from the socket, and the part of them that is not yet filtered.
     input: Vec<u8>,
     unread: Range<usize>,
@@ -43,13 +44,13 @@ pub struct Stream {
 
 impl Stream {
     /// A consumer must report the messages that it takes to [`Bodies`], or reading stops. Once they are dropped there is no limit.
-    pub fn new(socket: TcpStream) -> (Stream, Bodies) {
+    pub fn new(socket: Socket) -> (Stream, Bodies) {
         let (room, wake) = Registration::new2();
         let (bodies, budget) = Budget::new(wake, OUTSTANDING_MAX);
         (Stream::with_budget(socket, room, budget), bodies)
     }
 
-    fn with_budget(socket: TcpStream, room: Registration, budget: Arc<Budget>) -> Stream {
+    fn with_budget(socket: Socket, room: Registration, budget: Arc<Budget>) -> Stream {
         let (input, filter) = (vec![0; READ_BYTES], FrameFilter::default());
         Stream { socket, input, unread: 0..0, filter, budget, room, messages: 0, is_drained: false }
     }

@@ -9,6 +9,7 @@
     reason = "for tests: a panic is a failure, and what a failure needs is printed"
 )]
 
+mod authority;
 mod cluster;
 pub mod command_line;
 pub mod frames;
@@ -17,6 +18,7 @@ mod peer;
 mod proxy;
 mod service;
 
+pub use authority::{Authority, permit_certificate};
 pub use cluster::Cluster;
 #[cfg(feature = "amqp")]
 pub use peer::{Peer, publish_until_confirmed};
@@ -30,7 +32,7 @@ use std::{
     path::{Path, PathBuf},
     process::{self, Command, Output},
     sync::{
-        Once,
+        Mutex, Once, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     thread,
@@ -236,6 +238,9 @@ impl Node {
 
     /// Evaluates Erlang in the node, and returns `{ok, VALUE}`.
     pub fn eval(&self, text: &str) -> String {
+        // Two at once would call themselves alike, which the node refuses.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let value = script("eval", &self.path, &[text]);
         assert!(value.starts_with("{ok,"), "{text}: {value}");
         value

@@ -1,9 +1,10 @@
-//! A TCP proxy between a service and the broker: cuts connections in the middle of a frame, swallows acknowledgements, and records the
-//! traffic.
+//! A TCP proxy between a service and the broker: cuts connections in the middle of a frame or of a TLS record, swallows acknowledgements,
+//! and records the traffic.
 
 use super::frames::{ACK, BASIC, Frame, PROTOCOL, next_frame};
 use std::{
     io::{Read, Write},
+    mem,
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -34,6 +35,8 @@ pub struct Proxy {
 
 struct Shared {
     broker: String,
+    /// What passes are bytes, not frames.
+    is_tls: bool,
     /// Bytes in each direction until the connection is cut; `usize::MAX` if it is not.
     left: [AtomicUsize; 2],
     swallows_acks: [AtomicBool; 2],
@@ -55,6 +58,7 @@ impl Proxy {
         let url = format!("{before}@{}/{vhost}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             broker: broker.to_owned(),
+            is_tls: url.starts_with("amqps:"),
             left: [usize::MAX, usize::MAX].map(AtomicUsize::new),
             swallows_acks: [false, false].map(AtomicBool::new),
             is_frozen: AtomicBool::new(false),
@@ -153,7 +157,7 @@ impl Shared {
             let passes = |frame: &Frame| {
                 !(self.swallows_acks[at].load(SeqCst) && frame.method() == Some((BASIC, ACK)))
             };
-            let whole = take_frames(&mut waiting, passes);
+            let whole = if self.is_tls { mem::take(&mut waiting) } else { take_frames(&mut waiting, passes) };
             let left = self.left[at].load(SeqCst);
             let through = whole.len().min(left);
             // Recorded before it is sent: so all bytes that the other side has are recorded.

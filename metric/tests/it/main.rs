@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod amqps;
 mod broker_faults;
 mod cluster;
 mod command_line;
@@ -25,6 +26,7 @@ mod partitions;
 mod pipeline;
 mod rotation;
 mod scene;
+mod several_brokers;
 mod status;
 mod tasks;
 

@@ -6,7 +6,7 @@ use crate::amqp::{
     frame_filter::tests::{PROPERTIES, message, receive},
 };
 use crossbeam_channel::{Receiver, unbounded};
-use mio::Events;
+use mio::{Events, net::TcpStream};
 use std::{
     net::{TcpListener, TcpStream as StdStream},
     thread::{self, JoinHandle},
@@ -55,7 +55,8 @@ fn connect(limit: i64) -> Connection {
     broker.set_nodelay(true).unwrap();
     let (room, wake) = Registration::new2();
     let (bodies, budget) = Budget::new(wake, limit);
-    let stream = Stream::with_budget(TcpStream::from_stream(socket).unwrap(), room, budget.clone());
+    let stream =
+        Stream::with_budget(Socket::Plain(TcpStream::from_stream(socket).unwrap()), room, budget.clone());
     let (pieces, read) = unbounded();
     let reader = thread::spawn(move || read_all(stream, &pieces));
     Connection { broker, bodies, budget, read, reader }
