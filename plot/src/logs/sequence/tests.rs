@@ -238,7 +238,11 @@ fn a_history_of_rotations_counts_each_row_once() {
         }
         history.look(false);
     }
-    figure("histories of plot's logs: rotated, renamed, appended to, read again", &histories.to_string(), seed);
+    figure(
+        "histories of plot's logs: rotated, renamed, appended to, read again",
+        &histories.to_string(),
+        seed,
+    );
 }
 
 #[test]
