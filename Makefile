@@ -49,7 +49,7 @@ run-metric: ## the same for metric
 run-plot: ## the same for plot
 run-features run-metric run-plot:
 	@scripts/ensure-packages gcc
-	cargo run --release --locked --package $(@:run-%=%) -- $(ARGS)
+	cargo run --profile quick --locked --package $(@:run-%=%) -- $(ARGS)
 
 test-compose: ## build the images without cache and pull the plug on each container; needs Docker
 	@scripts/test-compose

@@ -1,5 +1,5 @@
 """How long an alert takes from a row that is on the disk to its receiver: the real plot, and a real server of HTTP."""
-import atexit, http.server, json, os, pathlib, queue, random, shutil, socket, subprocess, threading, time, urllib.request
+import atexit, http.server, json, os, pathlib, queue, random, shutil, subprocess, threading, time, urllib.request
 
 DEADLINE_S = 60
 WINDOW = 200
@@ -37,9 +37,7 @@ def seconds(plot, directory, rounds):
     log.write_text("id,y_true,y_pred,absolute_error\n")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        page = f"127.0.0.1:{probe.getsockname()[1]}"
+    page = "127.0.0.1:" + subprocess.check_output(["scripts/broker", "port", "0"], text=True).strip()
     url = f"http://127.0.0.1:{server.server_address[1]}/"
     settings = ["--window", str(WINDOW), "--alert", "mae>60", "--alert-format", "json", "--alert-url", url]
     with open(pathlib.Path(directory) / "stderr", "w") as stderr:

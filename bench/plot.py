@@ -1,6 +1,6 @@
 """plot against DuckDB, polars and pandas on one log: bench/plot.py PLOT_BINARY ROWS RUNS [write]. Called by scripts/bench-plot, which says more.
 In each round all four read the same bytes, from memory, and must find the same; a ratio is one of two runs of a round."""
-import importlib.metadata, json, math, os, pathlib, re, socket, statistics, subprocess, sys, time, urllib.request
+import importlib.metadata, json, math, os, pathlib, re, statistics, subprocess, sys, time, urllib.request
 
 import numpy as np
 
@@ -36,9 +36,7 @@ def write_log():
 
 def run_plot():
     """Seconds from its start to its first numbers, and its answers; what an update takes, by what it says itself; peak of its memory."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = "127.0.0.1:" + subprocess.check_output(["scripts/broker", "port", "0"], text=True).strip()
     command = [binary, "--log-dir", directory, "--interval", "0.1", "--listen", address]
     size = log.stat().st_size
     with open(plot_log, "w") as stderr:

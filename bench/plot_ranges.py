@@ -1,5 +1,5 @@
 """How fast plot reads a year of rows, and answers for ranges of it: bench/plot_ranges.py PLOT_BINARY ROWS. Called by scripts/bench-plot ranges."""
-import json, pathlib, random, re, socket, statistics, subprocess, sys, time, urllib.request
+import json, pathlib, random, re, statistics, subprocess, sys, time, urllib.request
 
 binary, rows = sys.argv[1], int(sys.argv[2])
 # An answer takes no longer, whatever the log's size.
@@ -46,9 +46,7 @@ end_s = write()
 with open(log, "rb") as file:
     while file.read(1 << 20):
         pass
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
+port = subprocess.check_output(["scripts/broker", "port", "0"], text=True).strip()
 started = time.perf_counter()
 command = [binary, "--log-dir", directory, "--listen", f"127.0.0.1:{port}"]
 plot = subprocess.Popen(command, stderr=subprocess.DEVNULL)

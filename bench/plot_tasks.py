@@ -1,5 +1,5 @@
 """Rows/s of plot's first reading, for each task in turn: bench/plot_tasks.py PLOT_BINARY ROWS RUNS. scripts/bench-plot tasks calls it."""
-import json, pathlib, re, socket, statistics, subprocess, sys, time, urllib.request
+import json, pathlib, re, statistics, subprocess, sys, time, urllib.request
 
 import numpy as np
 
@@ -56,9 +56,7 @@ def write(path, make):
 
 
 def first_reading_s(task, path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = subprocess.check_output(["scripts/broker", "port", "0"], text=True).strip()
     command = [program, "--task", task, "--log", path, "--log-dir", directory, "--listen", f"127.0.0.1:{port}"]
     started = time.perf_counter()
     with open(directory / "plot.log", "w") as log:

@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,10 +26,11 @@ processes = {}
 received = []
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_ports(n):
+    ports = set()
+    while len(ports) < n:
+        ports.add(int(subprocess.check_output(["scripts/broker", "port", "0"])))
+    return ports
 
 
 def wait_for(what, condition):
@@ -90,7 +90,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 class Pipeline:
     def __init__(self, binaries, work):
         self.work = work
-        plot, prometheus, alertmanager = free_port(), free_port(), free_port()
+        plot, prometheus, alertmanager = free_ports(3)
         self.plot, self.prometheus, self.alertmanager = (f"http://127.0.0.1:{port}" for port in (plot, prometheus, alertmanager))
         receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         threading.Thread(target=receiver.serve_forever, daemon=True).start()

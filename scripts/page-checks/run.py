@@ -7,7 +7,6 @@ PROGRAMS: the directory with the three programs. SCREENSHOTS: where pictures of 
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -38,9 +37,7 @@ class Run:
         self.directory = Path(directory) / task
         logs = self.directory / "logs"
         logs.mkdir(parents=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = "127.0.0.1:" + subprocess.check_output(["scripts/broker", "port", "0"], text=True).strip()
         self.url = f"http://{address}"
         self.variables = settings | {
             "PATH": os.environ["PATH"],

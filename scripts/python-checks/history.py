@@ -7,7 +7,7 @@ import json
 import os
 import random
 import signal
-import socket
+import subprocess
 import urllib.request
 
 import duckdb
@@ -57,9 +57,7 @@ def agree(scene):
 
 
 with Scene("history") as scene:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = subprocess.check_output(["scripts/broker", "port", "0"], text=True).strip()
     log, written, number, by_hand, told = scene.directory / "metric_log.csv", 0, 0, 0, {}
     log.write_text(HEADER)
     start(scene)

@@ -22,7 +22,7 @@ fn connections_of_tls_that_are_cut_anywhere_lose_no_half_of_a_sample() {
         // A confirm is some 50 bytes, the two messages of a batch some 3,500.
         let (direction, bytes) =
             if rng.bool() { (Direction::ToBroker, 50_000) } else { (Direction::FromBroker, 5000) };
-        proxy.cut_after(direction, rng.i64(0..bytes));
+        proxy.cut_after(direction, rng.usize(0..bytes));
         wait_for("cut", || (proxy.cuts() == cut).then_some(()));
     }
     assert!(service.wait().success(), "{:?}", service.lines());

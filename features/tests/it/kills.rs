@@ -80,7 +80,7 @@ fn what_was_not_confirmed_when_a_connection_dies_is_published_again_under_its_id
         wait_for("confirms", || (with_confirm(true) > 20).then_some(()));
         proxy.swallow_acks(Direction::FromBroker, true);
         wait_for("messages without a confirm", || (with_confirm(false) > 20).then_some(()));
-        proxy.cut_after(Direction::ToBroker, rng.i64(..2000));
+        proxy.cut_after(Direction::ToBroker, rng.usize(0..2000));
         wait_for("cut", || (proxy.cuts() == cut).then_some(()));
         proxy.swallow_acks(Direction::FromBroker, false);
     }

@@ -31,7 +31,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{self, Command, Output},
-    sync::{Mutex, Once, PoisonError},
+    sync::{
+        Mutex, Once, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -274,9 +277,18 @@ fn script(command: &str, directory: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A local address that was free a moment ago, and for which nobody else asks by number.
+/// A local address for one process to listen at. Its port is below those that systems give away (from 32,768), so that no other listener of
+/// these tests and no outgoing connection gets it meanwhile, below those of `scripts/broker` (from 20,000), and no other call's.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Far from where a test program beside this one began.
+        let n = process::id().wrapping_mul(101).wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.0.0.1:{}", 10_000 + n % 10_000);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// The line that `binary --healthcheck` prints with these settings. Checks that the exit code agrees.

@@ -8,7 +8,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread,
     time::Duration,
@@ -37,8 +37,8 @@ struct Shared {
     broker: String,
     /// What passes are bytes, not frames.
     is_tls: bool,
-    /// Bytes in each direction until the connection is cut.
-    left: [AtomicI64; 2],
+    /// Bytes in each direction until the connection is cut; `usize::MAX` if it is not.
+    left: [AtomicUsize; 2],
     swallows_acks: [AtomicBool; 2],
     is_frozen: AtomicBool,
     is_away: AtomicBool,
@@ -59,7 +59,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             broker: broker.to_owned(),
             is_tls: url.starts_with("amqps:"),
-            left: [i64::MAX, i64::MAX].map(AtomicI64::new),
+            left: [usize::MAX, usize::MAX].map(AtomicUsize::new),
             swallows_acks: [false, false].map(AtomicBool::new),
             is_frozen: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
@@ -79,7 +79,7 @@ impl Proxy {
     }
 
     /// Lets `bytes` more bytes through in a direction, then cuts the connection.
-    pub fn cut_after(&self, direction: Direction, bytes: i64) {
+    pub fn cut_after(&self, direction: Direction, bytes: usize) {
         self.shared.left[direction as usize].store(bytes, SeqCst);
     }
 
@@ -159,7 +159,7 @@ impl Shared {
             };
             let whole = if self.is_tls { mem::take(&mut waiting) } else { take_frames(&mut waiting, passes) };
             let left = self.left[at].load(SeqCst);
-            let through = if left == i64::MAX { whole.len() } else { whole.len().min(left.max(0) as usize) };
+            let through = whole.len().min(left);
             // Recorded before it is sent: so all bytes that the other side has are recorded.
             if self.keeps {
                 self.said.lock().unwrap()[number][at].extend_from_slice(&whole[..through]);
@@ -168,12 +168,12 @@ impl Shared {
                 return;
             }
             if through < whole.len() {
-                self.left[at].store(i64::MAX, SeqCst);
+                self.left[at].store(usize::MAX, SeqCst);
                 self.cuts.fetch_add(1, SeqCst);
                 return;
             }
-            if left != i64::MAX {
-                self.left[at].store(left - through as i64, SeqCst);
+            if left != usize::MAX {
+                self.left[at].store(left - through, SeqCst);
             }
         }
     }

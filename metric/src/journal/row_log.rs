@@ -61,7 +61,7 @@ impl<D: Disk> RowLog<D> {
         Ok(there == Some(ours) && ours.len == self.position.len)
     }
 
-    /// Whether the log has rows, and with so many further bytes would have more than `bytes_max`.
+    /// Whether the log has rows, and would have more than `bytes_max` bytes with `further` more.
     pub fn is_full(&self, further: usize, bytes_max: u64) -> bool {
         self.position.len > self.header_len && self.position.len + further as u64 > bytes_max
     }

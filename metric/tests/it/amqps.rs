@@ -201,7 +201,7 @@ fn cut_anywhere(version: &str) {
     service.wait_for_line("consuming");
     assert_eq!(service.terminate(), Some(0));
     ledger.publish(&plain);
-    proxy.cut_after(Direction::FromBroker, rng.i64(0..3000));
+    proxy.cut_after(Direction::FromBroker, rng.usize(0..3000));
     let service = start(&proxy.url);
     let mut seen = Seen::default();
     for cut in 1..=cuts {
@@ -210,9 +210,9 @@ fn cut_anywhere(version: &str) {
         // A handshake takes some 1500 bytes from the broker and 500 to it.
         match cut % 4 {
             _ if cut == cuts => {}
-            0 => proxy.cut_after(Direction::FromBroker, rng.i64(0..3000)),
-            1 => proxy.cut_after(Direction::ToBroker, rng.i64(0..3000)),
-            _ => proxy.cut_after(Direction::FromBroker, rng.i64(3000..40_000)),
+            0 => proxy.cut_after(Direction::FromBroker, rng.usize(0..3000)),
+            1 => proxy.cut_after(Direction::ToBroker, rng.usize(0..3000)),
+            _ => proxy.cut_after(Direction::FromBroker, rng.usize(3000..40_000)),
         }
     }
     ledger.finish(&plain, &directory);

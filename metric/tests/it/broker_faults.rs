@@ -39,7 +39,7 @@ fn cut(proxy: &Proxy, rng: &mut fastrand::Rng) {
     let cuts = proxy.cuts();
     let (direction, bytes) =
         if rng.bool() { (Direction::ToBroker, 500) } else { (Direction::FromBroker, 20_000) };
-    proxy.cut_after(direction, rng.i64(..bytes));
+    proxy.cut_after(direction, rng.usize(0..bytes));
     wait_for("cut", || (proxy.cuts() > cuts).then_some(()));
 }
 

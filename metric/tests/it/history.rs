@@ -89,7 +89,7 @@ impl<'l> Story<'l> {
                 self.is_broker_up = false;
             }
             // It takes effect with what goes over the wire next.
-            Event::CutConnection => self.proxy.cut_after(Direction::FromBroker, rng.i64(..20_000)),
+            Event::CutConnection => self.proxy.cut_after(Direction::FromBroker, rng.usize(0..20_000)),
             Event::RenameLog => self.rename_log(),
             Event::SetClock => {
                 self.clock = JUMPS[rng.usize(..JUMPS.len())];

@@ -5,12 +5,13 @@ use glue::testing::{Directory, prefix, publish_until_confirmed, wait_for};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
-/// The second half of a pair comes up to so many pairs after the first.
+/// The second half of a pair comes up to this number of pairs after the first.
 const APART: usize = 10_000;
-/// One id in so many is given a second, different first half, with this value.
+/// One id in 100 is given a second, different first half.
 const CONFLICT_EVERY: usize = 100;
+/// Its value.
 const CONFLICT: f64 = -1.5;
-/// With one id in so many comes a message that no one can use.
+/// With one id in 50 comes a message that no one can use.
 const INVALID_EVERY: usize = 50;
 
 #[derive(Clone, Copy)]
@@ -159,7 +160,7 @@ impl Ledger {
         self.publish_all(url, &self.messages);
     }
 
-    /// One of so many parts, the first being 0.
+    /// Part `part` (from 0) of `of` parts.
     pub fn publish_part(&self, url: &str, part: usize, of: usize) {
         let bounds = [part, part + 1].map(|n| n * self.messages.len() / of);
         self.publish_all(url, &self.messages[bounds[0]..bounds[1]]);

@@ -1,5 +1,5 @@
 //! The documents of the page's server. Renders each once for a moment, and shares it between all clients.
-//! Keeps the documents of one moment only. A client that still reads an older one keeps that alive.
+//! Keeps the documents of one moment only, and none of a range of time. A client that still reads an older one keeps that alive.
 
 use crate::http::live::Live;
 use crate::view::asked::Asked;

@@ -62,8 +62,12 @@ impl Plot {
     pub fn spawn_at(directory: &Directory, command: &mut Command, address: String) -> Self {
         let log = fs::File::create(directory.file("stderr")).unwrap();
         command.args(["--interval", "0.1", "--listen", &address]).stderr(log).stdout(Stdio::null());
-        let plot = Plot { child: command.spawn().unwrap(), address };
-        until("the server answers", || TcpStream::connect(&plot.address).is_ok());
+        let mut plot = Plot { child: command.spawn().unwrap(), address };
+        until("the server answers", || {
+            let ended = plot.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", directory.read("stderr"));
+            TcpStream::connect(&plot.address).is_ok()
+        });
         plot
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::logs::task::Task;
-use glue::testing::{Directory, count, random};
+use glue::testing::{Directory, count, figure, random};
 
 const LOG: &str = "metric_log.csv";
 const HEADER: &str = "id,y_true,y_pred,absolute_error,logged_at\n";
@@ -34,7 +34,7 @@ fn look(sequence: &mut Sequence, rows: &mut Vec<u32>) -> bool {
     has_started_over
 }
 
-/// Rows whose y_true is their number and whose time is so many seconds after 2024-11-23 06:00.
+/// Row n has y_true n and the time n seconds after 2024-11-23 06:00.
 fn text(rows: impl IntoIterator<Item = u32>) -> String {
     rows.into_iter().map(|n| format!("x,{n},{n},0,{}\n", 1_732_341_600 + n)).collect()
 }
@@ -229,14 +229,20 @@ impl History {
 
 #[test]
 fn a_history_of_rotations_counts_each_row_once() {
-    let (mut rng, _) = random();
-    for _ in 0..count("CHAOS_ROTATIONS", 100) {
+    let (mut rng, seed) = random();
+    let histories = count("CHAOS_ROTATIONS", 100);
+    for _ in 0..histories {
         let mut history = History::new();
         for _ in 0..100 {
             history.step(&mut |below| rng.usize(..below));
         }
         history.look(false);
     }
+    figure(
+        "histories of plot's logs: rotated, renamed, appended to, read again",
+        &histories.to_string(),
+        seed,
+    );
 }
 
 #[test]
