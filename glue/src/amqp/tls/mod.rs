@@ -24,7 +24,7 @@ use std::{
 /// Limit of a file of certificates or of a key. All public authorities together have a quarter of a mebibyte.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// The files of the settings. They are read by [`Tls::load`].
+/// The files of the settings, as they are named there; not read yet.
 #[derive(Clone, Default)]
 pub struct Files {
     /// Certificates to trust. `None`: the public authorities.
