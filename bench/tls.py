@@ -1,7 +1,7 @@
 """What TLS costs: bench/tls.py ROUNDS BINARIES AMQP_URL DIRECTORY SAMPLES. Called by `scripts/bench tls`.
 Each round drains the same count of single samples three times: by metric, by metric over TLS, and by the bare consumer over the same TLS; a ratio is
 one of two runs of a round."""
-import signal, socket, statistics, subprocess, sys
+import signal, statistics, subprocess, sys
 
 from measure import ROOT, Bench
 
@@ -15,9 +15,7 @@ def listen(directory):
     names = "subjectAltName=IP:127.0.0.1"
     key = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=bench"]
     openssl("req", "-x509", "-days", "2", *key, "-addext", "basicConstraints=critical,CA:FALSE", "-addext", names, "-keyout", "key.pem", "-out", "cert.pem")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = subprocess.check_output([ROOT / "scripts/broker", "port", "0"], text=True).strip()
     options = f'[{{certfile,"{directory}/cert.pem"}},{{keyfile,"{directory}/key.pem"}}]'
     start = f'{{ok, _}} = application:ensure_all_started(ssl), ok = rabbit_networking:start_ssl_listener({{"127.0.0.1", {port}, inet}}, {options}, 2).'
     answer = subprocess.run([ROOT / "scripts/broker", "eval", directory / "broker", start], check=True, capture_output=True, text=True).stdout
