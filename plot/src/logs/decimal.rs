@@ -1,5 +1,5 @@
-//! Reads plain decimal numbers, `-12.345`, as the nearest f64, eight digits at a time.
-//! Never reads anything else: the standard library reads exponents, infinities, spaces and very long numbers.
+//! Reads plain decimal numbers, `-12.345` and small ones such as `9.3e-5`, as the nearest f64, eight digits at a time.
+//! Never reads anything else: the standard library reads other exponents, infinities, spaces and very long numbers.
 
 /// More digits could overflow a u64.
 const MOST_DIGITS: usize = 19;
@@ -31,15 +31,21 @@ impl Decimal {
     pub fn read(bytes: &[u8]) -> Option<(Decimal, usize)> {
         let negative = bytes.first() == Some(&b'-');
         let start = usize::from(negative);
-        let (digits, whole) = read_digits(bytes.get(start..)?, 0)?;
-        let end = start + whole;
-        if bytes.get(end) != Some(&b'.') {
-            let fits = (1..=MOST_DIGITS).contains(&whole);
-            return fits.then_some((Decimal { negative, digits, decimals: 0 }, end));
+        let (mut digits, mut length) = read_digits(bytes.get(start..)?, 0)?;
+        let (mut end, mut decimals) = (start + length, 0);
+        if bytes.get(end) == Some(&b'.') {
+            (digits, decimals) = read_digits(bytes.get(end + 1..)?, digits)?;
+            length += decimals;
+            end += 1 + decimals;
         }
-        let (digits, decimals) = read_digits(bytes.get(end + 1..)?, digits)?;
-        let fits = decimals < TENS.len() && (1..=MOST_DIGITS).contains(&(whole + decimals));
-        fits.then_some((Decimal { negative, digits, decimals: decimals as u32 }, end + 1 + decimals))
+        if bytes.get(end) == Some(&b'e')
+            && let Some((exponent, length)) = bytes.get(end + 1..).and_then(read_exponent)
+        {
+            decimals += exponent;
+            end += 1 + length;
+        }
+        let fits = decimals < TENS.len() && (1..=MOST_DIGITS).contains(&length);
+        fits.then_some((Decimal { negative, digits, decimals: decimals as u32 }, end))
     }
 
     /// The nearest f64.
@@ -97,6 +103,13 @@ fn read_digits(bytes: &[u8], mut number: u64) -> Option<(u64, usize)> {
     None
 }
 
+/// How many decimals more an exponent makes, as `-05` does in `9.3e-05`, and its length. None for any other one.
+#[cold]
+fn read_exponent(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (exponent, length) = read_digits(bytes.strip_prefix(b"-")?, 0)?;
+    (1..=2).contains(&length).then_some((exponent as usize, 1 + length))
+}
+
 /// One in each byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
@@ -142,6 +155,19 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_negative_exponent_makes_more_decimals() {
+        for (text, decimals) in [("9.3e-05", 6), ("-5e-7", 7), ("1.25e-16", 18), ("0e-3", 3), ("12.0e-00", 1)]
+        {
+            let (decimal, length) = read_before(text, ",").unwrap();
+            assert_eq!((Some(decimal.value()), length), (text.parse().ok(), text.len()), "{text}");
+            assert_eq!(decimal.decimals, decimals, "{text}");
+        }
+        for text in ["9.3e05", "9.3e-", "9.3e+5", "9.3e-005", "1.25e-17", "1E-5"] {
+            assert_eq!(value(text), None, "{text}");
         }
     }
 
