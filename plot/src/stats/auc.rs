@@ -2,7 +2,10 @@
 //! probability, ties counted half. Exact over few rows; over any number of rows within a bound that is known.
 //! Memory does not grow with the number of rows.
 
-use crate::stats::buckets::{DECADES, PER_DECADE, locate};
+use crate::stats::{
+    buckets::{DECADES, PER_DECADE, locate},
+    counters::Counters,
+};
 
 /// An area and how far it may be off, besides rounding; both from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,28 +62,34 @@ pub fn of_ties(ties: impl IntoIterator<Item = (u64, u64, bool)>) -> Option<Area>
     pairs.area()
 }
 
-/// Probabilities of any number of rows, in decimal buckets: below 0.5 those of p, otherwise those of 1 − p, so that both ends are as fine.
-/// A decade takes 84 KB once it has a count; there are at most 76 of them.
-pub struct Scores {
-    /// Buckets of p below 0.5, and of 1 − p: first what counts as zero, then the decades in ascending order. Empty until needed.
-    halves: [Vec<Box<[Cell]>>; 2],
+/// 0 and p below 0.5, else 1 and 1 − p, which is exact, so it keeps the order. No branch: it could not be predicted.
+pub fn from_nearer_end(p: f64) -> (usize, f64) {
+    (usize::from(p >= 0.5), p.abs().min(1.0 - p))
 }
 
-/// The rows of a bucket.
-#[derive(Clone, Copy)]
-struct Cell {
-    /// Rows of class 0, and of class 1.
-    counts: [u64; 2],
-    /// The one probability that all of them have; [`NO_ROW`] or NaN if there is none.
-    only: f64,
+/// Probabilities of any number of rows, in decimal buckets: below 0.5 those of p, otherwise those of 1 − p, so that both ends are as fine.
+/// A decade takes 46 KB once it has a count, and 102 KB once a bucket has 65,536; there are at most 76 of them.
+pub struct Scores {
+    /// Buckets of p below 0.5, and of 1 − p: first what counts as zero, then the decades in ascending order.
+    halves: [Vec<Cells>; 2],
+}
+
+/// The buckets of a decade; none until needed.
+#[derive(Default)]
+struct Cells {
+    /// Rows of class 0 and of class 1, in turn.
+    counts: Counters,
+    /// Whether a bucket's rows have more than one probability.
+    has_more: Box<[bool]>,
+    /// The first one; [`NO_ROW`] if there is none. Apart, as it is seldom looked at.
+    first: Box<[f64]>,
 }
 
 const NO_ROW: f64 = -1.0;
-const EMPTY: Cell = Cell { counts: [0; 2], only: NO_ROW };
 
 impl Default for Scores {
     fn default() -> Self {
-        let half = || (0..=DECADES).map(|_| Box::default()).collect();
+        let half = || (0..=DECADES).map(|_| Cells::default()).collect();
         Scores { halves: [half(), half()] }
     }
 }
@@ -88,28 +97,49 @@ impl Default for Scores {
 impl Scores {
     /// `p`: from 0 to 1.
     pub fn add(&mut self, p: f64, is_one: bool) {
-        // Exact from 0.5 on, so it keeps the order.
-        let (half, magnitude) = if p < 0.5 { (0, p.abs()) } else { (1, 1.0 - p) };
+        let (half, magnitude) = from_nearer_end(p);
         let (decade, bucket) = locate(magnitude).map_or((0, 0), |(decade, bucket)| (decade + 1, bucket));
         let Some(cells) = self.halves.get_mut(half).and_then(|half| half.get_mut(decade)) else { return };
-        if cells.is_empty() {
-            *cells = vec![EMPTY; if decade == 0 { 1 } else { PER_DECADE }].into();
+        if cells.counts.is_empty() {
+            *cells = Cells::new(if decade == 0 { 1 } else { PER_DECADE });
         }
-        if let Some(cell) = cells.get_mut(bucket) {
-            if let Some(count) = cell.counts.get_mut(usize::from(is_one)) {
-                *count += 1;
-            }
-            if cell.only != p {
-                cell.only = if cell.only == NO_ROW { p } else { f64::NAN };
-            }
-        }
+        cells.add(bucket, p, is_one);
     }
 
     /// None where one class has no row.
     pub fn area(&self) -> Option<Area> {
         let [low, high] = &self.halves;
-        let cells = low.iter().flatten().chain(high.iter().flatten().rev());
-        of_ties(cells.map(|Cell { counts: [zeros, ones], only }| (*zeros, *ones, !only.is_nan())))
+        of_ties(
+            low.iter().flat_map(Cells::ties).chain(high.iter().rev().flat_map(|cells| cells.ties().rev())),
+        )
+    }
+}
+
+impl Cells {
+    fn new(buckets: usize) -> Self {
+        let (has_more, first) = (vec![false; buckets].into(), vec![NO_ROW; buckets].into());
+        Cells { counts: Counters::new(2 * buckets), has_more, first }
+    }
+
+    fn add(&mut self, bucket: usize, p: f64, is_one: bool) {
+        self.counts.add(2 * bucket + usize::from(is_one));
+        if let Some(has_more) = self.has_more.get_mut(bucket).filter(|has_more| !**has_more)
+            && let Some(first) = self.first.get_mut(bucket)
+        {
+            if *first == NO_ROW {
+                *first = p;
+            }
+            *has_more = *first != p;
+        }
+    }
+
+    /// Of each bucket, as [`of_ties`] takes them.
+    fn ties(&self) -> impl DoubleEndedIterator<Item = (u64, u64, bool)> {
+        let counts = |bucket: usize| [0, 1].map(|class| self.counts.get(2 * bucket + class));
+        self.has_more.iter().enumerate().map(move |(bucket, has_more)| {
+            let [zeros, ones] = counts(bucket);
+            (zeros, ones, !has_more)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Counts magnitudes in decimal log-linear buckets. Histogram bars are exact sums of buckets, and quantiles have a known error.
 //! Never knows rows, signs or pictures. Memory does not grow with the count.
 
+use crate::stats::counters::Counters;
 use std::{
     iter::once,
     ops::{Range, RangeInclusive},
@@ -13,6 +14,8 @@ pub const RELATIVE_ERROR: f64 = 0.0005;
 /// Decades with buckets: 1e-60 to 1e60. Smaller magnitudes count as zero, larger ones in the last bucket.
 const FIRST_DECADE: i32 = -60;
 pub const DECADES: usize = 120;
+const LEAST: f64 = 1e-60;
+const END: f64 = 1e60;
 
 /// In thousandths of the decade's start, buckets have width 1 below 2,000, 2 below 5,000, 5 below 10,000. So every number of three
 /// significant digits is an edge, and no bucket is wider than 0.1 % of its start.
@@ -27,28 +30,55 @@ struct Decade {
     to_thousandths: f64,
 }
 
+/// `10^exponent`. Parsed: only parsing rounds every power of ten correctly.
+fn power(exponent: i32) -> f64 {
+    format!("1e{exponent}").parse().unwrap_or(f64::NAN)
+}
+
 static SCALE: LazyLock<Vec<Decade>> = LazyLock::new(|| {
-    // Parsed: only parsing rounds every power of ten correctly.
-    let power = |exponent: i32| format!("1e{exponent}").parse().unwrap_or(f64::NAN);
     (FIRST_DECADE..=FIRST_DECADE + DECADES as i32)
         .map(|decade| Decade { start: power(decade), to_thousandths: power(3 - decade) })
         .collect()
 });
 
+/// The magnitudes of one binary exponent lie in one or two decades.
+struct Doubling {
+    /// The first of the two, counted from the first one with buckets.
+    decade: i32,
+    /// Start of the second one.
+    second: f64,
+    to_thousandths: [f64; 2],
+}
+
+/// Binary exponents of the least magnitude with buckets, 1e-60, and of the largest, below 1e60.
+const EXPONENTS: RangeInclusive<i32> = -200..=199;
+
+static DOUBLINGS: LazyLock<Vec<Doubling>> = LazyLock::new(|| {
+    let doubling = |exponent: i32| {
+        // floor(log10) of its start: 78913 / 2^18 = log10 2.
+        let decade = (exponent * 78_913) >> 18;
+        let to_thousandths = [power(3 - decade), power(2 - decade)];
+        Doubling { decade: decade - FIRST_DECADE, second: power(decade + 1), to_thousandths }
+    };
+    EXPONENTS.map(doubling).collect()
+});
+
 /// Where in each decade the buckets of 1, 2 and 5 begin.
 const ROUND: [(f64, usize); 3] = [(1.0, 0), (2.0, 1_000), (5.0, 2_500)];
 
-/// Counts of magnitudes (absolute values). A decade takes 28 KB once it has a count.
+/// Counts of magnitudes (absolute values). A decade takes 7 KB once it has a count, and 35 KB once a bucket has 65,536.
 pub struct Buckets {
     zeros: u64,
-    decades: [Option<Box<[u64; PER_DECADE]>>; DECADES],
+    /// Empty where nothing was counted.
+    decades: [Counters; DECADES],
     /// Of the magnitudes in each bucket of [`ROUND`], those on its edge.
     on_edges: [[u64; ROUND.len()]; DECADES],
 }
 
 impl Default for Buckets {
     fn default() -> Self {
-        Buckets { zeros: 0, decades: [const { None }; DECADES], on_edges: [[0; ROUND.len()]; DECADES] }
+        let decades = std::array::from_fn(|_| Counters::default());
+        Buckets { zeros: 0, decades, on_edges: [[0; ROUND.len()]; DECADES] }
     }
 }
 
@@ -59,11 +89,11 @@ impl Buckets {
             self.zeros += 1;
             return;
         };
-        if let Some(slot) = self.decades.get_mut(decade) {
-            let counts = slot.get_or_insert_with(|| Box::new([0; PER_DECADE]));
-            if let Some(count) = counts.get_mut(bucket) {
-                *count += 1;
+        if let Some(counts) = self.decades.get_mut(decade) {
+            if counts.is_empty() {
+                *counts = Counters::new(PER_DECADE);
             }
+            counts.add(bucket);
         }
         if ROUND.iter().any(|(_, begin)| *begin == bucket) {
             self.add_on_edge(magnitude, decade, bucket);
@@ -83,30 +113,24 @@ impl Buckets {
 }
 
 /// Decade, counted from the first one with buckets, and bucket of a magnitude; None if it counts as zero. Both ascend with the magnitude.
+#[inline]
 pub fn locate(magnitude: f64) -> Option<(usize, usize)> {
     let nudged = magnitude * NUDGE;
-    let scale = SCALE.as_slice();
-    let binary_exponent = ((nudged.to_bits() >> 52) as i32) - 1023;
-    // floor(log10) from the binary exponent (78913 / 2^18 = log10 2), at most one too low.
-    let low = ((binary_exponent * 78_913) >> 18) - FIRST_DECADE;
-    let low = usize::try_from(low).unwrap_or(0);
-    let decade = match scale.get(low + 1) {
-        Some(next) if nudged >= next.start => low + 1,
-        Some(_) => low,
-        None => DECADES,
-    };
-    if decade >= DECADES {
-        return Some((DECADES - 1, PER_DECADE - 1));
-    }
-    let Decade { start, to_thousandths } = scale.get(decade)?;
-    if nudged < *start {
+    if nudged < LEAST {
         return None;
     }
-    let thousandths = (nudged * to_thousandths) as usize;
-    // The offset into each of the three parts, without a branch, as it could not be predicted.
-    let into = |from: usize, to: usize| thousandths.clamp(from, to) - from;
-    let bucket = into(1_000, 2_000) + into(2_000, 5_000) / 2 + into(5_000, 9_999) / 5;
-    Some((decade, bucket))
+    let doubling = (nudged.to_bits() >> 52) as usize - (1023 + EXPONENTS.start()) as usize;
+    let Some(Doubling { decade, second, to_thousandths }) = DOUBLINGS.get(doubling).filter(|_| nudged < END)
+    else {
+        return Some((DECADES - 1, PER_DECADE - 1));
+    };
+    // No branches from here on: they could not be predicted.
+    let is_second = nudged >= *second;
+    let [first, second] = *to_thousandths;
+    let thousandths = ((nudged * if is_second { second } else { first }) as u32).clamp(1_000, 9_999);
+    // Each of the three is the least where its width applies.
+    let bucket = (thousandths - 1_000).min(thousandths / 2).min(thousandths / 5 + 1_500);
+    Some(((decade + i32::from(is_second)) as usize, bucket as usize))
 }
 
 /// Width of the bucket that holds a magnitude, as 1, 2 or 5 and its power of ten.
@@ -137,11 +161,11 @@ pub fn ascending<'a>(parts: &'a [&'a Buckets]) -> impl Iterator<Item = (f64, u64
     let zeros = parts.iter().map(|part| part.zeros).sum();
     let zeros = Some((0.0, zeros)).filter(|(_, count)| *count > 0);
     zeros.into_iter().chain((0..DECADES).flat_map(move |decade| {
-        let counted = |part: &&'a Buckets| part.decades.get(decade)?.as_deref();
-        let counted: Vec<&[u64; PER_DECADE]> = parts.iter().filter_map(counted).collect();
+        let counted = parts.iter().filter_map(|part| part.decades.get(decade));
+        let counted: Vec<&Counters> = counted.filter(|counts| !counts.is_empty()).collect();
         let buckets = if counted.is_empty() { 0 } else { PER_DECADE };
         (0..buckets).filter_map(move |bucket| {
-            let count = counted.iter().filter_map(|counts| counts.get(bucket)).sum();
+            let count = counted.iter().map(|counts| counts.get(bucket)).sum();
             (count > 0).then(|| (middle(decade, bucket), count))
         })
     }))
@@ -152,8 +176,8 @@ pub fn ascending<'a>(parts: &'a [&'a Buckets]) -> impl Iterator<Item = (f64, u64
 pub fn cumulative(parts: &[&Buckets], exponents: RangeInclusive<i32>) -> Vec<(f64, u64)> {
     let first = (exponents.start() - FIRST_DECADE) as usize;
     let counted = |part: &Buckets, decade: usize, buckets: Range<usize>| -> u64 {
-        let counts = part.decades.get(decade).and_then(Option::as_deref);
-        counts.and_then(|counts| counts.get(buckets)).map_or(0, |counts| counts.iter().sum())
+        let counts = part.decades.get(decade).filter(|counts| !counts.is_empty());
+        counts.map_or(0, |counts| buckets.map(|bucket| counts.get(bucket)).sum())
     };
     let all = |decade: usize, buckets: Range<usize>| -> u64 {
         parts.iter().map(|part| counted(part, decade, buckets.clone())).sum()

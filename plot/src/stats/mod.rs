@@ -7,6 +7,7 @@ pub mod binary;
 pub mod buckets;
 pub mod class_numbers;
 mod classes;
+mod counters;
 pub mod delay;
 pub mod density;
 mod distinct;

@@ -9,13 +9,13 @@ use crate::stats::quantile::quantile;
 /// Of all rows of the logs, or of the window.
 pub struct Tally {
     pub sums: Sums,
-    positive: Buckets,
-    negative: Buckets,
+    /// Errors from 0 on, and negative ones.
+    sides: [Buckets; 2],
 }
 
 impl Tally {
     pub fn new() -> Self {
-        Tally { sums: Sums::default(), positive: Buckets::default(), negative: Buckets::default() }
+        Tally { sums: Sums::default(), sides: Default::default() }
     }
 
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
@@ -29,18 +29,20 @@ impl Tally {
 
     /// Counts the error of a row whose sums come apart.
     pub fn count(&mut self, error: f64) {
-        let side = if error < 0.0 { &mut self.negative } else { &mut self.positive };
-        side.add(error.abs());
+        // No branch: it could not be predicted.
+        if let Some(side) = self.sides.get_mut(usize::from(error < 0.0)) {
+            side.add(error.abs());
+        }
     }
 
     /// Absolute errors in ascending order, each within 0.05 % of the true values, and their counts.
     pub fn absolute(&self) -> Vec<(f64, u64)> {
-        buckets::ascending(&[&self.positive, &self.negative]).collect()
+        buckets::ascending(&self.sides.each_ref()).collect()
     }
 
     /// How many absolute errors are at most 1e-6, 2e-6, 5e-6, 1e-5, …, 5e9: (limit, count).
     pub fn absolute_cumulative(&self) -> Vec<(f64, u64)> {
-        buckets::cumulative(&[&self.positive, &self.negative], -6..=9)
+        buckets::cumulative(&self.sides.each_ref(), -6..=9)
     }
 
     /// Quantiles of the absolute error. None without rows.
@@ -53,10 +55,11 @@ impl Tally {
 
     /// Errors in ascending order, as accurate as [`Tally::absolute`].
     pub fn signed(&self) -> Vec<(f64, u64)> {
+        let [positive, negative] = &self.sides;
         let mut signed: Vec<_> =
-            buckets::ascending(&[&self.negative]).map(|(value, count)| (-value, count)).collect();
+            buckets::ascending(&[negative]).map(|(value, count)| (-value, count)).collect();
         signed.reverse();
-        signed.extend(buckets::ascending(&[&self.positive]));
+        signed.extend(buckets::ascending(&[positive]));
         signed
     }
 }

@@ -69,7 +69,7 @@ impl Counting {
                 let (outcomes, magnitudes) = &mut **binary;
                 let (p, is_one) = (row.y_pred, row.y_true == 1.0);
                 outcomes.add(p, is_one);
-                let (half, magnitude) = if p < 0.5 { (0, p.abs()) } else { (1, 1.0 - p) };
+                let (half, magnitude) = auc::from_nearer_end(p);
                 if let Some(counting) = magnitudes.get_mut(usize::from(is_one) * 2 + half) {
                     counting.add(magnitude);
                 }
