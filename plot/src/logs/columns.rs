@@ -148,7 +148,7 @@ impl Columns {
 /// Makes a row of classes. Without an absolute error there is nothing to check.
 fn class_row(names: [&[u8]; 2], absolute_error: Option<Written>, time_s: Option<f64>) -> Result<Row, Fault> {
     let [y_true, y_pred] = names.map(unguarded);
-    let absolute_error = absolute_error.map_or(f64::from(y_true != y_pred), |error| error.value);
+    let absolute_error = absolute_error.map_or_else(|| f64::from(y_true != y_pred), |error| error.value);
     classes::row(names, absolute_error, time_s)
 }
 

@@ -5,6 +5,7 @@ use crate::logs::classes::ClassColumn;
 use crate::logs::format::Format;
 use crate::logs::groups::GroupColumn;
 use crate::logs::header::{Columns, is_blank};
+use crate::logs::interned::Interned;
 use crate::logs::lines::{Lines, Unread, Waiting, first_line, without_end};
 use crate::logs::row::{Fault, Faults, Row, add_faults};
 use std::collections::VecDeque;
@@ -51,6 +52,8 @@ pub struct LogFile {
     /// Of these rows.
     pub groups: GroupColumn,
     pub classes: Box<ClassColumn>,
+    /// Names of classes that may come again, until it is read to its end.
+    known: Interned,
     pub faults: Faults,
     /// Lines after those rows, for another thread to read.
     pub unread: Option<Unread>,
@@ -90,6 +93,7 @@ impl LogFile {
             rows: VecDeque::new(),
             groups: GroupColumn::default(),
             classes: Box::default(),
+            known: Interned::default(),
             faults: Faults::default(),
             unread: None,
         }
@@ -197,6 +201,7 @@ impl LogFile {
                 return Ok(Found::Lines);
             }
         }
+        self.known = Interned::default();
         self.settled = Some((state, proof(&file, self.offset)?));
         Ok(Found::Nothing)
     }
@@ -255,7 +260,7 @@ impl LogFile {
             lines = lines.get(first_line(lines).len()..).unwrap_or_default();
         }
         let (here, elsewhere) = split(lines, part);
-        let read = Lines::read(columns, here);
+        let read = Lines::read(columns, here, &mut self.known);
         (self.rows, self.groups, self.classes) = (read.rows.into(), read.groups, read.classes);
         let (columns, bytes) = (Arc::clone(columns), elsewhere.to_vec());
         self.unread = (!bytes.is_empty()).then_some(Unread { columns, bytes });

@@ -187,8 +187,7 @@ impl Logs {
     fn oldest_rows(&mut self) -> Lines {
         let mut waiting: Vec<&mut LogFile> = self.files.iter_mut().filter(|f| !f.rows.is_empty()).collect();
         if let [only] = waiting.as_mut_slice() {
-            let (rows, groups) = (mem::take(&mut only.rows).into(), mem::take(&mut only.groups));
-            return Lines { rows, groups, classes: mem::take(&mut only.classes), ..Lines::default() };
+            return only.take();
         }
         let time = |file: &LogFile| file.rows.front().and_then(Row::time_s).unwrap_or(f64::NEG_INFINITY);
         let mut lines = Lines::default();

@@ -2,18 +2,24 @@
 //! Never knows a row.
 
 use foldhash::fast::RandomState;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc};
 
 /// Limit of a group and of a class, as in messages.
 const MOST_BYTES: usize = 64;
 
-/// Bounded by the lines that the texts were read from.
+/// Limit of texts that stay known for the lines to come. Bounds memory.
+const MOST_KNOWN: usize = 2_000;
+
+/// Bounded by the lines that the texts were read from, and [`MOST_KNOWN`].
 #[derive(Default)]
 pub struct Interned {
-    /// In the order in which they came.
-    pub texts: Vec<Arc<[u8]>>,
+    /// In the order in which they came. Shared with those that [`Interned::go_on`] made.
+    pub texts: Texts,
+    /// Empty where no more texts come.
     places: HashMap<Arc<[u8]>, u32, RandomState>,
 }
+
+pub type Texts = Arc<Vec<Arc<[u8]>>>;
 
 impl Interned {
     /// The place of a text, counted from 1. A new text is kept only if it `is_allowed`; 0 otherwise, and for the empty text.
@@ -25,10 +31,21 @@ impl Interned {
             return 0;
         }
         let text: Arc<[u8]> = text.into();
-        self.texts.push(Arc::clone(&text));
-        let place = self.texts.len() as u32;
+        let texts = Arc::make_mut(&mut self.texts);
+        texts.push(Arc::clone(&text));
+        let place = texts.len() as u32;
         self.places.insert(text, place);
         place
+    }
+
+    /// Makes one for the next lines, in which these texts keep their places; unless there are many, most of which may not come again.
+    /// This one takes no more texts.
+    pub fn go_on(&mut self) -> Interned {
+        let places = mem::take(&mut self.places);
+        if self.texts.len() > MOST_KNOWN {
+            return Interned::default();
+        }
+        Interned { texts: Arc::clone(&self.texts), places }
     }
 
     /// Empty at place 0.

@@ -5,9 +5,11 @@ use crate::logs::classes::ClassColumn;
 use crate::logs::columns::{Fields, Texts};
 use crate::logs::groups::GroupColumn;
 use crate::logs::header::{Columns, is_blank};
+use crate::logs::interned::Interned;
 use crate::logs::row::{Fault, Faults, Row};
 use crate::logs::task::Task;
 use memchr::memchr;
+use std::mem;
 use std::sync::Arc;
 
 /// About the length of a line of `metric`.
@@ -24,10 +26,11 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Reads `bytes`, which end with a newline or are empty.
-    pub fn read(columns: &Columns, mut bytes: &[u8]) -> Lines {
+    /// Reads `bytes`, which end with a newline or are empty. `known`: the names of classes of the lines before, and then of these.
+    pub fn read(columns: &Columns, mut bytes: &[u8], known: &mut Interned) -> Lines {
         let rows = Vec::with_capacity(bytes.len() / LINE_BYTES);
         let mut lines = Lines { rows, ..Lines::default() };
+        lines.classes.names = mem::take(known);
         let mut fields = Fields::default();
         while !bytes.is_empty() {
             let length = match columns.plain_row(bytes) {
@@ -43,6 +46,7 @@ impl Lines {
             };
             bytes = bytes.get(length..).unwrap_or_default();
         }
+        *known = lines.classes.names.go_on();
         lines
     }
 
@@ -78,8 +82,9 @@ pub struct Unread {
 }
 
 impl Unread {
-    pub fn read(&self) -> Lines {
-        Lines::read(&self.columns, &self.bytes)
+    /// `known`: see [`Lines::read`].
+    pub fn read(&self, known: &mut Interned) -> Lines {
+        Lines::read(&self.columns, &self.bytes, known)
     }
 }
 
@@ -119,7 +124,7 @@ mod tests {
             let text: String = (0..n)
                 .map(|i| if i % 3 == 0 { format!("0,{i},{i}\n") } else { format!("0,\"{i}\",{i}\r\nx\n") })
                 .collect();
-            let lines = Lines::read(&columns, text.as_bytes());
+            let lines = Lines::read(&columns, text.as_bytes(), &mut Interned::default());
             assert!(lines.rows.iter().map(|row| row.y_pred).eq((0..n).map(f64::from)), "{n}");
             assert_eq!(lines.faults, [(0..n).filter(|i| i % 3 != 0).count() as u64, 0, 0, 0]);
         }

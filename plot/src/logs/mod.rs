@@ -9,7 +9,7 @@ pub mod follow;
 pub mod format;
 pub mod groups;
 mod header;
-mod interned;
+pub mod interned;
 pub mod lines;
 mod record;
 mod rotated;

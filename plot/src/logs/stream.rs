@@ -4,6 +4,7 @@
 use crate::logs::file::{CHUNK_BYTES, no_header};
 use crate::logs::format::Format;
 use crate::logs::header::{Columns, is_blank};
+use crate::logs::interned::Interned;
 use crate::logs::lines::{Event, Lines, Waiting, first_line, without_end};
 use crate::logs::row::Fault;
 use std::io::{self, ErrorKind, Read};
@@ -19,6 +20,7 @@ pub fn read(
 ) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let (mut filled, mut columns, mut is_skipping) = (0, None, false);
+    let mut known = Interned::default();
     loop {
         let length = fill(&mut input, buffer.get_mut(filled..).unwrap_or_default())?;
         let is_end = filled + length < CHUNK_BYTES;
@@ -46,7 +48,7 @@ pub fn read(
             is_skipping = false;
         }
         if let Some(columns) = columns.as_ref().filter(|_| !lines.is_empty()) {
-            report(Event::Lines(Lines::read(columns, lines)));
+            report(Event::Lines(Lines::read(columns, lines, &mut known)));
         }
         if is_end {
             return Ok(());

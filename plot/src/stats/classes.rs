@@ -2,8 +2,11 @@
 //! Never keeps more of a row than its two classes, and only of the window. Memory does not grow with the number of rows.
 
 use crate::{
-    logs::classes::ClassColumn,
-    stats::class_numbers::{ClassesNumbers, Counts, LATER, Pair, count, largest},
+    logs::{classes::ClassColumn, interned::Texts},
+    stats::{
+        class_numbers::{ClassesNumbers, Counts, LATER, Pair, count, largest},
+        counters::Counters,
+    },
 };
 use foldhash::fast::RandomState;
 use std::{
@@ -17,34 +20,34 @@ const EXACT: usize = LATER as usize;
 /// Of the first classes it is counted which is taken for which.
 const MATRIX: usize = 1_000;
 
+/// Of a backlog, see `counting.rs`.
+const THREADS: usize = 2;
+
 /// How many classes the confusion matrix shows.
 const SHOWN: usize = 20;
 
-/// For each class among the first ones whether it has rows, how often each was predicted. A class with rows takes 8 KB.
+/// For each class among the first ones whether it has rows, how often each other one was predicted. A class with wrong rows takes 2 KB.
 #[derive(Default)]
-struct Pairs(Vec<Box<[u64]>>);
+struct Wrong(Vec<Counters>);
 
-impl Pairs {
+impl Wrong {
     fn add(&mut self, [y_true, y_pred]: Pair) {
         let (y_true, y_pred) = (usize::from(y_true), usize::from(y_pred));
         if y_true >= MATRIX {
             return;
         }
         if self.0.len() <= y_true {
-            self.0.resize_with(y_true + 1, Box::default);
+            self.0.resize_with(y_true + 1, Counters::default);
         }
-        let Some(row) = self.0.get_mut(y_true) else { return };
-        if row.is_empty() {
-            *row = vec![0; MATRIX].into();
+        let Some(counts) = self.0.get_mut(y_true) else { return };
+        if counts.is_empty() {
+            *counts = Counters::new(MATRIX);
         }
-        if let Some(count) = row.get_mut(y_pred) {
-            *count += 1;
-        }
+        counts.add(y_pred);
     }
 
     fn count(&self, y_true: u16, y_pred: u16) -> u64 {
-        let row = self.0.get(usize::from(y_true));
-        row.and_then(|row| row.get(usize::from(y_pred))).copied().unwrap_or(0)
+        self.0.get(usize::from(y_true)).map_or(0, |counts| counts.get(usize::from(y_pred)))
     }
 }
 
@@ -55,14 +58,16 @@ pub struct Classes {
     numbers: HashMap<Arc<str>, u16, RandomState>,
     /// By the number of the class.
     counts: Vec<Counts>,
-    pairs: Pairs,
+    wrong: Wrong,
     window: VecDeque<Pair>,
+    /// The names that came last, from each of two threads that read, and the numbers of their classes.
+    translated: VecDeque<(Texts, Vec<u16>)>,
 }
 
 impl Classes {
     /// Adds rows, and returns the numbers of their classes. `window_rows`: how many the window holds.
     pub fn add(&mut self, column: &ClassColumn, window_rows: usize) -> Vec<Pair> {
-        let numbers: Vec<u16> = column.names.texts.iter().map(|name| self.number(name)).collect();
+        let (texts, numbers) = self.translate(&column.names.texts);
         let number = |place: u32| numbers.get((place as usize).wrapping_sub(1)).copied().unwrap_or(LATER);
         let pair = |[y_true, y_pred]: &[u32; 2]| match [number(*y_true), number(*y_pred)] {
             [LATER, LATER] if y_true != y_pred => [LATER, LATER + 1],
@@ -71,13 +76,28 @@ impl Classes {
         let pairs: Vec<Pair> = column.of_rows.iter().map(pair).collect();
         for pair in &pairs {
             count(&mut self.counts, *pair);
-            self.pairs.add(*pair);
+            let [y_true, y_pred] = pair;
+            if y_true != y_pred {
+                self.wrong.add(*pair);
+            }
             if self.window.len() == window_rows {
                 self.window.pop_front();
             }
             self.window.push_back(*pair);
         }
+        self.translated.truncate(THREADS - 1);
+        self.translated.push_front((texts, numbers));
         pairs
+    }
+
+    /// The numbers of names.
+    fn translate(&mut self, names: &Texts) -> (Texts, Vec<u16>) {
+        let place = self.translated.iter().position(|(texts, _)| Arc::ptr_eq(texts, names));
+        let known = place.and_then(|place| self.translated.remove(place));
+        known.unwrap_or_else(|| {
+            let numbers = names.iter().map(|name| self.number(name)).collect();
+            (Arc::clone(names), numbers)
+        })
     }
 
     fn number(&mut self, name: &[u8]) -> u16 {
@@ -104,9 +124,11 @@ impl Classes {
     pub fn numbers(&self) -> ClassesNumbers {
         let largest = largest(&self.names, &self.counts);
         let shown = shown(&largest);
-        let cells = shown
-            .iter()
-            .map(|y_true| shown.iter().map(|y_pred| self.pairs.count(*y_true, *y_pred)).collect());
+        let right = |number: u16| self.counts.get(usize::from(number)).map_or(0, |counts| counts.right);
+        let count = |y_true: u16, y_pred: u16| {
+            if y_true == y_pred { right(y_true) } else { self.wrong.count(y_true, y_pred) }
+        };
+        let cells = shown.iter().map(|y_true| shown.iter().map(|y_pred| count(*y_true, *y_pred)).collect());
         ClassesNumbers::of(&self.names, &self.counts, &largest, &shown, cells.collect())
     }
 
@@ -194,7 +216,7 @@ mod tests {
             (0..100_000).flat_map(|n| [[n, n], [n, n + 1], [n, n % 7]].map(|row| row.map(names))).collect();
         let classes = classes(&rows, 1000);
         assert_eq!((classes.names.len(), classes.counts.len()), (EXACT, EXACT + 2));
-        assert!(classes.pairs.0.len() == MATRIX && classes.window.len() == 1000);
+        assert!(classes.wrong.0.len() == MATRIX && classes.window.len() == 1000);
         let numbers = classes.numbers();
         assert_eq!((numbers.classes.len(), numbers.pooled_rows), (EXACT, 3 * 90_000));
         // n % 7 is n seven times.

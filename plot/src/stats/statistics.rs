@@ -3,6 +3,7 @@
 
 use crate::{
     logs::{
+        interned::Interned,
         lines::{Event, Lines},
         row::{Fault, Faults, Row, add_faults},
         task::Task,
@@ -46,6 +47,8 @@ pub struct Statistics {
     pub threshold: f64,
     of_task: TaskCounts,
     faults: Faults,
+    /// Names of classes in lines that are read here.
+    known: Interned,
 }
 
 fn lock(past: &SharedPast) -> MutexGuard<'_, Past> {
@@ -75,6 +78,7 @@ impl Statistics {
             threshold: THRESHOLD,
             of_task: TaskCounts::Regression,
             faults: Faults::default(),
+            known: Interned::default(),
         }
     }
 
@@ -98,7 +102,10 @@ impl Statistics {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Lines(lines) => self.add_lines(lines),
-            Event::Unread(unread) => self.add_lines(&unread.read()),
+            Event::Unread(unread) => {
+                let lines = unread.read(&mut self.known);
+                self.add_lines(&lines);
+            }
             Event::StartOver => *self = self.anew(self.task),
         }
     }

@@ -1,6 +1,7 @@
 //! Histories of logs that are renamed, deleted and begun again, against a plain account of their rows.
 
 use super::*;
+use crate::logs::interned::Interned;
 use crate::logs::task::Task;
 use glue::testing::{Directory, count, figure, random};
 
@@ -24,7 +25,7 @@ fn look(sequence: &mut Sequence, rows: &mut Vec<u32>) -> bool {
                     return 0;
                 }
                 Event::Lines(lines) => lines,
-                Event::Unread(unread) => unread.read(),
+                Event::Unread(unread) => unread.read(&mut Interned::default()),
             };
             assert_eq!(lines.faults, Faults::default());
             rows.extend(lines.rows.iter().map(|row| row.y_true as u32));
