@@ -1,19 +1,36 @@
 //! Reads plain decimal numbers, `-12.345` and small ones such as `9.3e-5`, as the nearest f64, eight digits at a time.
 //! Never reads anything else: the standard library reads other exponents, infinities, spaces and very long numbers.
 
-/// More digits could overflow a u64.
+/// More digits, leading zeros aside, could overflow a u64.
 const MOST_DIGITS: usize = 19;
 
-/// Powers of ten; each is exact as an f64 too.
+/// The divisor of more decimals would be no f64.
+const MOST_DECIMALS: usize = 22;
+
 #[expect(clippy::indexing_slicing, reason = "computed by the compiler")]
-const TENS: [i64; MOST_DIGITS] = {
-    let mut tens = [1; MOST_DIGITS];
+const fn powers<const N: usize>(base: u64) -> [u64; N] {
+    let mut powers = [1; N];
     let mut power = 1;
-    while power < MOST_DIGITS {
-        tens[power] = tens[power - 1] * 10;
+    while power < N {
+        powers[power] = powers[power - 1] * base;
         power += 1;
     }
-    tens
+    powers
+}
+
+const TENS: [u64; 8] = powers(10);
+const FIVES: [u64; MOST_DECIMALS + 1] = powers(5);
+
+/// 10^n; each is exact.
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler")]
+const DIVISORS: [f64; MOST_DECIMALS + 1] = {
+    let mut divisors = [1.0; MOST_DECIMALS + 1];
+    let mut power = 1;
+    while power <= MOST_DECIMALS {
+        divisors[power] = divisors[power - 1] * 10.0;
+        power += 1;
+    }
+    divisors
 };
 
 /// A number as written: its digits without the point, and the number of digits after the point.
@@ -44,7 +61,9 @@ impl Decimal {
             decimals += exponent;
             end += 1 + length;
         }
-        let fits = decimals < TENS.len() && (1..=MOST_DIGITS).contains(&length);
+        let is_short =
+            || length <= MOST_DIGITS || significant(bytes.get(..end).unwrap_or_default()) <= MOST_DIGITS;
+        let fits = decimals <= MOST_DECIMALS && length > 0 && is_short();
         fits.then_some((Decimal { negative, digits, decimals: decimals as u32 }, end))
     }
 
@@ -60,18 +79,14 @@ impl Decimal {
 
     /// As [`Decimal::value`], up to one or two roundings.
     pub fn rough_value(self) -> f64 {
-        let value = self.digits as f64 / self.divisor() as f64;
+        let value = self.digits as f64 / DIVISORS.get(self.decimals as usize).copied().unwrap_or(1.0);
         if self.negative { -value } else { value }
-    }
-
-    fn divisor(self) -> i64 {
-        TENS.get(self.decimals as usize).copied().unwrap_or(1)
     }
 
     /// digits / 10^decimals in integers: a quotient of at least 63 bits is rounded once. Its last bit also stands for the remainder.
     #[cold]
     fn divided(self) -> f64 {
-        let fives = (self.divisor() >> self.decimals) as u64;
+        let fives = FIVES.get(self.decimals as usize).copied().unwrap_or(1);
         let shift = 63 + self.digits.leading_zeros() - fives.leading_zeros();
         let digits = u128::from(self.digits) << shift;
         let (quotient, rest) = (digits / u128::from(fives), digits % u128::from(fives));
@@ -95,12 +110,19 @@ fn read_digits(bytes: &[u8], mut number: u64) -> Option<(u64, usize)> {
             // Pads with leading zeros to eight digits.
             let last = join_eight(values << 8 << (56 - 8 * digits));
             let count = digits as usize;
-            return Some((number.wrapping_mul(*TENS.get(count)? as u64).wrapping_add(last), total + count));
+            return Some((number.wrapping_mul(*TENS.get(count)?).wrapping_add(last), total + count));
         }
         number = number.wrapping_mul(100_000_000).wrapping_add(join_eight(values));
         total += 8;
     }
     None
+}
+
+/// How many digits a number has, leading zeros aside. `text`: digits, a point, an exponent.
+#[cold]
+fn significant(text: &[u8]) -> usize {
+    let digits = text.iter().take_while(|byte| **byte != b'e').filter(|byte| byte.is_ascii_digit());
+    digits.skip_while(|digit| **digit == b'0').count()
 }
 
 /// How many decimals more an exponent makes, as `-05` does in `9.3e-05`, and its length. None for any other one.
@@ -159,14 +181,33 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_exponent_makes_more_decimals() {
-        for (text, decimals) in [("9.3e-05", 6), ("-5e-7", 7), ("1.25e-16", 18), ("0e-3", 3), ("12.0e-00", 1)]
+    fn leading_zeros_take_no_room() {
+        for text in
+            ["0.0012345600000000045", "-0.000049999999999994493", "0000000000.001234567890123456789"]
         {
+            let (decimal, length) = read_before(text, ",").unwrap();
+            assert_eq!((Some(decimal.value()), length), (text.parse().ok(), text.len()), "{text}");
+        }
+        for text in ["0.00012345678901234567890", "10.000000000000000001"] {
+            assert_eq!(value(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_negative_exponent_makes_more_decimals() {
+        for (text, decimals) in [
+            ("9.3e-05", 6),
+            ("-5e-7", 7),
+            ("1.25e-20", 22),
+            ("0e-3", 3),
+            ("12.0e-00", 1),
+            ("4.9999999999994493e-05", 21),
+        ] {
             let (decimal, length) = read_before(text, ",").unwrap();
             assert_eq!((Some(decimal.value()), length), (text.parse().ok(), text.len()), "{text}");
             assert_eq!(decimal.decimals, decimals, "{text}");
         }
-        for text in ["9.3e05", "9.3e-", "9.3e+5", "9.3e-005", "1.25e-17", "1E-5"] {
+        for text in ["9.3e05", "9.3e-", "9.3e+5", "9.3e-005", "1.25e-21", "1E-5"] {
             assert_eq!(value(text), None, "{text}");
         }
     }

@@ -76,15 +76,14 @@ impl Classes {
         let pairs: Vec<Pair> = column.of_rows.iter().map(pair).collect();
         for pair in &pairs {
             count(&mut self.counts, *pair);
-            let [y_true, y_pred] = pair;
-            if y_true != y_pred {
-                self.wrong.add(*pair);
-            }
             if self.window.len() == window_rows {
                 self.window.pop_front();
             }
             self.window.push_back(*pair);
         }
+        // By themselves: each waits for memory, and many can wait at once.
+        let wrong = pairs.iter().filter(|[y_true, y_pred]| y_true != y_pred);
+        wrong.for_each(|pair| self.wrong.add(*pair));
         self.translated.truncate(THREADS - 1);
         self.translated.push_front((texts, numbers));
         pairs
