@@ -52,18 +52,8 @@ impl Logs {
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
-    pub fn follow(&mut self, stop: impl Fn() -> bool, mut report: impl FnMut(Event) -> Waiting) -> State {
-        // A log that is replaced more often waits for the next call.
-        for _ in 0..3 {
-            match self.pass(&stop, &mut report) {
-                Ok(state) => return state,
-                Err(Replaced) => {
-                    self.files.clear();
-                    report(Event::StartOver);
-                }
-            }
-        }
-        State::Following
+    pub fn follow(&mut self, stop: impl Fn() -> bool, report: impl FnMut(Event) -> Waiting) -> State {
+        read_all(self, report, |logs, report| logs.pass(&stop, report), |logs| logs.files.clear())
     }
 
     fn pass(
@@ -209,6 +199,26 @@ impl Logs {
 
 /// A log no longer holds what was read of it.
 pub struct Replaced;
+
+/// Makes a `pass` over `logs`, and another one from their start where one of them was replaced; `forget` what was read before.
+pub fn read_all<L, R: FnMut(Event) -> Waiting>(
+    logs: &mut L,
+    mut report: R,
+    pass: impl Fn(&mut L, &mut R) -> Result<State, Replaced>,
+    forget: impl Fn(&mut L),
+) -> State {
+    // A log that is replaced more often waits for the next call.
+    for _ in 0..3 {
+        match pass(logs, &mut report) {
+            Ok(state) => return state,
+            Err(Replaced) => {
+                forget(logs);
+                report(Event::StartOver);
+            }
+        }
+    }
+    State::Following
+}
 
 pub fn trouble(path: &Path, error: &io::Error) -> State {
     State::Trouble(format!("{}: {}", path.display(), plain(error)))

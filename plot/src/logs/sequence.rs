@@ -2,7 +2,7 @@
 //! Never uses more of a row than its time.
 
 use crate::logs::file::{CHUNK_BYTES, Found, Identity, LogFile, Part, identity};
-use crate::logs::follow::{Replaced, State, missing, trouble};
+use crate::logs::follow::{Replaced, State, missing, read_all, trouble};
 use crate::logs::format::Format;
 use crate::logs::lines::{Event, Waiting};
 use crate::logs::rotated::{is_rotated, sort};
@@ -45,18 +45,9 @@ impl Sequence {
     }
 
     /// Reads everything that can be read now, and sends it to `report`. Checks `stop` between two chunks.
-    pub fn follow(&mut self, stop: impl Fn() -> bool, mut report: impl FnMut(Event) -> Waiting) -> State {
-        // A log that is replaced more often waits for the next call.
-        for _ in 0..3 {
-            match self.pass(&stop, &mut report) {
-                Ok(state) => return state,
-                Err(Replaced) => {
-                    *self = Sequence::new(mem::take(&mut self.path), self.format.clone());
-                    report(Event::StartOver);
-                }
-            }
-        }
-        State::Following
+    pub fn follow(&mut self, stop: impl Fn() -> bool, report: impl FnMut(Event) -> Waiting) -> State {
+        let forget = |logs: &mut Self| *logs = Sequence::new(mem::take(&mut logs.path), logs.format.clone());
+        read_all(self, report, |logs, report| logs.pass(&stop, report), forget)
     }
 
     fn pass(
