@@ -182,8 +182,7 @@ mod tests {
 
     #[test]
     fn leading_zeros_take_no_room() {
-        for text in
-            ["0.0012345600000000045", "-0.000049999999999994493", "0000000000.001234567890123456789"]
+        for text in ["0.0012345600000000045", "-0.000049999999999994493", "0000000000.001234567890123456789"]
         {
             let (decimal, length) = read_before(text, ",").unwrap();
             assert_eq!((Some(decimal.value()), length), (text.parse().ok(), text.len()), "{text}");

@@ -51,7 +51,7 @@ impl Delays {
 
     /// Delays in ascending order, each within 0.05 %, and their counts.
     pub fn ascending(&self) -> Vec<(f64, u64)> {
-        buckets::ascending(&[&self.later]).collect()
+        buckets::ascending(&[&self.later])
     }
 
     /// How many delays are at most 1, 2, 5 and 10 ms, …, 5e6 s: (seconds, count).

@@ -63,20 +63,21 @@ impl Sample {
     pub fn density(&self) -> Option<Density> {
         let mut values: Vec<f64> =
             self.pairs.iter().flat_map(|(y_true, y_pred)| [*y_true, *y_pred]).collect();
-        values.sort_unstable_by(f64::total_cmp);
         let beyond = (values.len() as f64 * BEYOND) as usize;
-        let low = *values.get(beyond)?;
-        let high = *values.get(values.len() - 1 - beyond)?;
+        let last = values.len().checked_sub(1)?;
+        let low = *values.select_nth_unstable_by(beyond, f64::total_cmp).1;
+        let high = *values.select_nth_unstable_by(last - beyond, f64::total_cmp).1;
         let range = high - low;
         let range = if range > LEAST_RANGE { range } else { low.abs().max(1.0) };
         if range > 1e300 || range < low.abs().max(high.abs()) * 1e-9 {
             return None;
         }
         let width = Width::near(range / CELLS, range);
-        let first = (low / width.value()).floor() as i64;
-        let cells = ((high / width.value()).floor() as i64 - first + 1).max(10) as usize;
+        let side = width.value();
+        let first = (low / side).floor() as i64;
+        let cells = ((high / side).floor() as i64 - first + 1).max(10) as usize;
         let mut grid = vec![0; cells * cells];
-        let place = |value: f64| (value / width.value()).floor() - first as f64;
+        let place = |value: f64| (value / side).floor() - first as f64;
         let inside = |place: f64| (0.0..cells as f64).contains(&place).then_some(place as usize);
         let mut outside = 0;
         for (y_true, y_pred) in &self.pairs {

@@ -61,6 +61,7 @@ impl Width {
         }
     }
 
+    /// Takes as long as to read a number: not for each row.
     pub fn value(self) -> f64 {
         self.multiple(1)
     }
@@ -116,8 +117,9 @@ impl Bins {
     pub fn count(&self, values: &Ascending) -> Counts {
         let bins = usize::try_from(self.last - self.first).unwrap_or(0);
         let mut counts = Counts { bins: vec![0; bins], left: 0, right: 0 };
+        let width = self.width.value();
         for &(value, count) in values {
-            let place = (value / self.width.value()).floor() - self.first as f64;
+            let place = (value / width).floor() - self.first as f64;
             let slot = match place {
                 _ if place < 0.0 => Some(&mut counts.left),
                 _ => counts.bins.get_mut(place as usize),

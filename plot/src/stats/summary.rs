@@ -10,6 +10,7 @@ use crate::{
         groups::GroupSummary,
         histogram::{Bins, Counts},
         numbers::Numbers,
+        quantile::Ascending,
         slices::Slices,
         statistics::Statistics,
         tally::Tally,
@@ -120,21 +121,22 @@ pub struct Summary {
     pub faults: [(Fault, u64); Fault::ALL.len()],
 }
 
-fn numbers(tally: &Tally, of_task: TaskNumbers) -> Numbers {
-    Numbers::of(&tally.sums, tally.absolute_quantiles([0.5, 0.95, 0.99]), of_task)
+fn numbers(tally: &Tally, absolute: &Ascending, of_task: TaskNumbers) -> Numbers {
+    Numbers::of(&tally.sums, tally.quantiles_of(absolute, [0.5, 0.95, 0.99]), of_task)
 }
 
 impl Summary {
     pub fn of(statistics: &Statistics) -> Self {
         let (window, window_delays) = (statistics.window(), statistics.window_delays());
         let [all_of_task, window_of_task] = statistics.task_numbers(&window);
+        let (absolute, window_absolute) = (statistics.all.absolute(), window.absolute());
         Summary {
             task: statistics.task,
             threshold: statistics.threshold,
-            all: numbers(&statistics.all, all_of_task),
-            window: numbers(&window, window_of_task),
+            all: numbers(&statistics.all, &absolute, all_of_task),
+            window: numbers(&window, &window_absolute, window_of_task),
             window_rows: statistics.window_rows,
-            absolute: Histogram::of(&statistics.all.absolute(), &window.absolute()),
+            absolute: Histogram::of(&absolute, &window_absolute),
             signed: Histogram::of(&statistics.all.signed(), &window.signed()),
             absolute_cumulative: statistics.all.absolute_cumulative(),
             over: match statistics.by_time.filled().next() {

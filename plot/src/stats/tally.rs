@@ -4,7 +4,7 @@
 use crate::logs::row::Row;
 use crate::stats::buckets::{self, Buckets};
 use crate::stats::moments::{Moments, Sums};
-use crate::stats::quantile::quantile;
+use crate::stats::quantile::{Ascending, quantile};
 
 /// Of all rows of the logs, or of the window.
 pub struct Tally {
@@ -37,7 +37,7 @@ impl Tally {
 
     /// Absolute errors in ascending order, each within 0.05 % of the true values, and their counts.
     pub fn absolute(&self) -> Vec<(f64, u64)> {
-        buckets::ascending(&self.sides.each_ref()).collect()
+        buckets::ascending(&self.sides.each_ref())
     }
 
     /// How many absolute errors are at most 1e-6, 2e-6, 5e-6, 1e-5, …, 5e9: (limit, count).
@@ -46,19 +46,23 @@ impl Tally {
     }
 
     /// Quantiles of the absolute error. None without rows.
+    #[cfg(test)]
     pub fn absolute_quantiles<const N: usize>(&self, q: [f64; N]) -> [Option<f64>; N] {
-        let absolute = self.absolute();
+        self.quantiles_of(&self.absolute(), q)
+    }
+
+    /// Quantiles of the absolute error. `absolute`: see [`Tally::absolute`]. None without rows.
+    pub fn quantiles_of<const N: usize>(&self, absolute: &Ascending, q: [f64; N]) -> [Option<f64>; N] {
         let (least, most) = (self.sums.absolute_error_least, self.sums.absolute_error_most);
         // A bucket's value may be outside of the true extremes.
-        q.map(|q| quantile(&absolute, q).map(|value| value.max(least).min(most)))
+        q.map(|q| quantile(absolute, q).map(|value| value.max(least).min(most)))
     }
 
     /// Errors in ascending order, as accurate as [`Tally::absolute`].
     pub fn signed(&self) -> Vec<(f64, u64)> {
         let [positive, negative] = &self.sides;
-        let mut signed: Vec<_> =
-            buckets::ascending(&[negative]).map(|(value, count)| (-value, count)).collect();
-        signed.reverse();
+        let negative = buckets::ascending(&[negative]).into_iter().rev();
+        let mut signed: Vec<_> = negative.map(|(value, count)| (-value, count)).collect();
         signed.extend(buckets::ascending(&[positive]));
         signed
     }
