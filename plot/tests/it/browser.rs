@@ -60,6 +60,10 @@ impl Browser {
     }
 
     pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn try_call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.number += 1;
         let mut message = json!({ "id": self.number, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -72,19 +76,27 @@ impl Browser {
             answer.pop();
             let answer: Value = serde_json::from_slice(&answer).expect("an answer of the browser");
             if answer["id"] == self.number {
-                assert!(answer["error"].is_null(), "{answer}");
-                return answer["result"].clone();
+                let error = &answer["error"];
+                return if error.is_null() { Ok(answer["result"].clone()) } else { Err(error.clone()) };
             }
         }
     }
 
     pub fn evaluate(&mut self, expression: &str) -> Value {
-        let params = json!({ "expression": expression, "returnByValue": true });
-        self.call("Runtime.evaluate", &params)["result"]["value"].clone()
+        self.try_evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
+    fn try_evaluate(&mut self, expression: &str) -> Result<Value, Value> {
+        let params = json!({ "expression": expression, "returnByValue": true });
+        Ok(self.try_call("Runtime.evaluate", &params)?["result"]["value"].clone())
+    }
+
+    /// Also while a click leads to another page: it may take the place of the one that was asked.
     pub fn until(&mut self, expression: &str) {
-        until(expression, || self.evaluate(expression) == true);
+        until(expression, || match self.try_evaluate(expression) {
+            Err(error) if error["message"] == "Inspected target navigated or closed" => false,
+            answer => answer.unwrap_or_else(|error| panic!("{expression}: {error}")) == true,
+        });
     }
 
     /// Waits for the page that an address of `plot` has, and for its parts.
