@@ -166,7 +166,10 @@ mod tests {
             let digits = (random | 1 << 63).to_string();
             let digits = &digits[..1 + (random >> 7) as usize % 18];
             let (whole, decimals) = digits.split_at((random >> 17) as usize % (digits.len() + 1));
-            for text in [format!("{whole}.{decimals}"), format!("-{whole}.{decimals}"), digits.to_owned()] {
+            let small = format!("0.0000{digits}");
+            for text in
+                [format!("{whole}.{decimals}"), format!("-{whole}.{decimals}"), digits.to_owned(), small]
+            {
                 assert_eq!(value(&text), text.parse().ok(), "{text}");
                 for behind in [",", "\n12345678", "\r\n", "e5", "x,12345,678"] {
                     let (decimal, length) = read_before(&text, behind).unwrap();
