@@ -33,8 +33,8 @@ impl RangeView {
         let span = asked.span(now_s, of_log.map(|of_log| of_log.from_s))?;
         let range = past.range(span);
         let widened = range.range.span;
-        // The slice that a time is in: what a second of it is widened to.
-        let mut slice_s = |time_s| length_s(past.range(Span { from_s: time_s, to_s: time_s + 1 }).range.span);
+        // Of the slice that a time is in.
+        let slice_s = |time_s| past.widened(Span { from_s: time_s, to_s: time_s + 1 }).length_s();
         let mut widened_to_s = Vec::new();
         widened_to_s.extend((widened.from_s < span.from_s).then(|| slice_s(span.from_s)));
         widened_to_s.extend((widened.to_s > span.to_s).then(|| slice_s(span.to_s - 1)));
@@ -52,14 +52,14 @@ impl RangeView {
         let length_s = match self.asked {
             // Widened to whole slices it is a little longer.
             Asked::Last(last) => last.length_s,
-            _ => length_s(self.range.before.span),
+            _ => self.range.before.span.length_s(),
         };
         format!("the {} before", length(length_s))
     }
 
     /// Whether the range before has the same length, up to 1 %: wider slices may make it a little longer.
     pub fn is_as_long(&self) -> bool {
-        let [before_s, range_s] = [&self.range.before, &self.range.range].map(|part| length_s(part.span));
+        let [before_s, range_s] = [&self.range.before, &self.range.range].map(|part| part.span.length_s());
         before_s.abs_diff(range_s) * 100 <= range_s as u64
     }
 
@@ -69,7 +69,7 @@ impl RangeView {
             Asked::Last(last) => format!("Last {}", last.words),
             _ => format!("{} UTC", clock::span(range.span.from_s, range.span.to_s)),
         };
-        let earlier = match length_s(before.span) {
+        let earlier = match before.span.length_s() {
             0 => String::new(),
             _ => format!(
                 " <a href=\"{}\">{}</a>, {}, has {}.",
@@ -145,10 +145,6 @@ pub fn links(asked: Asked) -> String {
         link(&Asked::Last(last).query(), words, asked == Asked::Last(last))
     });
     lasts.chain([link("", "all", asked == Asked::All)]).collect::<Vec<_>>().join(" ")
-}
-
-fn length_s(Span { from_s, to_s }: Span) -> i64 {
-    to_s - from_s
 }
 
 fn bounds(Span { from_s, to_s }: Span) -> String {

@@ -35,7 +35,7 @@ pub fn charts(points: &[Point], span: Span, changes: &[Change], task: Task) -> O
     let terms = terms(task);
     let x = (span.from_s as f64 * 1000.0, span.to_s as f64 * 1000.0);
     // Rows by the narrowest slice, as otherwise a wider one would have more only by its width.
-    let volume = |point: &Point| point.n as f64 * narrowest_s as f64 / length_s(point.span) as f64;
+    let volume = |point: &Point| point.n as f64 * narrowest_s as f64 / point.span.length_s() as f64;
     let mae: Vec<_> = places(points, |point| point.mae);
     let bias: Vec<_> = places(points, |point| point.bias);
     let volume: Vec<_> = places(points, volume);
@@ -60,7 +60,7 @@ pub fn charts(points: &[Point], span: Span, changes: &[Change], task: Task) -> O
     }
     let links = links(points, span, task);
     // In minutes across, and of the whole height.
-    let scale = (right - left) * 60.0 / length_s(span) as f64;
+    let scale = (right - left) * 60.0 / span.length_s() as f64;
     Some(format!(
         "<svg viewBox=\"0 0 520 {down}\" role=\"group\" aria-label=\"Charts over time: {} slices with rows, each a link to its rows\">\
          {parts}<g class=zoom transform=\"translate({left:.1} 0) scale({scale:.6} {down})\">{links}</g></svg>",
@@ -77,16 +77,12 @@ fn widths_s(points: &[Point]) -> Option<(i64, i64)> {
     } else {
         points
     };
-    let widths = || whole.iter().map(|point| length_s(point.span));
+    let widths = || whole.iter().map(|point| point.span.length_s());
     widths().min().zip(widths().max())
 }
 
 /// A slice: its ends on the time axis, in milliseconds, and its value.
 type Step = ((f64, f64), f64);
-
-fn length_s(Span { from_s, to_s }: Span) -> i64 {
-    (to_s - from_s).max(1)
-}
 
 /// Values that overflowed are left out.
 fn places(points: &[Point], value: impl Fn(&Point) -> f64) -> Vec<Step> {
@@ -164,7 +160,7 @@ fn links(points: &[Point], span: Span, task: Task) -> String {
             Task::Classes => format!("error rate {}", short(Some(*mae))),
         };
         let title = format!("{}: {words}, {}", clock::span(slice.from_s, slice.to_s), rows(*n));
-        let (from, wide) = ((slice.from_s - span.from_s) / 60, length_s(*slice) / 60);
+        let (from, wide) = ((slice.from_s - span.from_s) / 60, slice.length_s() / 60);
         let shape = format!("<title>{title}</title><rect x={from} width={wide} />");
         // Where a slice is all of the range, its link would lead here.
         let link = match *slice == span {

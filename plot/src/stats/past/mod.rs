@@ -57,6 +57,12 @@ pub struct Span {
     pub to_s: i64,
 }
 
+impl Span {
+    pub fn length_s(self) -> i64 {
+        self.to_s - self.from_s
+    }
+}
+
 /// All rows of whole slices.
 pub struct Stretch {
     /// Both at bounds of slices.
@@ -164,12 +170,17 @@ impl Past {
         self.tiers.span()
     }
 
+    /// A span up to the bounds of the slices that its ends are in.
+    pub fn widened(&self, span: Span) -> Span {
+        self.tiers.widened(span)
+    }
+
     /// The rows of `asked`, widened to whole slices.
     pub fn range(&mut self, asked: Span) -> Range {
         self.close();
-        let span = self.tiers.widened(asked);
-        let earlier = Span { from_s: 2 * span.from_s - span.to_s, to_s: span.from_s };
-        let before = Span { from_s: self.tiers.widened(earlier).from_s, ..earlier };
+        let span = self.widened(asked);
+        let earlier = Span { from_s: span.from_s - span.length_s(), to_s: span.from_s };
+        let before = Span { from_s: self.widened(earlier).from_s, ..earlier };
         let sums = self.sums();
         Range {
             range: self.stretch(span),
@@ -187,7 +198,7 @@ impl Past {
     }
 
     fn points(&self, span: Span) -> Vec<Point> {
-        let most_s = (span.to_s - span.from_s) / MOST_POINTS;
+        let most_s = span.length_s() / MOST_POINTS;
         let width_s = WIDTHS_S.into_iter().find(|width_s| *width_s >= most_s).unwrap_or(most_s);
         let mut points: Vec<(Span, Sums)> = Vec::new();
         for (slice, Slice { sums, .. }) in self.tiers.within(span) {
