@@ -1,13 +1,14 @@
 //! All that a broker does to its clients, while `features` and `metric` work: no sample is lost or doubled.
 
 use crate::{
-    ledger::{Ledger, Seen},
+    ledger::Ledger,
     metric,
     pipeline::binary,
     rows,
+    work::{self, Work},
 };
 use glue::testing::{Direction, Directory, Node, Proxy, Service, count, figure, random, wait_for};
-use std::{collections::HashSet, iter, thread};
+use std::{iter, thread};
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -15,23 +16,6 @@ enum Fault {
     Restart,
     /// A connection, in the middle of a frame.
     Cut,
-}
-
-/// A log directory, the `metric` at work on it through a proxy, and what was seen of its log.
-struct Work {
-    proxy: Proxy,
-    directory: Directory,
-    service: Service,
-    seen: Seen,
-}
-
-impl Work {
-    fn start(url: &str, prefix: &str, predictions: &str) -> Work {
-        let (proxy, directory) = (Proxy::start(url, false), Directory::new());
-        let service = metric(&proxy.url, prefix, &directory, &[("predictions", predictions)]);
-        service.wait_for_line("consuming");
-        Work { proxy, directory, service, seen: Seen::default() }
-    }
 }
 
 /// Cuts the connection after some bytes more.
@@ -43,15 +27,6 @@ fn cut(proxy: &Proxy, rng: &mut fastrand::Rng) {
     wait_for("cut", || (proxy.cuts() > cuts).then_some(()));
 }
 
-/// How many samples the last line with `text` says; none without such a line.
-pub fn samples_in_line(service: &Service, text: &str) -> usize {
-    let lines = service.lines();
-    let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let line = lines.iter().rev().find(|line| line.contains(text)).map(words).unwrap_or_default();
-    let before = line.windows(2).find(|pair| pair[1].starts_with("sample"));
-    before.map_or(0, |pair| pair[0].parse().unwrap())
-}
-
 #[test]
 fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
     let (mut rng, seed) = random();
@@ -60,11 +35,11 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
             .map(|(variable, usual)| count(variable, usual));
     let node = Node::start();
     let ledger = Ledger::new(count("CHAOS_BROKER_PAIRS", 10_000), 1, &mut rng);
-    let mut samples = Work::start(&node.url, "", "model");
-    let mut pairs = Work::start(&node.url, ledger.prefix(), "y_pred");
-    let features_proxy = Proxy::start(&node.url, false);
+    let proxies = [(); 3].map(|()| Proxy::start(&node.url, false));
+    let mut samples = Work::start(&proxies[0].url, "", "model");
+    let mut pairs = Work::start(&proxies[1].url, ledger.prefix(), "y_pred");
     let features =
-        Service::start(binary("features"), &[("amqp-url", &features_proxy.url), ("interval", "0.002")]);
+        Service::start(binary("features"), &[("amqp-url", &proxies[2].url), ("interval", "0.002")]);
     features.wait_for_line(" sent, ");
     let mut faults: Vec<Fault> = [(Fault::Kill, kills), (Fault::Restart, restarts), (Fault::Cut, cuts)]
         .into_iter()
@@ -80,10 +55,7 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
             match fault {
                 Fault::Kill => node.command("kill"),
                 Fault::Restart => node.command("stop"),
-                Fault::Cut => {
-                    let proxies = [&features_proxy, &samples.proxy, &pairs.proxy];
-                    cut(proxies[rng.usize(..3)], &mut rng);
-                }
+                Fault::Cut => cut(&proxies[rng.usize(..3)], &mut rng),
             }
             node.command("start");
         });
@@ -94,23 +66,7 @@ fn brokers_that_die_and_connections_that_are_cut_lose_and_double_nothing() {
             (samples.seen.rows() > before).then_some(())
         });
     }
-    ledger.finish(&node.url, &pairs.directory);
-    features.signal("TERM");
-    let mut features = features;
-    assert_eq!(features.wait().code(), Some(0));
-    let sent = samples_in_line(&features, "stopped; ");
-    let unconfirmed = samples_in_line(&features, "not counted as sent");
-    wait_for("row of every sample", || (rows(&samples.directory).len() >= sent).then_some(()));
-    for work in [&mut samples, &mut pairs] {
-        work.seen.look(&work.directory);
-        assert!(work.service.is_running(), "{:?}", work.service.lines());
-    }
-    assert_eq!([samples.service.terminate(), pairs.service.terminate()], [Some(0), Some(0)]);
-    ledger.check(&pairs.directory);
-    let ids: Vec<String> = rows(&samples.directory).into_iter().map(|row| row.0).collect();
-    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "an id has two rows");
-    assert!((sent..=sent + unconfirmed).contains(&ids.len()), "{sent} sent, {} rows", ids.len());
-    assert_eq!(samples.directory.read("rejected.jsonl"), "");
+    let sent = work::finish(&node.url, &ledger, features, samples, pairs);
     figure(
         "broker killed / restarted / connections cut in a frame",
         &format!("{kills} / {restarts} / {cuts}; {sent} samples of features, {} other pairs", ledger.pairs()),

@@ -2,15 +2,13 @@
 //! sample is lost or doubled.
 
 use crate::{
-    broker_faults::samples_in_line,
-    ledger::{Ledger, Seen},
-    metric,
+    ledger::Ledger,
     pipeline::binary,
-    rows, status,
+    status,
+    work::{self, Work},
 };
-use glue::testing::{Cluster, Directory, Service, count, figure, random, wait_for};
+use glue::testing::{Cluster, Service, count, figure, random, wait_for};
 use std::{
-    collections::HashSet,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
 };
@@ -28,28 +26,12 @@ enum Fault {
     Pause(usize),
 }
 
-/// A log directory, the `metric` at work on it, and what was seen of its log.
-struct Work {
-    directory: Directory,
-    service: Service,
-    seen: Seen,
+fn rows(work: &Work) -> u64 {
+    status(&work.directory).unwrap()["rows"].as_u64().unwrap()
 }
 
-impl Work {
-    fn start(urls: &str, prefix: &str, predictions: &str) -> Work {
-        let directory = Directory::new();
-        let service = metric(urls, prefix, &directory, &[("predictions", predictions)]);
-        service.wait_for_line("consuming");
-        Work { directory, service, seen: Seen::default() }
-    }
-
-    fn rows(&self) -> u64 {
-        status(&self.directory).unwrap()["rows"].as_u64().unwrap()
-    }
-
-    fn is_connected(&self) -> bool {
-        status(&self.directory).unwrap()["state"] == "consuming"
-    }
+fn is_connected(work: &Work) -> bool {
+    status(&work.directory).unwrap()["state"] == "consuming"
 }
 
 /// The URLs in another order: not all services have their connection to one node.
@@ -80,12 +62,11 @@ fn a_cluster_whose_nodes_die_or_stand_still_loses_and_doubles_nothing() {
     let mut samples = Work::start(&urls, "", "model");
     let mut pairs = Work::start(&from(1, &urls), ledger.prefix(), "y_pred");
     let of_features = from(2, &urls);
-    let mut features =
-        Service::start(binary("features"), &[("amqp-url", &of_features), ("interval", "0.001")]);
+    let features = Service::start(binary("features"), &[("amqp-url", &of_features), ("interval", "0.001")]);
     features.wait_for_line(" sent, ");
     let wait_for_further_rows = |work: &Work| {
-        let before = work.rows();
-        wait_for("further rows", || (work.rows() >= before + FURTHER_ROWS).then_some(()));
+        let before = rows(work);
+        wait_for("further rows", || (rows(work) >= before + FURTHER_ROWS).then_some(()));
     };
     for (part, fault) in faults.iter().enumerate() {
         println!("{fault:?}");
@@ -109,7 +90,7 @@ fn a_cluster_whose_nodes_die_or_stand_still_loses_and_doubles_nothing() {
                 scope.spawn(publish);
                 let all = [&samples, &pairs];
                 wait_for("end of all connections", || {
-                    all.iter().all(|work| !work.is_connected()).then_some(())
+                    all.iter().all(|work| !is_connected(work)).then_some(())
                 });
                 assert!(!is_published.load(SeqCst), "one node of three has confirmed");
                 cluster.start_again(&others);
@@ -132,21 +113,7 @@ fn a_cluster_whose_nodes_die_or_stand_still_loses_and_doubles_nothing() {
         }
     }
     cluster.wait_until_whole();
-    ledger.finish(&urls, &pairs.directory);
-    features.signal("TERM");
-    assert_eq!(features.wait().code(), Some(0));
-    let sent = samples_in_line(&features, "stopped; ");
-    let unconfirmed = samples_in_line(&features, "not counted as sent");
-    wait_for("row of every sample", || (rows(&samples.directory).len() >= sent).then_some(()));
-    for work in [&mut samples, &mut pairs] {
-        work.seen.look(&work.directory);
-    }
-    assert_eq!([samples.service.terminate(), pairs.service.terminate()], [Some(0), Some(0)]);
-    ledger.check(&pairs.directory);
-    let ids: Vec<String> = rows(&samples.directory).into_iter().map(|row| row.0).collect();
-    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "an id has two rows");
-    assert!((sent..=sent + unconfirmed).contains(&ids.len()), "{sent} sent, {} rows", ids.len());
-    assert_eq!(samples.directory.read("rejected.jsonl"), "");
+    let sent = work::finish(&urls, &ledger, features, samples, pairs);
     let times = |is_it: fn(&Fault) -> bool| faults.iter().filter(|fault| is_it(fault)).count();
     figure(
         "cluster of three nodes: one killed / two killed / one paused beyond the net tick",

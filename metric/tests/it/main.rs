@@ -29,6 +29,7 @@ mod scene;
 mod several_brokers;
 mod status;
 mod tasks;
+mod work;
 
 use glue::testing::{Directory, Service};
 use serde_json::Value;
