@@ -2,7 +2,7 @@
 
 use crate::process::{Plot, command, free_address, until};
 use crate::receiver::{
-    Authority, LOG, OK, Receiver, bad_log, log_has, remembered, resolve, rows, start, with_receiver,
+    LOG, OK, Receiver, authority, bad_log, log_has, remembered, resolve, rows, start, with_receiver,
 };
 use serde_json::json;
 
@@ -118,23 +118,23 @@ fn nothing_waits_for_a_receiver_that_never_answers() {
 
 #[test]
 fn a_certificate_must_be_of_an_authority_that_is_trusted() {
-    let (directory, authority, other) = (bad_log(), Authority::new(), Authority::new());
+    let (directory, authority, other) = (bad_log(), authority(), authority());
     let receiver = Receiver::with_tls(OK, &authority);
     let start = |args: &[&str]| {
         let url = format!("https://{}/", receiver.address);
         Plot::spawn(&directory, with_receiver(&directory, "mae>60", &url).args(args))
     };
     let refused = "its certificate is not of an authority that is trusted; --alert-ca names another";
-    for args in [&[][..], &["--alert-ca", &other.certificate()]] {
+    for args in [&[][..], &["--alert-ca", &other.path("ca.pem")]] {
         let _plot = start(args);
         log_has(&directory, refused);
     }
-    let _plot = start(&["--alert-ca", &authority.certificate()]);
+    let _plot = start(&["--alert-ca", &authority.path("ca.pem")]);
     assert_eq!(receiver.changes(1), ["mae>60 firing"]);
 
     // For another name of the same machine.
     let url = format!("https://{}/", receiver.address.replace("127.0.0.1", "localhost"));
-    let args = ["--alert-ca", &authority.certificate()];
+    let args = ["--alert-ca", &authority.path("ca.pem")];
     let _plot = Plot::spawn(&directory, with_receiver(&directory, "mae>60", &url).args(args));
     log_has(&directory, "its certificate is for another host name");
 

@@ -1,13 +1,13 @@
 //! A receiver of alerts: a real server of HTTP, plain or with TLS, that answers as a test says.
 
 use crate::process::{Directory, HEADER, Plot, command, until};
+use glue::testing::Authority;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -83,7 +83,7 @@ impl Receiver {
 
     /// One that has this certificate.
     pub fn with_tls(answers: Answers, authority: &Authority) -> Self {
-        Receiver::start_at("127.0.0.1:0", answers, Some(authority.server()))
+        Receiver::start_at("127.0.0.1:0", answers, Some(server_config(authority)))
     }
 
     pub fn start_at(address: &str, answers: Answers, tls: Option<Arc<ServerConfig>>) -> Self {
@@ -184,41 +184,17 @@ fn exchange(stream: impl Read + Write, answers: Answers, requests: &Mutex<Vec<Re
     true
 }
 
-/// A certificate authority of the test's own, and a certificate of it for 127.0.0.1.
-pub struct Authority(Directory);
+/// An authority that has certified 127.0.0.1 as `server`.
+pub fn authority() -> Authority {
+    let authority = Authority::new();
+    authority.certify("server", "IP:127.0.0.1");
+    authority
+}
 
-impl Authority {
-    pub fn new() -> Self {
-        let authority = Authority(Directory::new());
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test"];
-        authority.openssl(&["req", "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem"], &key);
-        authority.openssl(&["req", "-keyout", "server.key", "-out", "server.csr"], &key);
-        authority.0.write("names", "subjectAltName=IP:127.0.0.1\n");
-        let signed = ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"];
-        authority.openssl(&signed, &["-CAcreateserial", "-extfile", "names", "-out", "server.pem"]);
-        authority
-    }
-
-    fn openssl(&self, first: &[&str], more: &[&str]) {
-        let mut command = Command::new("openssl");
-        let output = command.args(first).args(more).current_dir(&self.0.0).stdin(Stdio::null()).output();
-        let output = output.expect("this test needs `openssl` (Debian: apt-get install openssl)");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// What a client has to trust.
-    pub fn certificate(&self) -> String {
-        self.0.file("ca.pem").display().to_string()
-    }
-
-    fn server(&self) -> Arc<ServerConfig> {
-        let file = |name: &str| self.0.file(name);
-        let certificate = |path: &Path| CertificateDer::from_pem_file(path).unwrap();
-        let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth();
-        Arc::new(config.with_single_cert(vec![certificate(&file("server.pem"))], key).unwrap())
-    }
+fn server_config(authority: &Authority) -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_file(authority.path("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(authority.path("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
 }
