@@ -7,8 +7,8 @@ use crate::{
     rows,
 };
 use glue::testing::{
-    Authority, Direction, Directory, Node, Peer, Proxy, Service, count, figure, permit_certificate, prefix,
-    random, shared_broker, wait_for,
+    Authority, Direction, Directory, Node, Proxy, Service, count, figure, permit_certificate, prefix, random,
+    shared_broker, wait_for,
 };
 
 const HERE: &str = "DNS:localhost,IP:127.0.0.1";
@@ -216,11 +216,7 @@ fn cut_anywhere(version: &str) {
         }
     }
     ledger.finish(&plain, &directory);
-    let peer = Peer::connect(&plain);
-    for queue in ["y_true", "y_pred"] {
-        let queue = format!("{}{queue}", ledger.prefix());
-        wait_for("empty queue", || (peer.depth(&queue) == 0).then_some(()));
-    }
+    ledger.wait_until_drained(&plain);
     assert_eq!(service.terminate(), Some(0));
     ledger.check(&directory);
     figure(&format!("connections of {version} cut"), &format!("{cuts} cuts, {} pairs", ledger.pairs()), seed);

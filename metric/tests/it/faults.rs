@@ -134,8 +134,8 @@ fn fails(service: &mut Service, scene: &Scene) -> bool {
     service.wait().code() != Some(0)
 }
 
-/// Tries every call of every kind: `run` is told the kind and the number, and breaks where a run has fewer calls. Gives how
-/// many calls were tried, over as many rounds as it takes to come to `wanted`.
+/// Tries each call of each kind: `run` gets the kind and the number of a call, from 1, and breaks if there is no such call any more.
+/// Goes on for as many rounds as `wanted` calls take. Returns how many were tried.
 fn each_call(wanted: usize, mut run: impl FnMut(&str, usize) -> ControlFlow<()>) -> usize {
     let mut tried = 0;
     while tried == 0 || tried < wanted {

@@ -100,11 +100,7 @@ fn kill_at_random_instants(
         }
     });
     ledger.finish(&url, &directory);
-    let peer = Peer::connect(&url);
-    for queue in ["y_true", "y_pred"] {
-        let queue = format!("{}{queue}", ledger.prefix());
-        wait_for("empty queue", || (peer.depth(&queue) == 0).then_some(()));
-    }
+    ledger.wait_until_drained(&url);
     assert_eq!(service.terminate(), Some(0));
     seen.look(&directory);
     ledger.check(&directory);

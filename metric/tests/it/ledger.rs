@@ -1,7 +1,7 @@
 //! The oracle of the tests that kill: what was confirmed to have been published, and what the log and the rejects must say of it
 //! in the end and after every restart.
 
-use glue::testing::{Directory, prefix, publish_until_confirmed, wait_for};
+use glue::testing::{Directory, Peer, prefix, publish_until_confirmed, wait_for};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
@@ -180,6 +180,15 @@ impl Ledger {
         let halves = self.messages.iter().filter(|message| matches!(message.kind, Kind::Half));
         let mut known = HashSet::new();
         halves.filter(|half| !known.insert((half.queue, half.id))).count() as u64
+    }
+
+    /// Waits until both queues are empty: all is acknowledged.
+    pub fn wait_until_drained(&self, url: &str) {
+        let peer = Peer::connect(url);
+        for queue in ["y_true", "y_pred"] {
+            let queue = format!("{}{queue}", self.prefix());
+            wait_for("empty queue", || (peer.depth(&queue) == 0).then_some(()));
+        }
     }
 
     /// To be called once no more is killed: publishes the late halves, and waits until there is a row of every pair and all is counted.

@@ -21,7 +21,7 @@ pub struct TlsSocket {
     /// Bytes from the socket, and the part of them that is not yet decrypted.
     input: Vec<u8>,
     unread: Range<usize>,
-    /// So many bytes at the front of the next write are encrypted already, and not yet all sent.
+    /// Number of bytes at the front of the next write that are encrypted already, and not yet all sent.
     encrypted: usize,
     /// For messages of errors.
     files: Files,
