@@ -13,8 +13,10 @@ use crate::{
 /// Probabilities are clipped so far from 0 and 1 for the log loss, as scikit-learn does: 2^-52.
 const CLIP: f64 = f64::EPSILON;
 
-/// Edges between the ten bins of the calibration, as `numpy.linspace` gives them to scikit-learn's `calibration_curve`.
-const EDGES: [f64; 9] = [
+/// What probabilities of each of the ten bins of the calibration are above, as `numpy.linspace` gives it to scikit-learn's
+/// `calibration_curve`. 0 is in the first bin.
+const ABOVE: [f64; 10] = [
+    -1.0,
     0.1,
     0.2,
     0.300_000_000_000_000_04,
@@ -124,9 +126,9 @@ impl Outcomes {
         if let Some(count) = count {
             *count += 1;
         }
-        self.likelihood.add(if is_one { p } else { 1.0 - p });
-        let place = EDGES.iter().filter(|edge| **edge < p).count();
-        if let Some(bin) = self.bins.get_mut(place) {
+        // No branch: it could not be predicted.
+        self.likelihood.add((f64::from(u8::from(!is_one)) - p).abs());
+        if let Some(bin) = self.bins.get_mut(bin_of(p)) {
             bin.n += 1;
             bin.ones += u64::from(is_one);
             bin.p.add(p);
@@ -172,6 +174,13 @@ impl Outcomes {
     }
 }
 
+/// The bin of `p`, from 0 to 1. No limit is below its tenth, so the product with ten never leads to a bin too low, and at most to the next
+/// one. No branch: it could not be predicted.
+fn bin_of(p: f64) -> usize {
+    let tenth = ((p * 10.0) as usize).min(ABOVE.len() - 1);
+    tenth - usize::from(ABOVE.get(tenth).is_some_and(|limit| p <= *limit))
+}
+
 /// 0 of nothing, as with zero_division=0.
 pub fn share(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
@@ -214,6 +223,16 @@ mod tests {
             sum.add(p.clamp(CLIP, 1.0 - CLIP).ln());
         }
         assert!((likelihood.log() / sum.value() - 1.0).abs() < 1e-14, "{} {}", likelihood.log(), sum.value());
+    }
+
+    #[test]
+    fn each_probability_is_in_the_last_bin_whose_limit_it_is_above() {
+        let tenths = (0..=10).map(|tenth| f64::from(tenth) / 10.0);
+        let around = ABOVE.into_iter().chain(tenths).flat_map(|p| [p.next_down(), p, p.next_up()]);
+        let between = (0..=1_000_000).map(|millionth| f64::from(millionth) / 1e6);
+        for p in around.chain(between).filter(|p| (0.0..=1.0).contains(p)) {
+            assert_eq!(Some(bin_of(p)), ABOVE.iter().rposition(|limit| p > *limit), "{p:e}");
+        }
     }
 
     #[test]
