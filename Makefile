@@ -38,8 +38,8 @@ sources:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 lint: sources ## rustfmt, clippy, rustdoc, cargo-deny and shellcheck; a warning is an error
-	@scripts/ensure-packages g++ shellcheck
-	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
+	@scripts/ensure-packages shellcheck
+	CUSTOM_LIBFUZZER_PATH=/no-need-to-compile-it cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
 	@scripts/ensure-cargo-deny
 	cargo deny --locked --offline check licenses bans sources
 	shellcheck --external-sources --check-sourced .ci/run $$(find scripts -maxdepth 1 -type f ! -name '*.py')
