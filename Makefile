@@ -39,7 +39,7 @@ sources:
 
 lint: sources ## rustfmt, clippy, rustdoc, cargo-deny and shellcheck; a warning is an error
 	@scripts/ensure-packages shellcheck
-	CUSTOM_LIBFUZZER_PATH=/no-need-to-compile-it cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=/no-need-to-compile-it cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	@scripts/ensure-cargo-deny
 	cargo deny --locked --offline check licenses bans sources
 	shellcheck --external-sources --check-sourced .ci/run $$(find scripts -maxdepth 1 -type f ! -name '*.py')
