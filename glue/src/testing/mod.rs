@@ -12,6 +12,7 @@
 mod authority;
 mod cluster;
 pub mod command_line;
+mod directory;
 pub mod frames;
 #[cfg(feature = "amqp")]
 mod peer;
@@ -20,6 +21,7 @@ mod service;
 
 pub use authority::{Authority, permit_certificate};
 pub use cluster::Cluster;
+pub use directory::Directory;
 #[cfg(feature = "amqp")]
 pub use peer::{Peer, publish_until_confirmed};
 pub use proxy::{Direction, Proxy};
@@ -27,7 +29,7 @@ pub use service::Service;
 
 use std::{
     env, fs,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{self, Command, Output},
@@ -98,57 +100,6 @@ fn threads_stand_still(pid: u32) -> bool {
     let status = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.unwrap().path().join("status"));
     // A thread that has ended meanwhile has no file.
     tasks.map(status).all(|status| status.map_or(true, |status| status.contains("\nState:\tT")))
-}
-
-/// A directory of the test's own, removed with it unless the test fails.
-pub struct Directory(pub PathBuf);
-
-impl Directory {
-    /// Makes one below the directory for temporary files.
-    pub fn new() -> Directory {
-        let path = env::temp_dir().join(format!("monitor-test-{:016x}", fastrand::u64(..)));
-        fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-
-    /// The path of a file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// The text of a file in it; empty if there is none.
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.file(name)).unwrap_or_default()
-    }
-
-    /// Makes a file, or replaces it.
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.file(name), text).unwrap();
-    }
-
-    /// Appends to a file, and makes it where there is none.
-    pub fn append(&self, name: &str, text: impl AsRef<[u8]>) {
-        let file = fs::OpenOptions::new().create(true).append(true).open(self.file(name));
-        file.unwrap().write_all(text.as_ref()).unwrap();
-    }
-
-    /// The last `len` bytes of a file, or all of it.
-    pub fn read_end(&self, name: &str, len: usize) -> String {
-        let Ok(mut file) = fs::File::open(self.file(name)) else { return String::new() };
-        let begin = file.metadata().unwrap().len().saturating_sub(len as u64);
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(begin)).unwrap();
-        file.read_to_end(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if !thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 }
 
 /// The broker that `make test` started, for tests that never stop it. Without one the process ends with one message, where dozens of tests
