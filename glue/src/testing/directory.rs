@@ -77,16 +77,22 @@ fn child_with(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{panic, process::Command};
+    use std::{
+        panic,
+        process::{Command, Stdio},
+    };
 
     #[test]
     #[cfg(target_os = "linux")]
     fn one_that_a_process_still_uses_is_not_removed_in_silence() {
         let directory = Directory::new();
-        directory.write("file", "");
-        let mut reader = Command::new("tail").arg("-f").arg(directory.file("file")).spawn().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo started; read line", "sh"]).arg(&directory.0);
+        let mut user = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Until then the system may not know its arguments.
+        user.stdout.as_mut().unwrap().read_exact(&mut [0; 8]).unwrap();
         assert!(panic::catch_unwind(panic::AssertUnwindSafe(|| drop(directory))).is_err());
-        reader.kill().unwrap();
-        reader.wait().unwrap();
+        user.kill().unwrap();
+        user.wait().unwrap();
     }
 }
