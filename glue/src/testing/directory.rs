@@ -52,7 +52,7 @@ impl Directory {
 
 impl Drop for Directory {
     /// # Panics
-    /// If a process that the test has started and that was told of the directory still runs: it would lose its files, and say so or not.
+    /// If a process that the test has started still runs, with the directory among its arguments: its files are gone.
     fn drop(&mut self) {
         if !thread::panicking() {
             let running = child_with(&self.0);
@@ -64,11 +64,10 @@ impl Drop for Directory {
 
 /// The command of a process that this one has started, that runs, and that has `path` among its arguments. Only Linux tells.
 fn child_with(path: &Path) -> Option<String> {
-    let is_child = format!("\nPPid:\t{}\n", process::id());
+    let (path, is_child) = (path.to_str()?, format!("\nPPid:\t{}\n", process::id()));
     fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
         let read = |file: &str| fs::read_to_string(process.path().join(file)).ok();
-        let command =
-            read("cmdline").filter(|command| path.to_str().is_some_and(|path| command.contains(path)))?;
+        let command = read("cmdline").filter(|command| command.contains(path))?;
         let status = read("status")?;
         (status.contains(&is_child) && !status.contains("\nState:\tZ")).then(|| command.replace('\0', " "))
     })

@@ -63,7 +63,7 @@ fn a_certificate_that_does_not_hold_is_refused_in_words() {
     // With the right authority and the right name it is as good as a plain one.
     for host in ["127.0.0.1", "localhost"] {
         let url = good.replace("127.0.0.1", host);
-        // Named: else it would be removed while the service runs, which the service says.
+        // In a variable: a temporary value would be dropped while the service runs.
         let directory = Directory::new();
         let service = metric(&url, &prefix(), &directory, &trust);
         service.wait_for_line("connected to amqps://guest@");
