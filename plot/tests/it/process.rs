@@ -32,6 +32,12 @@ pub fn command(directory: &Directory) -> Command {
     command
 }
 
+/// A new file `stderr`: one that an earlier process of the test still writes to loses its name, as both would write over one another.
+pub fn new_log(directory: &Directory) -> fs::File {
+    let _ = fs::remove_file(directory.file("stderr"));
+    fs::File::create_new(directory.file("stderr")).unwrap()
+}
+
 /// The line that `plot --healthcheck` prints.
 pub fn healthcheck(directory: &Directory, args: &[&str]) -> String {
     healthcheck_of(command(directory).args(args))
@@ -60,7 +66,7 @@ impl Plot {
 
     /// With its page at `address`.
     pub fn spawn_at(directory: &Directory, command: &mut Command, address: String) -> Self {
-        let log = fs::File::create(directory.file("stderr")).unwrap();
+        let log = new_log(directory);
         command.args(["--interval", "0.1", "--listen", &address]).stderr(log).stdout(Stdio::null());
         let mut plot = Plot { child: command.spawn().unwrap(), address };
         until("the server answers", || {

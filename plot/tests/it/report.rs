@@ -1,6 +1,6 @@
 //! A report: logs are read once, a page is written that needs nothing else, and the exit code says how it went.
 
-use crate::process::{Directory, HEADER, picture, until};
+use crate::process::{Directory, HEADER, new_log, picture, until};
 use glue::testing::signal;
 use serde_json::Value;
 use std::fs;
@@ -120,8 +120,7 @@ fn a_rule_that_holds_is_exit_code_3() {
 
 /// `plot` that reads what is written to it.
 fn piped(directory: &Directory) -> Child {
-    let log = fs::File::create(directory.file("stderr")).unwrap();
-    plot(directory, &["--log", "-"]).stdin(Stdio::piped()).stderr(log).spawn().unwrap()
+    plot(directory, &["--log", "-"]).stdin(Stdio::piped()).stderr(new_log(directory)).spawn().unwrap()
 }
 
 #[test]
