@@ -26,13 +26,6 @@ processes = {}
 received = []
 
 
-def free_ports(n):
-    ports = set()
-    while len(ports) < n:
-        ports.add(int(subprocess.check_output(["scripts/broker", "port", "0"])))
-    return ports
-
-
 def wait_for(what, condition):
     """What the condition returns once it is true; an error on the way counts as not yet."""
     deadline = time.monotonic() + DEADLINE_S
@@ -90,7 +83,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 class Pipeline:
     def __init__(self, binaries, work):
         self.work = work
-        plot, prometheus, alertmanager = free_ports(3)
+        plot, prometheus, alertmanager = (
+            int(subprocess.check_output(["scripts/broker", "port", "0", work])) for _ in range(3))
         self.plot, self.prometheus, self.alertmanager = (f"http://127.0.0.1:{port}" for port in (plot, prometheus, alertmanager))
         receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         threading.Thread(target=receiver.serve_forever, daemon=True).start()

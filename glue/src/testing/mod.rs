@@ -169,6 +169,19 @@ impl Node {
         script("name", &self.path, &[])
     }
 
+    /// Starts it at a port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// What the script says.
+    pub fn start_at(&self, port: &str) -> Result<(), String> {
+        let output = run("start", &self.path, &[port]);
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
     /// `start`, `stop`, `kill`, `restart`, `pause` or `continue`.
     pub fn command(&self, command: &str) {
         assert!(self.own.is_some(), "{command} of the shared broker");

@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod log_directory;
 mod memory;
+mod node;
 mod outages;
 mod partitions;
 mod pipeline;
