@@ -58,8 +58,8 @@ impl Rule {
     /// Of a file, which is judged however few rows it has. None where there is no such number.
     pub fn judge_file(&self, facts: &Facts) -> Option<Finding> {
         match self.subject {
-            Subject::Drift if facts.summary.changes.is_empty() => {
-                let text = "no change of the error was found".to_owned();
+            Subject::Drift if facts.summary.change.is_none() => {
+                let text = "no change of the error lasts".to_owned();
                 Some(Finding { is_bad: false, value: None, limit: None, since_s: facts.now_s, text })
             }
             Subject::Drift => drift(facts),
@@ -133,11 +133,13 @@ impl Rule {
     }
 }
 
-/// By the last change, also while it is silent or blind.
+/// By the last change that is not over, also while it is silent or blind.
 fn drift(facts: &Facts) -> Option<Finding> {
-    let Some(change) = facts.summary.changes.last() else {
-        // An operator has accepted what was, or the log is a new one.
-        let text = "No change of the error is known: the baseline is a new one".to_owned();
+    let Some(change) = &facts.summary.change else {
+        // With a new baseline an operator has accepted what was, or the log is a new one.
+        let why =
+            if facts.summary.changes.is_empty() { "the baseline is a new one" } else { "it is as before" };
+        let text = format!("No change of the error lasts: {why}");
         let (since_s, has_rows) = (facts.now_s, facts.summary.all.n > 0);
         return has_rows.then_some(Finding { is_bad: false, value: None, limit: None, since_s, text });
     };
@@ -319,6 +321,10 @@ mod tests {
         assert!(worse.text.starts_with("Worse since 06:2"), "{worse:?}");
         let better = judge(&course(&[(4.0, 1500), (8.0, 500), (4.0, 500)])).unwrap();
         assert!(!better.is_bad && better.text.starts_with("Better since "), "{better:?}");
+        // Too few rows for their end to be a change as well.
+        let short = |rows| judge(&course(&[(4.0, 5000), (6.0, 60), (4.0, rows)])).unwrap();
+        assert!(short(500).is_bad && !short(5000).is_bad);
+        assert_eq!(short(5000).text, "No change of the error lasts: it is as before");
     }
 
     #[test]

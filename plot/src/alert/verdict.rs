@@ -110,7 +110,7 @@ impl Facts<'_> {
 
     /// The verdict by the rows alone, as that of a file.
     pub fn verdict_of_rows(&self) -> Verdict {
-        match self.summary.changes.last() {
+        match &self.summary.change {
             Some(change) => self.changed(change),
             None => self.unchanged(),
         }
@@ -175,7 +175,7 @@ impl Facts<'_> {
         })
     }
 
-    /// The verdict by a change, whatever else is wrong.
+    /// The verdict by the last change that is not over, whatever else is wrong.
     pub fn changed(&self, change: &Change) -> Verdict {
         let (state, word) = match change.direction {
             Direction::Worse => (Standing::Worse, "Worse"),
@@ -296,6 +296,8 @@ mod tests {
         assert!(worse.text.starts_with("Worse since 06:20 UTC: MAE 3.999 → 6.0"), "{worse:?}");
         assert!(worse.text.ends_with(" (+50 %)"), "{worse:?}");
         assert!((worse.mae_after.unwrap() - 6.0).abs() < 0.05, "{worse:?}");
+        let over = errors(4.0, 1200).chain(errors(6.0, 60)).chain(errors(4.0, 5000));
+        assert_eq!(verdict(&summary(over), None, 7000.0).state, Standing::Steady);
         let once_more = errors(4.0, 1200).chain(errors(6.0, 600)).chain(errors(30.0, 200));
         let once_more = verdict(&summary(once_more), None, 2000.0);
         assert!(once_more.is_another(&worse) && !worse.is_another(&worse), "{once_more:?}");

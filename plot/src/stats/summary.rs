@@ -101,7 +101,9 @@ pub struct Summary {
     pub changes: Vec<Change>,
     /// How many there were, with those that are not kept.
     pub changes_found: [(Direction, u64); Direction::ALL.len()],
-    /// Of all rows since the last change; none before one.
+    /// The last one that is not over.
+    pub change: Option<Change>,
+    /// Of all rows since that one.
     pub mae_since_change: Option<f64>,
     /// Rows that the baseline has, and how many it needs.
     pub baseline_rows_read: u64,
@@ -152,6 +154,7 @@ impl Summary {
             baseline_mae: statistics.drift.baseline_mae(),
             changes: statistics.drift.changes.iter().copied().collect(),
             changes_found: statistics.drift.changes_found(),
+            change: statistics.drift.change().copied(),
             mae_since_change: statistics.drift.mae_since_change(),
             baseline_rows_read: statistics.drift.baseline_rows(),
             baseline_rows: statistics.drift.baseline.rows as u64,

@@ -50,10 +50,11 @@ pub fn mark(
             let (before, after) = (short(Some(last.mae_before)), short(Some(last.mae_after)));
             let changes = if marked.len() == 1 { "change" } else { "changes" };
             format!(
-                " {} {changes} of the error marked; the last one: {} since {began}, {} {before}, then {after}.",
+                " {} {changes} of the error marked; the last one: {} since {began}, {} {before}, then {after}{}.",
                 count(marked.len() as u64),
                 last.direction.name(),
-                terms.mae
+                terms.mae,
+                if last.over_row.is_some() { ", and as before by now" } else { "" }
             )
         }
     }
@@ -67,11 +68,12 @@ pub fn changes_table(changes: &[Change], terms: &Terms) -> String {
     let rows = changes.iter().rev().take(MOST_ROWS).map(|change| {
         let began = change.time_s.map_or("–".to_owned(), clock::stamp_s);
         let [before, after] = [change.mae_before, change.mae_after].map(|mae| short(Some(mae)));
-        [began, row(change), change.direction.name().to_owned(), before, after]
+        let over = if change.over_row.is_some() { ", over" } else { "" };
+        [began, row(change), format!("{}{over}", change.direction.name()), before, after]
     });
     let Terms { mae, in_unit, .. } = terms;
     let caption = format!(
-        "The last changes, 10 at most: times in UTC; {mae} {in_unit}, of all rows between two changes, and of those in which the change was found"
+        "The last changes, 10 at most: times in UTC; {mae} {in_unit}, of all rows between two changes, and of those in which the change was found; over: all rows since have the {mae} of before"
     );
     table(&caption, ["began", "row", "", &format!("{mae} before"), &format!("{mae} then")], rows)
 }

@@ -237,6 +237,7 @@ fn change(change: &Change) -> Value {
         "direction": change.direction.name(),
         "mae_before": change.mae_before,
         "mae_after": change.mae_after,
+        "over_row": change.over_row,
     })
 }
 

@@ -9,7 +9,7 @@ from river.drift import ADWIN
 
 HERE = pathlib.Path(__file__).parent
 BASELINE_ROWS, CLIP, LEAST_EFFECT, STANDARD_ERRORS = 1000, 10, 0.05, 3
-LOOKBACK, LEAST_BEFORE, LEAST_AFTER, LEAST_ROWS, GIVE_UP = 8192, 30, 10, 30, 5000
+LOOKBACK, LEAST_BEFORE, LEAST_AFTER, LEAST_ROWS, GIVE_UP, OVER = 8192, 30, 10, 30, 5000, 256
 
 
 def uniforms(seed, n):
@@ -60,7 +60,8 @@ def changes(errors):
         return {"baseline_mae": None, "changes": []}
     mae = mean(errors[:BASELINE_ROWS])
     x = np.minimum(errors / mae, CLIP) if mae > 0 else np.where(errors > 0, CLIP, 0.0)
-    detector, found, start, candidate = ADWIN(), [], 0, None
+    # Up to `start` the rows from `before_start` on are those of before, unless the change there is over.
+    detector, found, before_start, start, candidate = ADWIN(), [], None, 0, None
     for i in range(len(x)):
         detector.update(float(x[i]))
         if detector.drift_detected:
@@ -68,6 +69,12 @@ def changes(errors):
             split = locate(x[low : i + 1])
             candidate = candidate if split is None else low + split
         if candidate is None:
+            if before_start is not None and (i + 1 - start) % OVER == 0:
+                before, since = x[before_start:start].mean(), x[start : i + 1]
+                apart = abs(since.mean() - before) + STANDARD_ERRORS * since.std() / math.sqrt(len(since))
+                if apart < LEAST_EFFECT * before:
+                    found[-1]["over_row"] = i
+                    before_start, start = None, before_start
             continue
         after = x[candidate : i + 1]
         n = len(after)
@@ -80,8 +87,9 @@ def changes(errors):
                     "direction": "worse" if after.mean() > before else "better",
                     "mae_before": mean(errors[start:candidate]),
                     "mae_after": mean(errors[candidate : i + 1]),
+                    "over_row": None,
                 })
-                start, candidate = candidate, None
+                before_start, start, candidate = start, candidate, None
         if candidate is not None and n > GIVE_UP:
             candidate = None
     return {"baseline_mae": mae, "changes": found}
@@ -105,6 +113,8 @@ assert adwin(streams["published"])["indices"] == [1023]
 golden = {name: adwin(values) for name, values in streams.items()}
 golden["published"]["values"] = "".join(map(str, published))
 
+parts = [(1, 5000), (2, 40), (1, 9000), (2, 9000), (1.2, 60), (2, 9000), (1, 3000)]
+bursts = [factor for factor, rows in parts for _ in range(rows)]
 course = stretch([1, 1.2, 1.2, 0.8, 2, 2, 100, 1, 0.01, 1.1], 6000)
 errors = {
     "light": [(u + v) * 20 * factor for (u, v), factor in zip(zip(uniforms(7, 60_000), uniforms(8, 60_000)), course)],
@@ -112,6 +122,7 @@ errors = {
     "perfect": [0.0] * 3000 + [0.5 * u for u in uniforms(10, 3000)] + [0.0] * 3000,
     "huge": [u * 1e308 for u in uniforms(11, 3000)] + [u * 1e307 for u in uniforms(12, 3000)],
     "early": [u * (1 if i < 600 else 4) for i, u in enumerate(uniforms(13, 3000))],
+    "bursts": [u * factor for u, factor in zip(uniforms(25, len(bursts)), bursts)],
     "equal": [0.3] * 20_000,
     "few": [0.3] * 999,
 }

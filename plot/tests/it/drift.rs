@@ -42,6 +42,12 @@ fn errors(name: &str) -> Vec<f64> {
             uniforms(11, 3000).map(|u| u * 1e308).chain(then).collect()
         }
         "early" => uniforms(13, 3000).zip(0..).map(|(u, i)| if i < 600 { u } else { u * 4.0 }).collect(),
+        "bursts" => {
+            let parts =
+                [(1.0, 5000), (2.0, 40), (1.0, 9000), (2.0, 9000), (1.2, 60), (2.0, 9000), (1.0, 3000)];
+            let factors = parts.into_iter().flat_map(|(factor, rows)| repeat_n(factor, rows));
+            uniforms(25, usize::MAX).zip(factors).map(|(u, factor)| u * factor).collect()
+        }
         "equal" => vec![0.3; 20_000],
         "few" => vec![0.3; 999],
         _ => panic!("{name}"),
@@ -69,7 +75,7 @@ fn assert_golden(name: &str, drift: &Value, has_times: bool) {
     let (found, golden) = (drift["changes"].as_array().unwrap(), golden["changes"].as_array().unwrap());
     assert_eq!(found.len(), golden.len(), "{name}: {found:?}");
     for (found, golden) in found.iter().zip(golden) {
-        for key in ["row", "found_row", "direction"] {
+        for key in ["row", "found_row", "direction", "over_row"] {
             assert_eq!(found[key], golden[key], "{name}: {found}, golden {golden}");
         }
         for key in ["mae_before", "mae_after"] {
@@ -92,7 +98,7 @@ fn near(what: &str, found: &Value, golden: &Value) {
 
 #[test]
 fn changes_are_the_golden_ones_with_and_without_times() {
-    for name in ["light", "heavy", "perfect", "huge", "early", "equal", "few"] {
+    for name in ["light", "heavy", "perfect", "huge", "early", "bursts", "equal", "few"] {
         let (directory, errors) = (Directory::new(), errors(name));
         directory.write("metric_log.csv", log_of(&errors, |_| true));
         let plot = Plot::start(&directory, &[]);
@@ -101,6 +107,25 @@ fn changes_are_the_golden_ones_with_and_without_times() {
         directory.write("metric_log.csv", log_of(&errors, |_| true).replace(",logged_at", ",other"));
         let plot = Plot::start(&directory, &[]);
         assert_golden(name, &plot.rows(errors.len() as u64)["drift"], false);
+    }
+}
+
+#[test]
+fn what_is_over_stays_in_the_list_and_the_verdict_is_that_of_before() {
+    let (directory, errors) = (Directory::new(), errors("bursts"));
+    // Up to the row with which the second burst is over. Without times, as with them it would be silent.
+    let log = log_of(&errors, |row| row <= 25_340);
+    directory.write("metric_log.csv", log.replace(",logged_at", ",other"));
+    let plot = Plot::start(&directory, &[]);
+    let stats = plot.rows(25_341);
+    let text = stats["verdict"]["text"].as_str().unwrap();
+    assert!(text.starts_with("Worse since row 14,042: MAE 0.49"), "{text}");
+    let all_since = errors[14_041..=25_340].iter().sum::<f64>() / (25_341 - 14_041) as f64;
+    near("mae_after", &stats["verdict"]["mae_after"], &json!(all_since));
+    let page = String::from_utf8(plot.ask("GET", "/").2).unwrap();
+    // In the tables of two charts, and in what they say of their marks.
+    for what in ["worse, over", "better, over", ", and as before by now."] {
+        assert_eq!(page.matches(what).count(), 2, "{what}");
     }
 }
 

@@ -9,7 +9,7 @@ mod watch;
 
 use crate::{logs::row::Row, stats::spread::Sum};
 use std::{collections::VecDeque, mem};
-use watch::{SHARE, Watch};
+use watch::{Finding, SHARE, Watch};
 
 pub use watch::{Change, Direction};
 
@@ -69,10 +69,15 @@ impl Drift {
         }
     }
 
-    /// Mean absolute error of all rows since the last change; none before a change.
+    /// The last one that is not over.
+    pub fn change(&self) -> Option<&Change> {
+        self.changes.iter().rev().find(|change| change.over_row.is_none())
+    }
+
+    /// Mean absolute error of all rows since [`Drift::change`].
     pub fn mae_since_change(&self) -> Option<f64> {
         match &self.phase {
-            Phase::Watching(watch) if !self.changes.is_empty() => watch.mae_since_start(),
+            Phase::Watching(watch) if self.change().is_some() => watch.mae_since_start(),
             _ => None,
         }
     }
@@ -101,7 +106,7 @@ impl Drift {
         let time_s = row.time_s().unwrap_or(f64::NAN);
         let absolute = row.error().abs();
         self.rows += 1;
-        let change = match &mut self.phase {
+        let finding = match &mut self.phase {
             Phase::Watching(watch) => watch.add(absolute, time_s),
             Phase::Early(_) => None,
             Phase::Learning(rows) => {
@@ -112,8 +117,8 @@ impl Drift {
                 None
             }
         };
-        if let Some(change) = change {
-            self.keep(change);
+        if let Some(finding) = finding {
+            self.keep(finding);
         }
     }
 
@@ -127,15 +132,24 @@ impl Drift {
         let mae = sum.value() / rows.len() as f64 / SHARE;
         let mut watch = Watch::new(mae, self.rows - rows.len() as u64);
         for (absolute, time_s) in rows {
-            if let Some(change) = watch.add(absolute, time_s) {
-                self.keep(change);
+            if let Some(finding) = watch.add(absolute, time_s) {
+                self.keep(finding);
             }
         }
         self.phase = Phase::Watching(Box::new(watch));
     }
 
     #[cold]
-    fn keep(&mut self, change: Change) {
+    fn keep(&mut self, finding: Finding) {
+        let change = match finding {
+            Finding::Change(change) => change,
+            Finding::Over(row) => {
+                if let Some(last) = self.changes.back_mut() {
+                    last.over_row = Some(row);
+                }
+                return;
+            }
+        };
         if self.changes.len() == MOST_CHANGES {
             self.changes.pop_front();
         }

@@ -19,6 +19,9 @@ const LEAST_ROWS: u64 = 30;
 /// A candidate is dropped if it is not confirmed within this number of rows.
 const GIVE_UP_ROWS: u64 = 5_000;
 
+/// Whether a change is over is tested at every so many rows since.
+const OVER_ROWS: u64 = 256;
+
 /// A candidate of fewer rows is tested at each row, an older one at every 16th.
 const YOUNG_ROWS: u64 = 200;
 
@@ -54,10 +57,12 @@ pub struct Change {
     pub found_row: u64,
     /// By the mean of errors of at most ten baseline MAEs.
     pub direction: Direction,
-    /// Of all rows since the change before; in the unit of y_true.
+    /// Of all rows since the change before that is not over; in the unit of y_true.
     pub mae_before: f64,
     /// Of the rows from `row` to `found_row`.
     pub mae_after: f64,
+    /// The row with which it was certain that all rows since it have a mean as those before: it was a short one, or a false alarm.
+    pub over_row: Option<u64>,
 }
 
 impl Change {
@@ -65,6 +70,14 @@ impl Change {
     pub fn number(&self) -> u64 {
         self.row + 1
     }
+}
+
+/// What a row makes certain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Finding {
+    Change(Change),
+    /// With this row the last change is over, and what is known since it is of the one before.
+    Over(u64),
 }
 
 /// Sums over rows of errors as [`Watch::clipped`] has them.
@@ -82,6 +95,10 @@ impl Sums {
         self.squares += clipped * clipped;
     }
 
+    fn and(self, other: Sums) -> Sums {
+        Sums { n: self.n + other.n, sum: self.sum + other.sum, squares: self.squares + other.squares }
+    }
+
     fn mean(&self) -> f64 {
         self.sum / self.n as f64
     }
@@ -93,6 +110,16 @@ impl Sums {
     }
 }
 
+/// Rows between two changes.
+#[derive(Clone, Copy, Default)]
+struct Stretch {
+    /// The first one.
+    start: u64,
+    sums: Sums,
+    /// Sum of [`SHARE`] of the absolute errors of those that are no longer recent.
+    older: f64,
+}
+
 /// All memory is in this struct, but for a word for each doubling of the rows.
 pub struct Watch {
     pub baseline_mae: f64,
@@ -100,11 +127,10 @@ pub struct Watch {
     recent: Recent,
     /// The row after the last one added.
     next: u64,
-    /// Row of the last change; the first row before there is one.
-    start: u64,
-    since_start: Sums,
-    /// Sum of [`SHARE`] of the absolute errors from `start` on that are no longer recent.
-    older: f64,
+    /// The rows since the last change that is not over; all before there is one.
+    since: Stretch,
+    /// Those before it, from the change before on; none once that is part of `since`.
+    before: Option<Stretch>,
     /// Where a change may have begun, and the sums from there on.
     candidate: Option<(u64, Sums)>,
 }
@@ -117,37 +143,44 @@ impl Watch {
             adwin: Adwin::new(),
             recent: Recent::new(),
             next: first_row,
-            start: first_row,
-            since_start: Sums::default(),
-            older: 0.0,
+            since: Stretch { start: first_row, ..Stretch::default() },
+            before: None,
             candidate: None,
         }
     }
 
     /// Adds a row; `time_s` is NaN where it has none.
-    pub fn add(&mut self, absolute: f64, time_s: f64) -> Option<Change> {
+    pub fn add(&mut self, absolute: f64, time_s: f64) -> Option<Finding> {
         let clipped = self.clipped(absolute);
         let left = self.recent.put(self.next, absolute, time_s);
-        if self.next >= self.start + ROWS as u64 {
-            self.older += left * SHARE;
+        if self.next >= self.since.start + ROWS as u64 {
+            self.since.older += left * SHARE;
+        } else if let Some(before) = &mut self.before
+            && self.next >= before.start + ROWS as u64
+        {
+            before.older += left * SHARE;
         }
         self.next += 1;
-        self.since_start.add(clipped);
+        self.since.sums.add(clipped);
         if let Some((_, after)) = &mut self.candidate {
             after.add(clipped);
         }
         if self.adwin.update(clipped) {
             self.locate();
         }
-        self.candidate.and_then(|(row, after)| self.confirm(row, after))
+        if let Some((row, after)) = self.candidate {
+            return self.confirm(row, after).map(Finding::Change);
+        }
+        let is_due = self.since.sums.n.is_multiple_of(OVER_ROWS);
+        (is_due && self.join_if_over()).then_some(Finding::Over(self.next - 1))
     }
 
-    /// Mean absolute error of the rows since the last change, in the unit of y_true. None before a row.
+    /// Mean absolute error of the rows since the last change that is not over, in the unit of y_true. None before a row.
     pub fn mae_since_start(&self) -> Option<f64> {
-        let n = self.next - self.start;
-        let recent = self.start.max(self.next.saturating_sub(ROWS as u64));
-        let sum =
-            self.older + self.recent.errors(recent, self.next).map(|absolute| absolute * SHARE).sum::<f64>();
+        let Stretch { start, older, .. } = self.since;
+        let n = self.next - start;
+        let recent = start.max(self.next.saturating_sub(ROWS as u64));
+        let sum = older + self.recent.errors(recent, self.next).map(|absolute| absolute * SHARE).sum::<f64>();
         (n > 0).then(|| sum / n as f64 / SHARE)
     }
 
@@ -160,7 +193,7 @@ impl Watch {
     #[cold]
     fn locate(&mut self) {
         let clipped = |absolute| self.clipped(absolute);
-        if let Some(row) = self.recent.clearest_split(self.start, self.next, clipped) {
+        if let Some(row) = self.recent.clearest_split(self.since.start, self.next, clipped) {
             let mut after = Sums::default();
             let errors = self.recent.errors(row, self.next);
             errors.for_each(|absolute| after.add(clipped(absolute)));
@@ -171,11 +204,9 @@ impl Watch {
     /// Makes the candidate a change, drops it, or leaves it as it is.
     fn confirm(&mut self, row: u64, after: Sums) -> Option<Change> {
         let is_due = after.n >= LEAST_ROWS && (after.n < YOUNG_ROWS || after.n.is_multiple_of(16));
-        let before = Sums {
-            n: self.since_start.n - after.n,
-            sum: self.since_start.sum - after.sum,
-            squares: self.since_start.squares - after.squares,
-        };
+        let Stretch { start, sums: all, older } = self.since;
+        let before =
+            Sums { n: all.n - after.n, sum: all.sum - after.sum, squares: all.squares - after.squares };
         let beyond = (after.mean() - before.mean()).abs() - LEAST_EFFECT * before.mean();
         if !is_due || beyond <= STANDARD_ERRORS * after.standard_error() {
             if after.n > GIVE_UP_ROWS {
@@ -186,16 +217,31 @@ impl Watch {
         // Added up apart: errors after may be so large that those before would be lost in one sum. No candidate is older than what is
         // recent, as one so old is given up.
         let share = |low, high| self.recent.errors(low, high).map(|absolute| absolute * SHARE).sum::<f64>();
-        let recent = self.start.max(self.next.saturating_sub(ROWS as u64));
+        let recent = start.max(self.next.saturating_sub(ROWS as u64));
         let change = Change {
             row,
             time_s: self.recent.time_s(row),
             found_row: self.next - 1,
             direction: if after.mean() > before.mean() { Direction::Worse } else { Direction::Better },
-            mae_before: (self.older + share(recent, row)) / before.n as f64 / SHARE,
+            mae_before: (older + share(recent, row)) / before.n as f64 / SHARE,
             mae_after: share(row, self.next) / after.n as f64 / SHARE,
+            over_row: None,
         };
-        (self.start, self.since_start, self.older, self.candidate) = (row, after, 0.0, None);
+        self.before = Some(Stretch { start, sums: before, older });
+        (self.since, self.candidate) = (Stretch { start: row, sums: after, older: 0.0 }, None);
         Some(change)
+    }
+
+    /// Joins the rows before and since the last change if their means certainly differ by less than a change must.
+    fn join_if_over(&mut self) -> bool {
+        let (Some(before), since) = (self.before, self.since) else { return false };
+        let apart = (since.sums.mean() - before.sums.mean()).abs();
+        let is_over =
+            apart + STANDARD_ERRORS * since.sums.standard_error() < LEAST_EFFECT * before.sums.mean();
+        if is_over {
+            let (sums, older) = (before.sums.and(since.sums), before.older + since.older);
+            (self.since, self.before) = (Stretch { start: before.start, sums, older }, None);
+        }
+        is_over
     }
 }
