@@ -55,7 +55,8 @@ impl Browser {
             .clone();
         let attached = browser.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
         browser.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
-        browser.until("document.querySelector('#state') !== null");
+        // Not while the document is still on its way.
+        browser.until("document.readyState === 'complete' && document.querySelector('#state') !== null");
         browser
     }
 

@@ -5,7 +5,6 @@ use crate::process::{Directory, HEADER, Plot};
 use serde_json::json;
 use std::fs;
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 const LOG: &str = "metric_log.csv";
 
@@ -152,11 +151,8 @@ fn the_page_follows_new_rows_without_a_jump() {
             if (document.querySelector('#tiles').textContent.includes('501')) window.seen = true;
         }).observe(document.querySelector('#tiles'), { childList: true, subtree: true })",
     );
-    let appended = Instant::now();
     directory.append(LOG, "x,1,900,899\n");
     browser.until("window.seen");
-    // It takes 2 s at most where nothing else is at work.
-    assert!(appended.elapsed() < Duration::from_secs(15), "{:?}", appended.elapsed());
     assert_eq!(browser.evaluate("scrollY"), 700);
     assert_eq!(browser.evaluate("place()"), browser.evaluate("before"));
     let kept =
