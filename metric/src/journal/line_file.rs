@@ -27,7 +27,8 @@ pub struct LineFile<D: Disk> {
 }
 
 impl<D: Disk> LineFile<D> {
-    /// Opens the file or creates it. Its name is durable when this returns.
+    /// Opens the file or creates it. Its name and its lines are durable when this returns: a process that was killed may have left a header
+    /// that is not, and lines that are would follow it.
     ///
     /// # Errors
     /// Names the file.
@@ -41,6 +42,7 @@ impl<D: Disk> LineFile<D> {
             let bytes = counted(unfinished, "byte", "bytes");
             log::info!("cut {bytes} of an unfinished line off {}", path.display());
         }
+        file.sync_data().with_context(|| cannot_write(path))?;
         Ok(LineFile { disk: disk.clone(), path: path.to_owned(), file, unfinished_from: None })
     }
 

@@ -15,6 +15,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 use workload::{CONFLICT, HEADER, Message, value};
 
 const OLD: &str = "old0.csv";
+const UNMATCHED: &str = "unmatched.csv";
 
 fn half(side: Side, id: &str) -> Message {
     Message::Half(side, id.to_owned(), value(side, id))
@@ -289,4 +290,33 @@ fn foreign_queues_are_known_after_a_power_cut() {
     first.remember_foreign_queue("y_true").unwrap();
     let queues = journal(&after(&disk, true), workload::unlimited(), now).foreign_queues().unwrap();
     assert_eq!(queues.into_iter().collect::<Vec<_>>(), ["y_true"]);
+}
+
+/// A process is killed at any call and leaves what is not synced; another one goes on, and a power cut takes any one change, or all others.
+#[test]
+fn no_line_outlives_the_header_that_a_killed_process_left() {
+    let run = |image: Image| {
+        let disk = SimDisk::new(image, (), Fault::None, true);
+        let mut journal = journal(&disk, Settings { halves_max: 0, ..workload::unlimited() }, now());
+        journal.digest(halves(0..3), true, now()).unwrap();
+        journal.digest(of_numbers(&pair("k9")), true, now()).unwrap();
+        disk.moments().into_iter().filter(|moment| moment.image.names().iter().any(|name| name == UNMATCHED))
+    };
+    let mut cuts = 0;
+    for killed in run(Image::default()) {
+        for cut in run(killed.image.killed()) {
+            for change in 0..cut.image.unsynced() {
+                for keeps in [true, false] {
+                    let image = cut.image.clone().power_cut(|number| (number == change) == keeps);
+                    for (name, header) in [(UNMATCHED, "id,kind,value,received_at\n"), (LOG, HEADER)] {
+                        let text = String::from_utf8_lossy(image.read(name).unwrap_or_default());
+                        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+                        assert!(whole.is_empty() || whole.starts_with(header), "{name}: {text:?}");
+                    }
+                    cuts += 1;
+                }
+            }
+        }
+    }
+    assert!(cuts > 100, "{cuts}");
 }
