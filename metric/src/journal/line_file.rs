@@ -42,7 +42,9 @@ impl<D: Disk> LineFile<D> {
             let bytes = counted(unfinished, "byte", "bytes");
             log::info!("cut {bytes} of an unfinished line off {}", path.display());
         }
-        file.sync_data().with_context(|| cannot_write(path))?;
+        if end > 0 {
+            file.sync_data().with_context(|| cannot_write(path))?;
+        }
         Ok(LineFile { disk: disk.clone(), path: path.to_owned(), file, unfinished_from: None })
     }
 
