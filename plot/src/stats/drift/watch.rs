@@ -19,7 +19,7 @@ const LEAST_ROWS: u64 = 30;
 /// A candidate is dropped if it is not confirmed within this number of rows.
 const GIVE_UP_ROWS: u64 = 5_000;
 
-/// Whether a change is over is tested at every so many rows since.
+/// Each time this many rows have come since a change, it is tested whether it is over.
 const OVER_ROWS: u64 = 256;
 
 /// A candidate of fewer rows is tested at each row, an older one at every 16th.
