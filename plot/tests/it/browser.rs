@@ -43,6 +43,8 @@ impl Browser {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", directory.file("profile").display()))
+            // It hangs with a clock that is set.
+            .env_remove("LD_PRELOAD")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

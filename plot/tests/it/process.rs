@@ -3,6 +3,7 @@
 pub use glue::testing::{Directory, free_address};
 use glue::testing::{healthcheck_of, signal, wait_for};
 use serde_json::Value;
+use std::env;
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
@@ -26,9 +27,17 @@ pub struct Plot {
     pub address: String,
 }
 
+/// What lets a process see another time than the machine's: the variables of libfaketime, which scripts/after-midnight sets.
+const CLOCK: [&str; 3] = ["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC"];
+
+/// Leaves a command no variables but the clock that the tests themselves run by.
+pub fn clear_variables(command: &mut Command) -> &mut Command {
+    command.env_clear().envs(CLOCK.iter().filter_map(|name| Some((name, env::var_os(name)?))))
+}
+
 pub fn command(directory: &Directory) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plot"));
-    command.env_clear().arg("--log-dir").arg(&directory.0);
+    clear_variables(&mut command).arg("--log-dir").arg(&directory.0);
     command
 }
 

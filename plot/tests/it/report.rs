@@ -1,6 +1,6 @@
 //! A report: logs are read once, a page is written that needs nothing else, and the exit code says how it went.
 
-use crate::process::{Directory, HEADER, new_log, picture, until};
+use crate::process::{Directory, HEADER, clear_variables, new_log, picture, until};
 use glue::testing::signal;
 use serde_json::Value;
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 /// `plot --report out.html` in the directory.
 fn plot(directory: &Directory, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plot"));
-    command.env_clear().current_dir(&directory.0).args(["--report", "out.html"]).args(args);
+    clear_variables(&mut command).current_dir(&directory.0).args(["--report", "out.html"]).args(args);
     command.stdin(Stdio::null());
     command
 }
