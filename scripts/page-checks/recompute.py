@@ -504,12 +504,15 @@ def check_bars(part):
 
 # ---- the words
 
+# A verdict's moment: with the day, where it is another one than today.
+SINCE = r"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d"
+
 
 def check_verdict(part):
     words = part.words.strip().rstrip(".").replace("\u00a0", " ")
     name = re.escape(MAE)
     steady = re.fullmatch(f"Steady: {name} (\\S+) over the {LAST}; baseline (\\S+)", words)
-    turned = re.fullmatch(f"(?:Worse|Better) since ([\\d: -]+) UTC: {name} (\\S+) → (\\S+) \\(([+−])(\\d+) %\\)", words)
+    turned = re.fullmatch(f"(?:Worse|Better) since ({SINCE}) UTC: {name} (\\S+) → (\\S+) \\(([+−])(\\d+) %\\)", words)
     if steady:
         now, baseline = steady.groups()
         shown("verdict", now, window.absolute.mean())
@@ -532,7 +535,7 @@ def check_alerts(part):
     """The one of drift: what the verdict was at a row since the change was found."""
     if not part.words:
         return
-    pattern = f"Alert drift fires since (.*?) UTC: (?:Worse|Better) since [\\d: -]+ UTC: {re.escape(MAE)} (\\S+) → (\\S+) \\([+−]\\d+ %\\)\\."
+    pattern = f"Alert drift fires since (.*?) UTC: (?:Worse|Better) since {SINCE} UTC: {re.escape(MAE)} (\\S+) → (\\S+) \\([+−]\\d+ %\\)\\."
     at, before, after = re.fullmatch(pattern, part.words).groups()
     *_, change = stats["drift"]["changes"]
     begins = max([0] + [other["row"] for other in stats["drift"]["changes"][:-1]])

@@ -84,10 +84,10 @@ fn the_page_turns_from_steady_to_worse_and_better_without_a_reload() {
     assert_eq!(turn(800..1500, 4.0, "● steady", steady), (said("steady"), json!("0,0"), json!("0,0")));
     assert_eq!(turn(1500..1600, 4.0, "● steady", steady), (json!("[]"), json!("0,0"), json!("0,0")));
     // With the day, where it is another one than today.
-    let worse = "Worse since [-\\d ]*\\d\\d:\\d\\d UTC: MAE [34][.\\d]* → [78][.\\d]* \\(\\+\\d+\\s%\\)";
+    let worse = "Worse since (\\d{4}-\\d\\d-\\d\\d )?\\d\\d:\\d\\d UTC: MAE [34][.\\d]* → [78][.\\d]* \\(\\+\\d+\\s%\\)";
     assert_eq!(turn(1600..1900, 8.0, "▲ worse", worse), (said("worse"), json!("1,1"), json!("0,0")));
     assert_eq!(receiver.changes(1), ["drift firing"]);
-    let better = "Better since [-\\d ]*\\d\\d:\\d\\d UTC: MAE [78][.\\d]* → [12][.\\d]* \\(−\\d+\\s%\\)";
+    let better = "Better since (\\d{4}-\\d\\d-\\d\\d )?\\d\\d:\\d\\d UTC: MAE [78][.\\d]* → [12][.\\d]* \\(−\\d+\\s%\\)";
     assert_eq!(turn(1900..2300, 1.0, "▼ better", better), (said("better"), json!("1,1"), json!("1,1")));
     assert_eq!(receiver.changes(2)[1..], ["drift resolved"]);
     assert_eq!(icons.len(), 4, "{icons:?}");
