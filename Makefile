@@ -25,7 +25,7 @@ check: sources ## format, clippy, rustdoc, unit tests, while you write: two minu
 test: ## the tests, against a RabbitMQ node of their own: five minutes
 	@scripts/test
 
-test-all: ## those, a cluster of three nodes, disks that fail under strace, larger counts, bugs that tests must catch, Prometheus, the bench's check: half an hour; PART=bugs or PART=others runs a part
+test-all: ## those, a cluster of three nodes, disks that fail under strace, larger counts, bugs that tests must catch, Prometheus, the bench's check: three quarters of an hour; PART=bugs or PART=others runs a part
 	@scripts/test-all $(PART)
 
 chaos: ## the tests that kill, cut and disturb, with large counts: hours; ends with a table
